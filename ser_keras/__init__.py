@@ -1,0 +1,1 @@
+"""Speech emotion recognition by generation: a variational RNN whose attention emerges from its prediction error."""
