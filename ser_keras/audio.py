@@ -1,0 +1,157 @@
+"""Sound files to samples: decoding by libsndfile, mixing down, resampling by soxr.
+
+A damaged or hostile header may promise anything, so rate, channels and duration are checked before
+anything is allocated, and samples are read in blocks: memory grows with what a file holds, not
+with what it claims.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager, nullcontext
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO, Union
+
+import numpy as np
+import soundfile
+import soxr
+
+from ser_keras.errors import AudioError
+
+LOWEST_RATE = 1_000
+HIGHEST_RATE = 768_000
+MOST_CHANNELS = 64
+LONGEST_DURATION = 6 * 3600.0
+BLOCK = 1 << 20
+
+Source = Union[str, "PathLike[str]", bytes, BinaryIO]
+
+
+def decode(source: Source) -> tuple[np.ndarray, int]:
+    """Decode a whole recording in any format that libsndfile reads: WAV, FLAC, MP3, Ogg and more.
+
+    Of a truncated recording, what is there is decoded.
+
+    Args:
+        source: a path, the bytes of a file, or a binary file object.
+
+    Returns:
+        float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
+
+    Raises:
+        AudioError: missing, empty, not sound, no or not-finite samples, or beyond the limits above.
+    """
+    return _decode(source, None, None)
+
+
+def load(
+    source: Source, sample_rate: int, start: float | None = None, end: float | None = None
+) -> np.ndarray:
+    """Decode a recording, or a part of it, mix it down to mono and resample it.
+
+    Gives what `librosa.load` gives: the mean of all channels, resampled by soxr in high quality.
+
+    Args:
+        source: a path, the bytes of a file, or a binary file object.
+        sample_rate: wanted, in hertz.
+        start: seconds into the recording; None for its beginning.
+        end: seconds into the recording; None for its end.
+
+    Returns:
+        float32 [N].
+
+    Raises:
+        AudioError: as `decode`, or the part lies outside the recording.
+    """
+    channels, rate = _decode(source, start, end)
+    mono = channels.mean(axis=1)
+    if rate == sample_rate:
+        return mono
+    # The length that librosa gives; soxr may round it the other way.
+    length = -(-len(mono) * sample_rate // rate)
+    resampled = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return np.pad(resampled[:length], (0, max(0, length - len(resampled))))
+
+
+def _decode(source: Source, start: float | None, end: float | None) -> tuple[np.ndarray, int]:
+    """Decode the part of a recording between two instants, in seconds: [N, channels] and the rate."""
+    name = _name(source)
+    try:
+        with _open(source, name) as file, soundfile.SoundFile(file) as sound:
+            _check_header(sound, name)
+            first, last = _part(sound, name, start, end)
+            sound.seek(first)
+            channels = _read(sound, last - first)
+            rate = sound.samplerate
+    except soundfile.LibsndfileError as error:
+        raise AudioError(name, f"not sound that can be read ({error.error_string})") from error
+    except OSError as error:
+        raise AudioError(name, f"cannot be opened ({error.strerror or error})") from error
+    except TypeError as error:  # soundfile's answer to a file called .raw
+        raise AudioError(name, f"not sound that can be read ({error})") from error
+    if not len(channels):
+        raise AudioError(name, "holds no samples")
+    if not np.isfinite(channels).all():
+        raise AudioError(name, "holds samples that are not finite (NaN or infinity)")
+    return channels, rate
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, (str, PathLike)):
+        return str(source)
+    return str(getattr(source, "name", "sound in memory"))
+
+
+def _open(source: Source, name: str) -> AbstractContextManager[BinaryIO]:
+    """Open what is ours to close; a caller's own file stays open."""
+    if isinstance(source, (str, PathLike)):
+        path = Path(source)
+        if path.is_file() and not path.stat().st_size:
+            raise AudioError(name, "is empty")
+        return path.open("rb")
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not file.read(1):
+        raise AudioError(name, "is empty")
+    file.seek(-1, io.SEEK_CUR)
+    return nullcontext(file)
+
+
+def _check_header(sound: soundfile.SoundFile, name: str) -> None:
+    if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
+        raise AudioError(
+            name,
+            f"sample rate is {sound.samplerate} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE} Hz",
+        )
+    if sound.channels > MOST_CHANNELS:
+        raise AudioError(name, f"has {sound.channels} channels, expected at most {MOST_CHANNELS}")
+
+
+def _part(
+    sound: soundfile.SoundFile, name: str, start: float | None, end: float | None
+) -> tuple[int, int]:
+    """Find the first frame of a part and the one after its last."""
+    seconds = sound.frames / sound.samplerate
+    begin, finish = start or 0.0, seconds if end is None else min(end, seconds)
+    if start is not None and (start < 0 or start >= seconds):
+        raise AudioError(name, f"lasts {seconds:.3f} s, expected to hold a part from {start:.3f} s")
+    if end is not None and end <= begin:
+        raise AudioError(name, f"part ends at {end:.3f} s, expected after its start, {begin:.3f} s")
+    if finish - begin > LONGEST_DURATION:
+        raise AudioError(
+            name,
+            f"lasts {(finish - begin) / 3600:.1f} h, expected at most {LONGEST_DURATION / 3600:.0f} h",
+        )
+    return round(begin * sound.samplerate), round(finish * sound.samplerate)
+
+
+def _read(sound: soundfile.SoundFile, frames: int) -> np.ndarray:
+    """Read up to so many frames: [N, channels]."""
+    blocks = []
+    while frames > 0:
+        block = sound.read(min(frames, BLOCK), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        blocks.append(block)
+        frames -= len(block)
+    return np.concatenate(blocks) if blocks else np.empty((0, sound.channels), np.float32)
