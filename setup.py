@@ -1,4 +1,7 @@
-"""Where the packages lie: tuning/ and export/ beside ser_keras/, installed inside it. All else is in setup.cfg."""
+"""Where the packages lie: tuning/ and export/ beside ser_keras/, installed inside it.
+
+All else is in setup.cfg.
+"""
 
 from setuptools import find_packages, setup
 
