@@ -1,0 +1,204 @@
+"""Speech-like sound from a source-filter model: a glottal source through moving formants.
+
+Fant (1960), Acoustic Theory of Speech Production; the glottal pulse is Rosenberg's (1971, JASA 49,
+583-590, shape B), vowels are those of Peterson & Barney (1952, JASA 24, 175-184). How F0, tempo,
+level and voice quality move with emotion follows Scherer (2003), Speech Communication 40, 227-256.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal
+
+SAMPLE_RATE = 22050
+FRAME = 512  # samples a formant stands still for, 23 ms
+FRAME_HOP = 256
+
+# Formants 1 to 3 of an adult male, in Hz: heed, hid, head, had, hod, hawed, hood, who'd, heard.
+VOWELS = np.array(
+    [
+        (270, 2290, 3010),
+        (390, 1990, 2550),
+        (530, 1840, 2480),
+        (660, 1720, 2410),
+        (730, 1090, 2440),
+        (570, 840, 2410),
+        (440, 1020, 2240),
+        (300, 870, 2240),
+        (490, 1350, 1690),
+    ]
+)
+HIGHER_FORMANTS = (3500.0, 4500.0)
+BANDWIDTHS = np.array([80.0, 100.0, 140.0, 220.0, 320.0])
+
+OPEN_QUOTIENT = 0.6
+RISE_SHARE = 0.66  # of the open phase
+EDGE_SILENCE = 0.2  # seconds before and after
+BACKGROUND_DB = -65.0
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker.
+
+    Attributes:
+        pitch: F0 of neutral speech, Hz.
+        formant_scale: formants relative to an adult male's; above 1 for a shorter vocal tract.
+        breathiness: aspiration noise relative to the voice, 0 to 1.
+        tempo: syllables per second of neutral speech.
+        expressiveness: how far emotions move this voice; 1 is the average.
+    """
+
+    pitch: float
+    formant_scale: float
+    breathiness: float
+    tempo: float
+    expressiveness: float
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How something is said, relative to the speaker's neutral way.
+
+    Attributes:
+        pitch: semitones above neutral.
+        pitch_range: size of the melody's movements, in semitones.
+        final_pitch: semitones that the melody rises over the last third; negative falls.
+        tempo: syllable rate, a factor.
+        level: decibels above neutral.
+        tilt: decibels per octave that the source gains about 500 Hz; positive is pressed voice.
+        breathiness: added share of aspiration noise.
+        jitter: relative deviation of one period's length.
+        tremor: semitones of a 6 Hz tremor.
+        formants: factor on formants; a smile shortens the vocal tract.
+        pause: share of the time that is silence.
+    """
+
+    pitch: float = 0.0
+    pitch_range: float = 2.0
+    final_pitch: float = -2.0
+    tempo: float = 1.0
+    level: float = 0.0
+    tilt: float = 0.0
+    breathiness: float = 0.0
+    jitter: float = 0.008
+    tremor: float = 0.0
+    formants: float = 1.0
+    pause: float = 0.12
+
+
+def speak(voice: Voice, manner: Manner, duration: float, rng: np.random.Generator) -> np.ndarray:
+    """An utterance of random syllables.
+
+    Args:
+        voice: the speaker.
+        manner: how it is said.
+        duration: seconds, silence at both ends included.
+        rng: decides the syllables and all small deviations.
+
+    Returns:
+        float64 [duration * SAMPLE_RATE], within -1 and 1.
+    """
+    length = round(duration * SAMPLE_RATE)
+    onsets = _syllable_onsets(voice.tempo * manner.tempo, duration, rng)
+    loudness = _loudness(onsets, manner.pause, length, rng)
+    pitch = _melody(voice, manner, onsets, length, rng)
+    source = _source(pitch, manner.jitter, voice.breathiness + manner.breathiness, rng)
+    formants = _formant_tracks(voice.formant_scale * manner.formants, onsets, length, rng)
+    sound = _vocal_tract(source, formants, manner.tilt) * loudness
+    level = 10 ** ((manner.level - 26) / 20)
+    sound *= level / np.sqrt(np.mean(sound**2))
+    sound += 10 ** (BACKGROUND_DB / 20) * rng.standard_normal(length)
+    return np.tanh(sound)  # as a microphone's limiter would, where a loud peak is too high
+
+
+def _syllable_onsets(rate: float, duration: float, rng: np.random.Generator) -> np.ndarray:
+    """Where syllables begin, then where the last ends, in seconds: float64 [syllables + 1]."""
+    speaking = duration - 2 * EDGE_SILENCE
+    lengths = rng.lognormal(0.0, 0.25, max(round(rate * speaking), 2))
+    lengths[-1] *= 1.4  # phrase-final lengthening
+    return EDGE_SILENCE + speaking * np.concatenate(([0.0], np.cumsum(lengths) / lengths.sum()))
+
+
+def _loudness(
+    onsets: np.ndarray, pause: float, length: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The envelope of syllables, with dips for consonants and some left out: float64 [length]."""
+    stress = rng.lognormal(0.0, 0.3, len(onsets) - 1)
+    inner = np.arange(1, len(onsets) - 2)
+    pauses = rng.choice(inner, size=min(round(pause * len(stress)), len(inner)), replace=False)
+    stress[pauses] = 0.0
+    spans = np.diff(onsets)
+    times = onsets[:-1, None] + spans[:, None] * np.array([0.0, 0.25, 0.6, 0.95])
+    levels = stress[:, None] * np.array([0.08, 1.0, 0.8, 0.1])
+    clock = np.arange(length) / SAMPLE_RATE
+    return np.interp(clock, times.ravel(), levels.ravel(), left=0.0, right=0.0)
+
+
+def _melody(
+    voice: Voice, manner: Manner, onsets: np.ndarray, length: int, rng: np.random.Generator
+) -> np.ndarray:
+    """F0 in Hz: declination, an accent on each syllable, a final movement: float64 [length]."""
+    clock = np.arange(length) / SAMPLE_RATE
+    middles = (onsets[:-1] + onsets[1:]) / 2
+    accents = rng.normal(0.0, manner.pitch_range, len(middles))
+    declination = np.linspace(1.0, -1.0, len(middles)) * 0.5 * manner.pitch_range
+    progress = (middles - onsets[0]) / (onsets[-1] - onsets[0])
+    final = manner.final_pitch * np.clip((progress - 2 / 3) * 3, 0.0, 1.0)
+    semitones = np.interp(clock, middles, accents + declination + final) + manner.pitch
+    semitones += manner.tremor * np.sin(2 * np.pi * (6.0 * clock + rng.uniform()))
+    return np.clip(voice.pitch * 2 ** (semitones / 12), 55.0, 700.0)
+
+
+def _source(
+    pitch: np.ndarray, jitter: float, breathiness: float, rng: np.random.Generator
+) -> np.ndarray:
+    """The derivative of glottal flow with aspiration, which is strongest while open: [length]."""
+    cycles = np.floor(np.cumsum(pitch) / SAMPLE_RATE).astype(int)
+    deviation = rng.standard_normal((2, cycles[-1] + 1))
+    # A period keeps its deviation from beginning to end: jitter in length, shimmer in strength.
+    phase = np.cumsum(pitch * (1 + jitter * deviation[0][cycles])) / SAMPLE_RATE % 1.0
+    rise = OPEN_QUOTIENT * RISE_SHARE
+    fall = OPEN_QUOTIENT - rise
+    flow = np.where(
+        phase < rise,
+        3 * (phase / rise) ** 2 - 2 * (phase / rise) ** 3,
+        np.clip(1 - ((phase - rise) / fall) ** 2, 0.0, None),
+    )
+    voiced = np.diff(flow, prepend=0.0) * (1 + 3 * jitter * deviation[1][cycles])
+    aspiration = rng.standard_normal(len(pitch)) * (0.3 + flow)
+    return voiced / voiced.std() + breathiness * aspiration / aspiration.std()
+
+
+def _formant_tracks(
+    scale: float, onsets: np.ndarray, length: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Formants that glide from vowel to vowel, in Hz: float64 [frames, 5]."""
+    vowels = VOWELS[rng.integers(len(VOWELS), size=len(onsets) - 1)]
+    vowels = vowels * rng.normal(1.0, 0.03, vowels.shape)
+    spans = np.diff(onsets)
+    # Each vowel is held for the middle half of its syllable.
+    times = (onsets[:-1, None] + spans[:, None] * np.array([0.25, 0.75])).ravel()
+    held = np.repeat(vowels, 2, axis=0)
+    clock = np.arange(0, length + FRAME, FRAME_HOP) / SAMPLE_RATE
+    lower = np.stack([np.interp(clock, times, track) for track in held.T], axis=1)
+    higher = np.broadcast_to(HIGHER_FORMANTS, (len(clock), len(HIGHER_FORMANTS)))
+    return scale * np.concatenate([lower, higher], axis=1)
+
+
+def _vocal_tract(source: np.ndarray, formants: np.ndarray, tilt: float) -> np.ndarray:
+    """The source through a cascade of resonances, one response per frame: float64 [length]."""
+    frequencies, _, spectrum = signal.stft(
+        source, SAMPLE_RATE, nperseg=FRAME, noverlap=FRAME - FRAME_HOP
+    )
+    square = formants[: spectrum.shape[1], :, None] ** 2  # [frames, 5, 1]
+    damping = 1j * BANDWIDTHS[:, None] * frequencies  # [5, bins]
+    response = np.prod(square / (square - frequencies**2 + damping), axis=1)  # [frames, bins]
+    octaves = np.log2(np.maximum(frequencies, 125.0) / 500.0)
+    response *= 10 ** (tilt * octaves / 20)
+    _, sound = signal.istft(
+        spectrum * response.T, SAMPLE_RATE, nperseg=FRAME, noverlap=FRAME - FRAME_HOP
+    )
+    return sound[: len(source)]
