@@ -1,0 +1,76 @@
+# Everything here works on a fresh machine with Python (3.10 to 3.12) and make alone: each command makes the
+# environments that it needs, once, with the versions of constraints/.
+
+PYTHON ?= python3
+WORKERS ?= 2# each test process imports TensorFlow: more of them than cores are slower
+
+PIP_INSTALL = -m pip install -qq --disable-pip-version-check --no-input
+TYPED = build/typing/ser_keras
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint format test-default test-io benchmarks-venv clean distclean python
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: .venv/installed ## Train, evaluate, export and predict on made-up speech; a report in demo-out/
+	.venv/bin/ser-keras demo --out demo-out
+
+test: lint test-default test-io ## Check style and types, and test both stacks
+
+lint: .venv/installed $(TYPED) ## Check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy $(wildcard ser_keras $(TYPED) tests benchmarks)
+
+format: .venv/installed ## Mend what of style can be mended by itself
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+test-default: .venv/installed ## Test the default stack
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile
+
+test-io: .venv-io/installed ## Test what matters to it on the [io] stack, with tensorflow-io
+	.venv-io/bin/pytest -m io_stack
+
+# On Linux, PyPI's PyTorch brings gigabytes of CUDA. Where only the CPU is of use, name PyTorch's own index of CPU
+# builds first: PIP_EXTRA_INDEX_URL=... make benchmarks-venv (the address: "Start Locally" on PyTorch's site).
+benchmarks-venv: .venv-benchmarks/installed ## Make .venv-benchmarks, with the models to compare with (PyTorch, opensmile)
+
+clean: ## Remove what the tools leave; the environments stay
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache demo-out
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environments too
+	rm -rf .venv .venv-io .venv-benchmarks
+
+.venv/installed: EXTRAS = test
+.venv/installed: constraints/default.txt
+.venv-io/installed: EXTRAS = io,test
+.venv-io/installed: constraints/io.txt
+.venv-benchmarks/installed: EXTRAS = benchmarks,test
+.venv-benchmarks/installed: constraints/default.txt constraints/benchmarks.txt
+
+# An environment that is there already keeps every version that still fits.
+.venv/installed .venv-io/installed .venv-benchmarks/installed: setup.cfg setup.py | python
+	@echo "$(@D): installing ser-keras[$(EXTRAS)] with TensorFlow; a few minutes the first time"
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP_INSTALL) $(addprefix -c ,$(filter constraints/%,$^)) -e '.[$(EXTRAS)]'
+	@touch $@
+	@echo "$(@D): ready"
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "'$(PYTHON)' is missing or not Python 3.10 to 3.12, which TensorFlow needs here;" \
+	    "name one that is: make PYTHON=python3.12" >&2; exit 1; }
+
+# Types of tuning/ and export/ under the names they are installed by: mypy looks for a module in each of its
+# folders (mypy_path), and does not read what an editable install says.
+$(TYPED):
+	@mkdir -p $@
+	@ln -sfn ../../../tuning $@/tuning
+	@ln -sfn ../../../export $@/export
