@@ -7,7 +7,16 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
-from ser_keras.corpora import ravdess, synthetic
+from ser_keras.corpora import (
+    crema_d,
+    emodb,
+    iemocap,
+    manifest,
+    ravdess,
+    savee,
+    synthetic,
+    tess,
+)
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError
 
@@ -15,6 +24,12 @@ __all__ = ["Corpus", "Utterance", "load", "names"]
 
 _LOADERS: dict[str, Callable[..., Corpus]] = {
     "ravdess": ravdess.load,
+    "iemocap": iemocap.load,
+    "emodb": emodb.load,
+    "crema-d": crema_d.load,
+    "savee": savee.load,
+    "tess": tess.load,
+    "manifest": manifest.load,
     "synthetic": synthetic.load,
 }
 

@@ -21,8 +21,9 @@ LAYOUT = Layout(
     looked_for="folders Actor_01 to Actor_24 with files such as 03-01-05-02-01-01-12.wav",
     folder=re.compile(r"Actor_\d\d", re.IGNORECASE),
     name=re.compile(
-        r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
-        r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>0[1-9]|1\d|2[0-4])"
+        r"Actor_\d\d/(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
+        r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>0[1-9]|1\d|2[0-4])",
+        re.IGNORECASE,
     ),
     depth=1,
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ser_keras.errors import CorpusError
 
-SOUND_ENDINGS = (".wav", ".flac", ".mp3", ".ogg")
+LOSSLESS_ENDINGS = (".wav", ".flac")
+SOUND_ENDINGS = (*LOSSLESS_ENDINGS, ".mp3", ".ogg")
 
 # Releases nest two or three folders; a limit keeps a wrong root, such as a home folder, from being
 # walked to its last file.
@@ -26,8 +27,10 @@ class Layout:
     Attributes:
         title: the corpus' name in messages.
         looked_for: the layout in words, for the message when nothing is found.
-        name: what a recording's name without its ending matches, whole, in any case.
-        folder: what the folder holding a recording matches, whole; None where any folder may.
+        name: what FOLDER/NAME of a recording, without the ending, matches whole. Its groups tell
+            one recording from all others.
+        folder: folders in which every sound file should be a recording; None where that is not
+            known of a folder before one is found in it.
         depth: folders between the corpus' root and its recordings.
     """
 
@@ -73,24 +76,25 @@ def find_recordings(
 ) -> tuple[Path, list[Recording]]:
     """The recordings below a folder, each once, and the folder their relative paths start from.
 
-    The folder may be the one the layout describes or one above it. A recording found twice (the
-    archives of RAVDESS and TESS that circulate hold a nested copy of themselves) counts once, the
-    one nearer to the root; sound files beside recordings that are not named like one are skipped.
-    Both are reported in a warning.
+    The folder may be the one the layout describes or one above it. A recording found twice counts
+    once: archives of RAVDESS and TESS that circulate hold a nested copy of themselves, and CREMA-D
+    comes as WAV and MP3. The one nearer to the root is taken, then the lossless one. Sound files
+    beside recordings that are not named like one are skipped. Both are reported in a warning.
 
     Raises:
         CorpusError: there is no such folder, it holds no recording of this layout, or it holds two
-            different recordings of one name, so that it is not clear which to take.
+            versions of one recording, so that it is not clear which to take.
     """
     folder = required_folder(root, layout.title, layout.looked_for)
     found: list[Recording] = []
     strays: list[Path] = []
     for directory, sounds in _folders_of_sounds(folder):
-        if layout.folder is not None and not layout.folder.fullmatch(directory.name):
-            continue
-        matches = [(path, layout.name.fullmatch(path.stem)) for path in sounds]
+        matches = [
+            (path, layout.name.fullmatch(f"{directory.name}/{path.stem}")) for path in sounds
+        ]
         found += [Recording(path, match.groupdict()) for path, match in matches if match]
-        if layout.folder is not None or any(match for _, match in matches):
+        expected = layout.folder is not None and layout.folder.fullmatch(directory.name)
+        if expected or any(match for _, match in matches):
             strays += [path for path, match in matches if not match]
     if not found:
         raise CorpusError(
@@ -123,22 +127,21 @@ def _folders_of_sounds(root: Path) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def _each_once(folder: Path, found: list[Recording], layout: Layout) -> list[Recording]:
-    """The recordings, ordered from the root down, without later copies of an earlier one."""
+    """The recordings without copies of an earlier one, in order of preference."""
     kept: dict[tuple[str, ...], Recording] = {}
     copies: list[Path] = []
-    for recording in found:
-        # A release never uses one combination of fields twice, whatever the ending and the case.
-        identity = tuple(value.lower() for value in recording.fields.values() if value)
-        first = kept.setdefault(identity, recording)
-        if first is recording:
+    for recording in sorted(found, key=lambda recording: _preference(recording.path)):
+        identity = tuple(value.lower() for value in recording.fields.values())
+        first = kept.setdefault(identity, recording).path
+        if first == recording.path:
             continue
         copies.append(recording.path)
-        same_depth = len(first.path.parts) == len(recording.path.parts)
-        elsewhere = first.path.parent != recording.path.parent
-        if same_depth and elsewhere and not filecmp.cmp(first.path, recording.path, shallow=False):
+        elsewhere = first.parent != recording.path.parent
+        rivals = elsewhere and _preference(first)[:2] == _preference(recording.path)[:2]
+        if rivals and not filecmp.cmp(first, recording.path, shallow=False):
             raise CorpusError(
                 f"{folder}: holds two versions of one recording of {layout.title}, "
-                f"{first.path.relative_to(folder)} and {recording.path.relative_to(folder)}; "
+                f"{first.relative_to(folder)} and {recording.path.relative_to(folder)}; "
                 "name the folder of the version to use"
             )
     if copies:
@@ -148,6 +151,11 @@ def _each_once(folder: Path, found: list[Recording], layout: Layout) -> list[Rec
             stacklevel=4,
         )
     return list(kept.values())
+
+
+def _preference(path: Path) -> tuple[int, bool, str]:
+    """Sorts nearer to the root first, then lossless first, then by name."""
+    return len(path.parts), path.suffix.lower() not in LOSSLESS_ENDINGS, path.as_posix()
 
 
 def _common_folder(recordings: list[Recording], depth: int) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE, Manner, Voice, speak
 from ser_keras.corpora.utterance import Corpus, Utterance
@@ -86,7 +87,7 @@ def load(
     for option, value, least in (("speakers", speakers, 1), ("takes", takes, 1), ("seed", seed, 0)):
         if value < least:
             raise ConfigurationError(f"{option}: expected {least} or more, found {value}")
-    parent = _cache_directory() if root is None else Path(root).expanduser().absolute()
+    parent = default_directory() if root is None else Path(root).expanduser().absolute()
     folder = parent / f"synthetic-{VERSION}-{speakers}-speakers-{takes}-takes-seed-{seed}"
     utterances = list(_utterances(folder, speakers, takes))
     try:
@@ -151,11 +152,3 @@ def _take(manner: Manner, expressiveness: float, rng: np.random.Generator) -> Ma
         scattered = rng.normal(middle + strength * (usual - middle), getattr(SCATTER, field.name))
         values[field.name] = max(float(scattered), getattr(LEAST, field.name))
     return replace(manner, **values)
-
-
-def _cache_directory() -> Path:
-    if folder := os.environ.get("SER_KERAS_CACHE"):
-        return Path(folder).expanduser().absolute()
-    if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder).expanduser().absolute() / "ser_keras"
-    return Path.home() / ".cache" / "ser_keras"

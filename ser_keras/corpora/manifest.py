@@ -1,0 +1,131 @@
+"""A user's own corpus, listed in a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from os import PathLike
+from pathlib import Path
+
+from ser_keras.corpora.utterance import Corpus, Utterance
+from ser_keras.errors import CorpusError
+
+REQUIRED = ("path", "emotion")
+OPTIONAL = ("speaker", "session", "split", "start", "end")
+SPLITS = ("", "train", "validation", "test")
+
+
+def load(root: str | PathLike[str] | None = None) -> Corpus:
+    """The utterances that a CSV file lists, one a line under a line of column names.
+
+    Columns: `path` and `emotion`, and where known `speaker`, `session`, `split` ("train",
+    "validation" or "test"), `start` and `end` (seconds into the file). Others are ignored. Paths
+    are relative to the CSV file. Classes are in alphabetical order.
+
+    Args:
+        root: the CSV file, or the folder of one named `manifest.csv`.
+
+    Raises:
+        CorpusError: there is no such file, a column is missing, or a field does not hold what it
+            must; the message names the line and the field.
+    """
+    file = _csv_file(root)
+    lines: dict[tuple[str, float, float], int] = {}
+    utterances: list[Utterance] = []
+    for line, row in _rows(file):
+        utterance = _utterance(file, line, row)
+        place = Corpus("manifest", (), (), file.parent).place(utterance)
+        if place in lines:
+            raise _error(file, line, "path", f"{row['path']} is listed in line {lines[place]} too")
+        lines[place] = line
+        utterances.append(utterance)
+    if not utterances:
+        raise CorpusError(f"{file}: expected an utterance a line, found only column names")
+    emotions = tuple(sorted({utterance.emotion for utterance in utterances}))
+    return Corpus.ordered("manifest", utterances, emotions, file.parent)
+
+
+def _csv_file(root: str | PathLike[str] | None) -> Path:
+    if root is None:
+        raise CorpusError("a manifest needs its CSV file (looked for columns path and emotion)")
+    file = Path(root).expanduser().absolute()
+    if file.is_dir():
+        file = file / "manifest.csv"
+    if not file.is_file():
+        raise CorpusError(f"{file}: expected a CSV file with columns path and emotion, found none")
+    return file
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+    """The lines that are not empty, each with its number, by column."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            table = csv.reader(stream, strict=True)
+            lines = [(table.line_num, [field.strip() for field in row]) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{file}: cannot be read as CSV in UTF-8: {error}") from error
+    lines = [(line, row) for line, row in lines if any(row)]
+    if not lines:
+        raise CorpusError(f"{file}: expected columns path and emotion, found an empty file")
+    _, columns = lines[0]
+    for column in REQUIRED:
+        if column not in columns:
+            raise CorpusError(
+                f"{file}, line {lines[0][0]}: no column {column!r}; expected "
+                f"{','.join(REQUIRED)} and optionally {','.join(OPTIONAL)}, separated by commas; "
+                f"found {','.join(columns)}"
+            )
+    for column in (*REQUIRED, *OPTIONAL):
+        if columns.count(column) > 1:
+            raise CorpusError(f"{file}, line {lines[0][0]}: column {column!r} is there twice")
+    for line, row in lines[1:]:
+        if len(row) != len(columns):
+            raise CorpusError(
+                f"{file}, line {line}: expected {len(columns)} fields, found {len(row)}; a field "
+                "that holds a comma goes in quotes"
+            )
+    return [(line, dict(zip(columns, row, strict=True))) for line, row in lines[1:]]
+
+
+def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
+    for column in REQUIRED:
+        if not row[column]:
+            raise _error(file, line, column, "it is empty")
+    # Not resolved: a link keeps its name, but a/../b and b are one file.
+    path = Path(os.path.normpath(file.parent / row["path"]))
+    if not path.is_file():
+        raise _error(file, line, "path", f"there is no file {path}")
+    if row.get("split", "") not in SPLITS:
+        raise _error(
+            file, line, "split", f"expected train, validation or test, found {row['split']!r}"
+        )
+    start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")
+    if end is not None and end <= (start or 0.0):
+        raise _error(file, line, "end", f"expected more than start, found {row['end']}")
+    return Utterance(
+        path=path,
+        emotion=row["emotion"],
+        speaker=row.get("speaker", ""),
+        session=row.get("session", ""),
+        start=start,
+        end=end,
+        split=row.get("split", ""),
+    )
+
+
+def _seconds(file: Path, line: int, row: dict[str, str], column: str) -> float | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise _error(file, line, column, f"expected seconds, 0 or more, found {text!r}")
+    return seconds
+
+
+def _error(file: Path, line: int, column: str, reason: str) -> CorpusError:
+    return CorpusError(f"{file}, line {line}, {column}: {reason}")
