@@ -2,17 +2,24 @@
 # environments that it needs, once, with the versions of constraints/.
 
 PYTHON ?= python3
-WORKERS ?= 2# each test process imports TensorFlow: more of them than cores are slower
+# Test processes. Each imports TensorFlow: more of them than cores are slower.
+WORKERS ?= 2
 
 PIP_INSTALL = -m pip install -qq --disable-pip-version-check --no-input
 TYPED = build/typing/ser_keras
+
+define CHECK_PYTHON
+{ $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "$(PYTHON) is missing or not Python 3.10 to 3.12, the versions that both TensorFlow stacks have;" \
+	    "name one that is: make PYTHON=python3.12 ..." >&2; exit 1; }; }
+endef
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format test-default test-io benchmarks-venv clean distclean python
+.PHONY: help demo test lint format test-default test-io benchmarks-venv clean distclean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,7 +32,7 @@ test: lint test-default test-io ## Check style and types, and test both stacks
 lint: .venv/installed $(TYPED) ## Check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy $(wildcard ser_keras $(TYPED) tests benchmarks)
+	.venv/bin/mypy ser_keras $(TYPED) tests $(wildcard benchmarks)
 
 format: .venv/installed ## Mend what of style can be mended by itself
 	.venv/bin/ruff check --fix .
@@ -56,17 +63,12 @@ distclean: clean ## Remove the environments too
 .venv-benchmarks/installed: constraints/default.txt constraints/benchmarks.txt
 
 # An environment that is there already keeps every version that still fits.
-.venv/installed .venv-io/installed .venv-benchmarks/installed: setup.cfg setup.py | python
+.venv/installed .venv-io/installed .venv-benchmarks/installed: setup.cfg setup.py
+	@test -x $(@D)/bin/python || { $(CHECK_PYTHON) && $(PYTHON) -m venv $(@D); }
 	@echo "$(@D): installing ser-keras[$(EXTRAS)] with TensorFlow; a few minutes the first time"
-	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(PIP_INSTALL) $(addprefix -c ,$(filter constraints/%,$^)) -e '.[$(EXTRAS)]'
 	@touch $@
 	@echo "$(@D): ready"
-
-python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
-	  echo "'$(PYTHON)' is missing or not Python 3.10 to 3.12, which TensorFlow needs here;" \
-	    "name one that is: make PYTHON=python3.12" >&2; exit 1; }
 
 # Types of tuning/ and export/ under the names they are installed by: mypy looks for a module in each of its
 # folders (mypy_path), and does not read what an editable install says.
