@@ -75,7 +75,7 @@ def load(
 
 
 def _decode(source: Source, start: float | None, end: float | None) -> tuple[np.ndarray, int]:
-    """Decode the part of a recording between two instants, in seconds: [N, channels] and the rate."""
+    """Decode what lies between two seconds of a recording: [N, channels] and the rate."""
     name = _name(source)
     try:
         with _open(source, name) as file, soundfile.SoundFile(file) as sound:
@@ -138,10 +138,8 @@ def _part(
     if end is not None and end <= begin:
         raise AudioError(name, f"part ends at {end:.3f} s, expected after its start, {begin:.3f} s")
     if finish - begin > LONGEST_DURATION:
-        raise AudioError(
-            name,
-            f"lasts {(finish - begin) / 3600:.1f} h, expected at most {LONGEST_DURATION / 3600:.0f} h",
-        )
+        hours, most = (finish - begin) / 3600, LONGEST_DURATION / 3600
+        raise AudioError(name, f"lasts {hours:.1f} h, expected at most {most:.0f} h")
     return round(begin * sound.samplerate), round(finish * sound.samplerate)
 
 

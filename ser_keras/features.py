@@ -1,4 +1,4 @@
-"""What the model observes: MFCCs or log-mel spectrograms of overlapping windows, computed by librosa."""
+"""What the model observes: MFCCs or log-mel spectrograms of windows, computed by librosa."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class FeatureSpec:
         hop: from the start of a window to the start of the next, in seconds.
         coefficients: how many MFCCs are kept (kind "mfcc" only).
         mel_bands: how many mel bands lie between 0 Hz and half the sample rate.
-        fft_size: samples of a frame, an even number; a frame is weighted by a Hann window of that length.
+        fft_size: samples of a frame, and of the Hann window that weights it; an even number.
         frame_hop: samples from a frame to the next, within a window.
         statistics: what is kept of a window's frames, any of "mean" and "std" in that order of
             the observation; none keeps all frames, a time-frequency patch.
-        top_db: decibels below the loudest point of a window where its spectrogram is cut off; None for no limit.
+        top_db: decibels below the loudest point of a window where its spectrogram is cut off;
+            None for no limit.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -78,7 +79,8 @@ class FeatureSpec:
         unknown = [name for name in self.statistics if name not in STATISTICS]
         if unknown or len(set(self.statistics)) < len(self.statistics):
             raise ConfigurationError(
-                f"statistics is {self.statistics!r}, expected each of {', '.join(STATISTICS)} at most once"
+                f"statistics is {self.statistics!r}, "
+                f"expected each of {', '.join(STATISTICS)} at most once"
             )
 
     def _check_sizes(self) -> None:
@@ -134,7 +136,7 @@ class FeatureSpec:
         return math.prod(self.observation_shape)
 
     def instants(self, samples: int) -> int:
-        """Count the windows that fit into so many samples; a tail shorter than a window is ignored."""
+        """Count the windows that fit; a tail shorter than a window is ignored."""
         if samples < self.window_length:
             return 0
         return 1 + (samples - self.window_length) // self.hop_length

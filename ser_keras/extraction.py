@@ -1,0 +1,181 @@
+"""From a corpus to its observations: in parallel, cached, and whatever single files hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ser_keras.corpora.utterance import Corpus, Utterance
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.feature_cache import FeatureCache, default_directory, hash_file
+from ser_keras.features import FeatureSpec
+from ser_keras.workers import Observed, Part, observe_here, observe_in_processes
+
+DECODERS = ("soundfile", "tensorflow-io")
+FRONTENDS = ("librosa", "tensorflow")
+
+# Below this, starting worker processes takes longer than they save.
+WORTH_PROCESSES = 32
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What could be extracted from a corpus, and what could not.
+
+    Attributes:
+        corpus: the utterances that have observations, in the order of the whole corpus.
+        observations: of each of them, float32 [T, *spec.observation_shape] with T > 0.
+        durations: of each of them, in seconds, float64 [len(corpus)].
+        skipped_short: utterances shorter than a window.
+        failed: utterances that cannot be used, each with the reason.
+    """
+
+    corpus: Corpus
+    observations: list[np.ndarray]
+    durations: np.ndarray
+    skipped_short: tuple[Utterance, ...]
+    failed: tuple[tuple[Utterance, str], ...]
+
+
+def extract_corpus(
+    corpus: Corpus,
+    spec: FeatureSpec,
+    cache: str | os.PathLike[str] | bool | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    decoder: str = "soundfile",
+    frontend: str = "librosa",
+) -> Extraction:
+    """Extract the observations of all utterances of a corpus.
+
+    Killed and called again, it goes on where it was: every finished utterance is in the cache.
+
+    Args:
+        corpus: what to extract.
+        spec: the observations wanted.
+        cache: a folder; None for `feature_cache.default_directory`; False for no cache.
+        workers: processes; None for one per core. TensorFlow has threads instead.
+        progress: show a progress bar on standard error.
+        decoder: "soundfile", or "tensorflow-io" to decode and resample in a tf.data graph, which
+            needs `pip install 'ser-keras[io]'`.
+        frontend: "librosa", or "tensorflow" for its twin, `ser_keras.frontend.Frontend`.
+
+    Raises:
+        ConfigurationError: an option is not known, or tensorflow-io cannot be used.
+    """
+    _check_options(decoder, frontend, workers)
+    parts = [Part(utterance.path, utterance.start, utterance.end) for utterance in corpus]
+    shelf = _open_cache(cache, {"spec": spec.to_dict(), "decoder": decoder, "frontend": frontend})
+    outcomes: dict[int, Observed | AudioError] = {}
+    with _progress_bar(progress) as bar:
+        task = bar.add_task("Extracting features", total=len(parts))
+        keys = _keys(parts, shelf)
+        for index, key in enumerate(keys):
+            if shelf and key and (entry := shelf.read(key, spec.observation_shape)):
+                outcomes[index] = Observed(*entry)
+        bar.update(task, completed=len(outcomes))
+        missing = [index for index in range(len(parts)) if index not in outcomes]
+        todo = [parts[index] for index in missing]
+        for position, outcome in _observe(todo, spec, workers, decoder, frontend):
+            index = missing[position]
+            outcomes[index] = outcome
+            if shelf and (key := keys[index]) and isinstance(outcome, Observed):
+                shelf.write(key, outcome.observations, outcome.duration)
+            bar.advance(task)
+    return _collect(corpus, outcomes)
+
+
+def _check_options(decoder: str, frontend: str, workers: int | None) -> None:
+    if decoder not in DECODERS:
+        raise ConfigurationError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
+    if frontend not in FRONTENDS:
+        raise ConfigurationError(
+            f"frontend is {frontend!r}, expected one of {', '.join(FRONTENDS)}"
+        )
+    if workers is not None and workers < 1:
+        raise ConfigurationError(f"workers is {workers}, expected at least 1")
+
+
+def _open_cache(
+    cache: str | os.PathLike[str] | bool | None, options: dict[str, object]
+) -> FeatureCache | None:
+    if cache is False:
+        return None
+    directory = default_directory() if cache is None or cache is True else Path(cache)
+    return FeatureCache(directory, options)
+
+
+def _keys(parts: Sequence[Part], cache: FeatureCache | None) -> list[str | None]:
+    """Name each part's entry in the cache; None for a file that cannot be read."""
+    hashes: dict[Path, str | None] = {}
+    for part in parts:
+        if cache and part.path not in hashes:
+            try:
+                hashes[part.path] = hash_file(part.path)
+            except OSError:  # said, with its reason, by whoever decodes the file
+                hashes[part.path] = None
+    return [
+        cache.key(content, part.start, part.end)
+        if cache and (content := hashes[part.path])
+        else None
+        for part in parts
+    ]
+
+
+def _observe(
+    parts: Sequence[Part], spec: FeatureSpec, workers: int | None, decoder: str, frontend: str
+) -> Iterator[tuple[int, Observed | AudioError]]:
+    """Choose who extracts; yields each part's index with its outcome, in any order."""
+    if (decoder, frontend) != ("soundfile", "librosa"):
+        # TensorFlow takes seconds to import and is not needed otherwise.
+        from ser_keras.graph_extraction import observe_in_graph
+
+        return observe_in_graph(parts, spec, decoder, frontend)
+    count = min(workers or _cores(), len(parts))
+    if count < 2 or len(parts) < WORTH_PROCESSES:
+        return observe_here(parts, spec)
+    return observe_in_processes(parts, spec, count)
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, fewer than the machine's in a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _progress_bar(shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    )
+
+
+def _collect(corpus: Corpus, outcomes: dict[int, Observed | AudioError]) -> Extraction:
+    usable, observed, short, failed = [], [], [], []
+    for index, utterance in enumerate(corpus):
+        outcome = outcomes[index]
+        if isinstance(outcome, AudioError):
+            failed.append((utterance, outcome.reason))
+        elif not len(outcome.observations):
+            short.append(utterance)
+        else:
+            usable.append(index)
+            observed.append(outcome)
+    return Extraction(
+        corpus=corpus.subset(usable),
+        observations=[outcome.observations for outcome in observed],
+        durations=np.array([outcome.duration for outcome in observed], np.float64),
+        skipped_short=tuple(short),
+        failed=tuple(failed),
+    )

@@ -1,0 +1,111 @@
+"""Observations on disk, so that a recording is decoded once.
+
+An entry's name is a hash of everything that the observations follow from: the recording's bytes,
+the part of it, the FeatureSpec, how it was decoded, the versions of the libraries and of this
+package's own algorithm. Nothing can go stale, and moving or renaming a recording costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# Raise it whenever the same sound would give other observations than before.
+ALGORITHM = 1
+LIBRARIES = ("librosa", "soundfile", "soxr")
+
+
+def default_directory() -> Path:
+    """Find where caches go, for this user on this machine.
+
+    $SER_KERAS_CACHE, else $XDG_CACHE_HOME/ser_keras, else ~/.cache/ser_keras.
+    """
+    if chosen := os.environ.get("SER_KERAS_CACHE"):
+        return Path(chosen)
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "ser_keras"
+
+
+def hash_file(path: Path) -> str:
+    """Hash the bytes of a file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class FeatureCache:
+    """Observations of recordings, one file each.
+
+    Reading never fails: what is missing or damaged is None. Writing never fails either: the first
+    entry that cannot be written gives one warning, and no other is tried.
+
+    Args:
+        directory: where entries are kept; made when the first one is written.
+        options: whatever else, in JSON's types, the observations follow from.
+    """
+
+    def __init__(self, directory: Path, options: dict[str, Any]) -> None:
+        self.directory = directory
+        self._writable = True
+        libraries = {name: version(name) for name in LIBRARIES}
+        self._options = {"algorithm": ALGORITHM, "libraries": libraries, **options}
+
+    def key(self, content: str, start: float | None, end: float | None) -> str:
+        """Name the entry of a part, in seconds, of a file of that hash."""
+        origin = {"content": content, "start": start, "end": end, **self._options}
+        return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
+
+    def read(self, key: str, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:
+        """Give observations, float32 [T, *shape], and the recording's duration in seconds."""
+        try:
+            with np.load(self._path(key), allow_pickle=False) as entry:
+                observations, duration = entry["observations"], float(entry["duration"])
+        except Exception:  # noqa: BLE001 - a damaged zip archive can raise nearly anything
+            return None
+        if observations.shape[1:] != shape or observations.dtype != np.float32:
+            return None
+        return observations, duration
+
+    def write(self, key: str, observations: np.ndarray, duration: float) -> None:
+        """Keep observations; a process killed while writing leaves no half entry."""
+        if not self._writable:
+            return
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write_atomically(path, observations, duration)
+        except OSError as error:
+            self._writable = False
+            warnings.warn(
+                f"features are not cached in {self.directory}: {error.strerror or error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _write_atomically(self, path: Path, observations: np.ndarray, duration: float) -> None:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez(file, observations=observations, duration=np.float64(duration))
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _path(self, key: str) -> Path:
+        # Two levels: some file systems are slow with a hundred thousand entries in one folder.
+        return self.directory / "features" / key[:2] / f"{key}.npz"

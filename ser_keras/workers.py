@@ -1,0 +1,217 @@
+"""From recordings to observations, here or in worker processes.
+
+A worker is a fresh Python that is told of one recording after another through its standard input.
+It never imports the caller's script (as multiprocessing's spawn does, which forces every script to
+guard its main part), nor TensorFlow; and one that crashes or hangs on a recording costs that
+recording alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO, cast
+
+import numpy as np
+
+from ser_keras import audio, features
+from ser_keras.errors import AudioError
+from ser_keras.features import FeatureSpec
+
+# Libraries would otherwise start a thread per core in every worker and slow one another down.
+ONE_THREAD_EACH = {
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+} | {"VECLIB_MAXIMUM_THREADS": "1"}
+
+# Seconds for one recording: hours of sound take minutes, a hang of the decoder takes forever.
+PATIENCE = 900.0
+
+BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from ser_keras.workers import serve; serve()"
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a sound file, in seconds; None is the file's beginning or end."""
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What became of a part: observations, float32 [T, ...], and how long it lasts in seconds."""
+
+    observations: np.ndarray
+    duration: float
+
+
+def observe(part: Part, spec: FeatureSpec) -> Observed:
+    """Extract one part's observations with librosa.
+
+    Raises:
+        AudioError: the part cannot be used.
+    """
+    samples = audio.load(part.path, spec.sample_rate, part.start, part.end)
+    return Observed(features.extract(samples, spec), len(samples) / spec.sample_rate)
+
+
+def observe_here(
+    parts: Sequence[Part], spec: FeatureSpec
+) -> Iterator[tuple[int, Observed | AudioError]]:
+    """Extract parts one by one in this process; yields each part's index with its outcome."""
+    for index, part in enumerate(parts):
+        try:
+            yield index, observe(part, spec)
+        except AudioError as error:
+            yield index, error
+
+
+def observe_in_processes(
+    parts: Sequence[Part], spec: FeatureSpec, workers: int
+) -> Iterator[tuple[int, Observed | AudioError]]:
+    """Extract parts in worker processes; yields each part's index with its outcome as they come."""
+    team = [Worker(spec) for _ in range(workers)]
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for worker in team:
+        idle.put(worker)
+
+    def outcome(part: Part) -> Observed | AudioError:
+        worker = idle.get()
+        try:
+            return worker.observe(part)
+        except AudioError as error:
+            return error
+        finally:
+            idle.put(worker)
+
+    executor = ThreadPoolExecutor(workers)
+    try:
+        indexes = {executor.submit(outcome, part): index for index, part in enumerate(parts)}
+        for future in as_completed(indexes):
+            yield indexes[future], future.result()
+    finally:
+        for worker in team:
+            worker.stop()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+class Worker:
+    """One worker process, started when it is first needed and again after it died."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._spec = spec
+        self._stopped = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def observe(self, part: Part) -> Observed:
+        """Have one part extracted.
+
+        Raises:
+            AudioError: the part cannot be used, or the worker died of it or did not come to an end.
+        """
+        if self._stopped:
+            raise AudioError(part.path, "was not extracted: extraction was stopped")
+        if self._process is None:
+            self._process = self._start()
+        process = self._process
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            requests, answers = _streams(process)
+            _send(requests, {"path": str(part.path), "start": part.start, "end": part.end})
+            return _receive(answers, part)
+        except (OSError, ValueError) as error:
+            if isinstance(error, AudioError):
+                raise
+            process.kill()
+            self._process = None
+            status = process.wait()
+            reason = f"the process that read it ended or hung (exit status {status})"
+            raise AudioError(part.path, reason) from error
+        finally:
+            watchdog.cancel()
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._stopped = True
+        if process := self._process:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BOOTSTRAP, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | ONE_THREAD_EACH,
+        )
+        requests, answers = _streams(process)
+        try:
+            _send(requests, self._spec.to_dict())
+            json.loads(answers.readline())
+        except (OSError, ValueError) as error:
+            process.kill()
+            status = process.wait()
+            raise RuntimeError(f"a worker process did not start (exit status {status})") from error
+        return process
+
+
+def serve() -> None:
+    """Be a worker: read a specification, then parts, from standard input until it is closed."""
+    # The caller ends its workers itself; without this, each would print a traceback on Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Whatever a library prints must not end up among the answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    spec = FeatureSpec.from_dict(json.loads(requests.readline()))
+    _send(answers, {"ready": True})
+    for line in requests:
+        request = json.loads(line)
+        part = Part(Path(request["path"]), request["start"], request["end"])
+        try:
+            observed = observe(part, spec)
+        except AudioError as error:
+            _send(answers, {"error": error.reason})
+        except Exception as error:  # noqa: BLE001 - one recording must not end the others' extraction
+            _send(answers, {"error": f"extraction failed ({type(error).__name__}: {error})"})
+        else:
+            shape = observed.observations.shape
+            _send(answers, {"duration": observed.duration, "shape": shape})
+            answers.write(observed.observations.tobytes())
+            answers.flush()
+
+
+def _streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Give a worker's input and output, which it always has because both were asked for."""
+    return cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+
+
+def _send(stream: IO[bytes], message: dict[str, object]) -> None:
+    stream.write(json.dumps(message).encode() + b"\n")
+    stream.flush()
+
+
+def _receive(stream: IO[bytes], part: Part) -> Observed:
+    answer = json.loads(stream.readline())
+    if "error" in answer:
+        raise AudioError(part.path, answer["error"])
+    shape = answer["shape"]
+    content = stream.read(math.prod(shape) * np.dtype(np.float32).itemsize)
+    # A copy, because an array over the bytes that were read could not be written to.
+    observations = np.frombuffer(content, np.float32).reshape(shape).copy()
+    return Observed(observations, answer["duration"])
