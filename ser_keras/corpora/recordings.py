@@ -165,7 +165,10 @@ def _common_folder(recordings: list[Recording], depth: int) -> Path:
 
 def _contents(folder: Path) -> str:
     """The first names in a folder, for a message."""
-    names = sorted(path.name for path in folder.iterdir())
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except PermissionError:
+        return "a folder that may not be read"
     if not names:
         return "an empty folder"
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
