@@ -251,4 +251,5 @@ def _finish_rows(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid()
-    figure.legend(loc="outside upper center", ncols=2)
+    entries = len(axes.get_lines())
+    figure.legend(loc="outside upper center", ncols=3 if entries == 3 else 2)
