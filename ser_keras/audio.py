@@ -8,7 +8,9 @@ with what it claims.
 from __future__ import annotations
 
 import io
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Union
@@ -28,21 +30,65 @@ BLOCK = 1 << 20
 Source = Union[str, "PathLike[str]", bytes, BinaryIO]
 
 
-def decode(source: Source) -> tuple[np.ndarray, int]:
-    """Decode a whole recording in any format that libsndfile reads: WAV, FLAC, MP3, Ogg and more.
+def decode(
+    source: Source, start: float | None = None, end: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Decode a recording in any format that libsndfile reads: WAV, FLAC, MP3, Ogg and more.
 
     Of a truncated recording, what is there is decoded.
 
     Args:
         source: a path, the bytes of a file, or a binary file object.
+        start: seconds into the recording; None for its beginning.
+        end: seconds into the recording; None for its end.
 
     Returns:
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
     Raises:
-        AudioError: missing, empty, not sound, no or not-finite samples, or beyond the limits above.
+        AudioError: missing, empty, not sound, no or not-finite samples, beyond the limits above,
+            or the part lies outside the recording.
     """
-    return _decode(source, None, None)
+    name = _name(source)
+    with _sound(source) as sound:
+        rate = sound.samplerate
+        first, last = part_frames(name, sound.frames / rate, rate, start, end)
+        sound.seek(first)
+        channels = _read(sound, last - first)
+    if not len(channels):
+        raise AudioError(name, "holds no samples")
+    if not np.isfinite(channels).all():
+        raise AudioError(name, "holds samples that are not finite (NaN or infinity)")
+    return channels, rate
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a recording says of itself.
+
+    Attributes:
+        container: libsndfile's word for the file format, such as "WAV".
+        coding: libsndfile's word for that of the samples, such as "PCM_16".
+        rate: in hertz.
+        channels: how many.
+        frames: samples of each channel.
+    """
+
+    container: str
+    coding: str
+    rate: int
+    channels: int
+    frames: int
+
+
+def inspect(source: Source) -> Header:
+    """Read a recording's header without decoding it.
+
+    Raises:
+        AudioError: missing, empty, not sound, or beyond the limits above.
+    """
+    with _sound(source) as sound:
+        return Header(sound.format, sound.subtype, sound.samplerate, sound.channels, sound.frames)
 
 
 def load(
@@ -64,7 +110,7 @@ def load(
     Raises:
         AudioError: as `decode`, or the part lies outside the recording.
     """
-    channels, rate = _decode(source, start, end)
+    channels, rate = decode(source, start, end)
     mono = channels.mean(axis=1)
     if rate == sample_rate:
         return mono
@@ -74,27 +120,48 @@ def load(
     return np.pad(resampled[:length], (0, max(0, length - len(resampled))))
 
 
-def _decode(source: Source, start: float | None, end: float | None) -> tuple[np.ndarray, int]:
-    """Decode what lies between two seconds of a recording: [N, channels] and the rate."""
+def part_frames(
+    name: str, duration: float, rate: int, start: float | None, end: float | None
+) -> tuple[int, int]:
+    """Find the first frame of a part of a recording and the one after its last.
+
+    Args:
+        name: of the recording, for the error.
+        duration: of the whole recording, in seconds.
+        rate: of the recording, in hertz.
+        start: of the part, in seconds; None for the recording's beginning.
+        end: of the part, in seconds; None for the recording's end.
+
+    Raises:
+        AudioError: the part is empty, outside the recording, or longer than the limit.
+    """
+    begin, finish = start or 0.0, duration if end is None else min(end, duration)
+    if start is not None and not 0 <= start < duration:
+        raise AudioError(
+            name, f"lasts {duration:.3f} s, expected to hold a part from {start:.3f} s"
+        )
+    if end is not None and end <= begin:
+        raise AudioError(name, f"part ends at {end:.3f} s, expected after its start, {begin:.3f} s")
+    if finish - begin > LONGEST_DURATION:
+        hours, most = (finish - begin) / 3600, LONGEST_DURATION / 3600
+        raise AudioError(name, f"lasts {hours:.1f} h, expected at most {most:.0f} h")
+    return round(begin * rate), round(finish * rate)
+
+
+@contextmanager
+def _sound(source: Source) -> Iterator[soundfile.SoundFile]:
+    """Open a recording that is within the limits; whatever goes wrong inside is an AudioError."""
     name = _name(source)
     try:
         with _open(source, name) as file, soundfile.SoundFile(file) as sound:
             _check_header(sound, name)
-            first, last = _part(sound, name, start, end)
-            sound.seek(first)
-            channels = _read(sound, last - first)
-            rate = sound.samplerate
+            yield sound
     except soundfile.LibsndfileError as error:
         raise AudioError(name, f"not sound that can be read ({error.error_string})") from error
     except OSError as error:
         raise AudioError(name, f"cannot be opened ({error.strerror or error})") from error
     except TypeError as error:  # soundfile's answer to a file called .raw
         raise AudioError(name, f"not sound that can be read ({error})") from error
-    if not len(channels):
-        raise AudioError(name, "holds no samples")
-    if not np.isfinite(channels).all():
-        raise AudioError(name, "holds samples that are not finite (NaN or infinity)")
-    return channels, rate
 
 
 def _name(source: Source) -> str:
@@ -125,22 +192,6 @@ def _check_header(sound: soundfile.SoundFile, name: str) -> None:
         )
     if sound.channels > MOST_CHANNELS:
         raise AudioError(name, f"has {sound.channels} channels, expected at most {MOST_CHANNELS}")
-
-
-def _part(
-    sound: soundfile.SoundFile, name: str, start: float | None, end: float | None
-) -> tuple[int, int]:
-    """Find the first frame of a part and the one after its last."""
-    seconds = sound.frames / sound.samplerate
-    begin, finish = start or 0.0, seconds if end is None else min(end, seconds)
-    if start is not None and (start < 0 or start >= seconds):
-        raise AudioError(name, f"lasts {seconds:.3f} s, expected to hold a part from {start:.3f} s")
-    if end is not None and end <= begin:
-        raise AudioError(name, f"part ends at {end:.3f} s, expected after its start, {begin:.3f} s")
-    if finish - begin > LONGEST_DURATION:
-        hours, most = (finish - begin) / 3600, LONGEST_DURATION / 3600
-        raise AudioError(name, f"lasts {hours:.1f} h, expected at most {most:.0f} h")
-    return round(begin * sound.samplerate), round(finish * sound.samplerate)
 
 
 def _read(sound: soundfile.SoundFile, frames: int) -> np.ndarray:

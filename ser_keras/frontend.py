@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import librosa
+import librosa.filters
 import numpy as np
 import tensorflow as tf
 
