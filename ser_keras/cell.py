@@ -1,0 +1,253 @@
+"""One step of the variational RNN: a Keras RNN cell on TFP distributions (Algorithms 1, 2)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+from keras import ops
+
+from ser_keras import saliency
+
+tfd = tfp.distributions
+Tensor = Any
+Distribution = Any  # TFP has no types
+
+# Beyond e^±8 a scale of standardised features tells nothing more, and soon overflows.
+LOG_SCALE_LIMIT = 8.0
+
+
+def diagonal_gaussian(mean: Tensor, log_scale: Tensor) -> Distribution:
+    """N(mean, diag exp(log_scale)²) over the last axis.
+
+    Args:
+        mean: [..., K].
+        log_scale: logarithm of the standard deviation, [..., K].
+
+    Returns:
+        A distribution of event shape [K] and batch shape [...].
+    """
+    return tfd.Independent(tfd.Normal(mean, tf.exp(log_scale)), reinterpreted_batch_ndims=1)
+
+
+class Step(NamedTuple):
+    """Everything one instant yields; D observation, Z latent, C classes.
+
+    A Keras RNN carries one output tensor only, so a step travels as its fields laid end to end.
+    """
+
+    attention: Tensor  # W_t, [..., D]
+    saliency: Tensor  # S_t, [..., D]
+    prediction: Tensor  # x̂_t, [..., D]
+    posterior_mean: Tensor  # μ_t, [..., Z]
+    posterior_log_scale: Tensor  # log σ_t, [..., Z]
+    next_mean: Tensor  # m_{t+1} = x̂_{t+1}, [..., D]
+    next_log_scale: Tensor  # log s_{t+1}, [..., D]
+    logits: Tensor  # [..., C]
+
+    @staticmethod
+    def sizes(observation_size: int, latent_size: int, classes: int) -> Step:
+        """The last dimension of every field."""
+        d, z = observation_size, latent_size
+        return Step(d, d, d, z, z, d, d, classes)
+
+    def concatenate(self) -> Tensor:
+        """All fields as one tensor, [..., 5 D + 2 Z + C]."""
+        return ops.concatenate(list(self), axis=-1)
+
+    @classmethod
+    def split(cls, tensor: Tensor, sizes: Step) -> Step:
+        """The inverse of `concatenate`, given `Step.sizes`."""
+        return cls(*tf.split(tensor, list(sizes), axis=-1))
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class VRNNCell(keras.layers.Layer):
+    """One instant of recognition by generation.
+
+    Selects what to sample of the observation (Eq. 2-4), infers the latent variable, predicts the
+    next observation and classifies, each with an LSTM of its own (Algorithm 2). At the first
+    instant there is no prediction yet and everything is sampled (Algorithm 1 line 3).
+
+    Args:
+        observation_size: D, elements of an observation.
+        classes: C, number of emotions.
+        recognition_units: hidden units of the recognition LSTM.
+        generation_units: hidden units of the generation LSTM.
+        classification_units: hidden units of the classification LSTM.
+        latent_size: Z, elements of the latent variable.
+        recognition_dropout: dropout on h_t where its affine layer reads it.
+        generation_dropout: dropout on g_t where its affine layer reads it.
+        classification_dropout: dropout on k_t where its affine layer reads it.
+        attention: False samples everything at every instant (the ablation).
+        seed: of dropout and of the latent samples.
+
+    Call arguments:
+        inputs: standardised observation X_t, float32 [B, D].
+        states: as `get_initial_state` lays them out.
+        training: True samples z_t and drops out; False takes the posterior's mean.
+
+    Returns:
+        `Step.concatenate()`, float32 [B, 5 D + 2 Z + C], and the new states.
+    """
+
+    def __init__(
+        self,
+        observation_size: int,
+        classes: int,
+        recognition_units: int = 512,
+        generation_units: int = 256,
+        classification_units: int = 512,
+        latent_size: int = 20,
+        recognition_dropout: float = 0.3,
+        generation_dropout: float = 0.3,
+        classification_dropout: float = 0.1,
+        attention: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Inputs keep full precision; the LSTMs alone follow a mixed-precision policy.
+        super().__init__(autocast=False, **kwargs)
+        self.observation_size = observation_size
+        self.classes = classes
+        self.recognition_units = recognition_units
+        self.generation_units = generation_units
+        self.classification_units = classification_units
+        self.latent_size = latent_size
+        self.recognition_dropout = recognition_dropout
+        self.generation_dropout = generation_dropout
+        self.classification_dropout = classification_dropout
+        self.attention = attention
+        self.seed = seed
+        self.sample_latent: bool | None = None  # None: sample while training only
+
+        policy = self.dtype_policy
+        self.recognition = keras.layers.LSTMCell(
+            recognition_units, dtype=policy, name="recognition"
+        )
+        self.generation = keras.layers.LSTMCell(generation_units, dtype=policy, name="generation")
+        self.classification = keras.layers.LSTMCell(
+            classification_units, dtype=policy, name="classification"
+        )
+        # Parameters of distributions stay float32 whatever the policy.
+        self.posterior = keras.layers.Dense(2 * latent_size, dtype="float32", name="posterior")
+        self.likelihood = keras.layers.Dense(
+            2 * observation_size, dtype="float32", name="likelihood"
+        )
+        self.class_logits = keras.layers.Dense(classes, dtype="float32", name="class_logits")
+        self.drop_recognition = keras.layers.Dropout(recognition_dropout, seed=seed, dtype=policy)
+        self.drop_generation = keras.layers.Dropout(generation_dropout, seed=seed, dtype=policy)
+        self.drop_classification = keras.layers.Dropout(
+            classification_dropout, seed=seed, dtype=policy
+        )
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+        self.sizes = Step.sizes(observation_size, latent_size, classes)
+        self.output_size = sum(self.sizes)
+        self.state_size = [
+            recognition_units,
+            recognition_units,
+            generation_units,
+            generation_units,
+            classification_units,
+            classification_units,
+            observation_size,
+            1,
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights of the three LSTMs and the three affine layers."""
+        batch = input_shape[0]
+        self.recognition.build((batch, self.observation_size))
+        self.posterior.build((batch, self.recognition_units))
+        self.generation.build((batch, self.latent_size))
+        self.likelihood.build((batch, self.generation_units))
+        self.classification.build((batch, self.latent_size))
+        self.class_logits.build((batch, self.classification_units))
+        self.built = True
+
+    def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
+        """Zeros, [B, size] each: h and c of the three LSTMs, x̂, and whether there is a past."""
+        types = [self.compute_dtype] * 6 + ["float32"] * 2
+        return [
+            ops.zeros((batch_size, size), dtype=dtype)
+            for size, dtype in zip(self.state_size, types, strict=True)
+        ]
+
+    def call(
+        self, inputs: Tensor, states: list[Tensor], training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One step; see the class."""
+        *lstm_states, prediction, begun = states
+        observation = ops.cast(inputs, "float32")
+
+        saliency_map = saliency.saliency_map(observation, prediction)
+        if self.attention:
+            attention = ops.maximum(saliency.attention_weights(saliency_map), 1.0 - begun)
+        else:
+            attention = ops.ones_like(observation)
+        sampled = saliency.sample_observation(observation, prediction, attention)
+
+        hidden, recognition_state = self.recognition(sampled, lstm_states[0:2])
+        hidden = self.drop_recognition(hidden, training=training)
+        posterior_mean, posterior_log_scale = gaussian_parameters(self.posterior(hidden))
+        latent = self._latent(posterior_mean, posterior_log_scale, training)
+
+        hidden, generation_state = self.generation(latent, lstm_states[2:4])
+        hidden = self.drop_generation(hidden, training=training)
+        next_mean, next_log_scale = gaussian_parameters(self.likelihood(hidden))
+
+        hidden, classification_state = self.classification(latent, lstm_states[4:6])
+        hidden = self.drop_classification(hidden, training=training)
+        logits = self.class_logits(hidden)
+
+        step = Step(
+            attention,
+            saliency_map,
+            prediction,
+            posterior_mean,
+            posterior_log_scale,
+            next_mean,
+            next_log_scale,
+            logits,
+        )
+        new_states = [
+            *recognition_state,
+            *generation_state,
+            *classification_state,
+            next_mean,
+            ops.ones_like(begun),
+        ]
+        return step.concatenate(), new_states
+
+    def _latent(self, mean: Tensor, log_scale: Tensor, training: bool) -> Tensor:
+        """z_t: a reparameterised sample of the posterior, or its mean; [B, Z]."""
+        posterior = diagonal_gaussian(mean, log_scale)
+        if training if self.sample_latent is None else self.sample_latent:
+            # A tensor seed makes TFP stateless, so that XLA draws the same numbers.
+            return posterior.sample(seed=ops.cast(self.seed_generator.next(), "int32"))
+        return posterior.mean()
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return super().get_config() | {
+            "observation_size": self.observation_size,
+            "classes": self.classes,
+            "recognition_units": self.recognition_units,
+            "generation_units": self.generation_units,
+            "classification_units": self.classification_units,
+            "latent_size": self.latent_size,
+            "recognition_dropout": self.recognition_dropout,
+            "generation_dropout": self.generation_dropout,
+            "classification_dropout": self.classification_dropout,
+            "attention": self.attention,
+            "seed": self.seed,
+        }
+
+
+def gaussian_parameters(affine: Tensor) -> tuple[Tensor, Tensor]:
+    """Split an affine layer's output [..., 2 K] into mean and bounded log scale, [..., K] each."""
+    mean, log_scale = tf.split(affine, 2, axis=-1)
+    return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)

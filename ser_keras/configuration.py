@@ -1,0 +1,159 @@
+"""What defines a model and its training: small frozen dataclasses, to and from JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ser_keras.errors import ConfigurationError
+from ser_keras.features import FeatureSpec
+
+
+def _require(holds: bool, name: str, found: Any, expected: str) -> None:
+    if not holds:
+        raise ConfigurationError(f"{name}: found {found!r}, expected {expected}")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes, dropouts and attention; the defaults are the paper's for RAVDESS (section 3.2)."""
+
+    recognition_units: int = 512
+    generation_units: int = 256
+    classification_units: int = 512
+    latent_size: int = 20
+    recognition_dropout: float = 0.3
+    generation_dropout: float = 0.3
+    classification_dropout: float = 0.1
+    attention: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if name.endswith(("_units", "_size")):
+                _require(value >= 1, name, value, "at least 1")
+            if name.endswith("_dropout"):
+                _require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Weights of Eq. 5 and the readings it leaves open; the defaults are the paper's."""
+
+    generation_weight: float = 1.0  # λ1
+    classification_weight: float = 50.0  # λ2
+    kl_weight: float = 1.0  # β
+    class_term: str = "last"  # "last": at the end of each utterance; "every": at every instant
+
+    def __post_init__(self) -> None:
+        for name in ("generation_weight", "classification_weight", "kl_weight"):
+            _require(getattr(self, name) >= 0.0, name, getattr(self, name), "0 or more")
+        _require(
+            self.class_term in ("last", "every"), "class_term", self.class_term, '"last" or "every"'
+        )
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How the model is trained; the defaults are the paper's (section 3.2, Algorithm 1)."""
+
+    optimizer: str = "rmsprop"
+    learning_rate: float = 0.001
+    rho: float = 0.9
+    epsilon: float = 1e-10
+    batch_size: int = 256
+    epochs: int = 200
+
+    def __post_init__(self) -> None:
+        known = ("rmsprop", "adam", "adamw")
+        _require(self.optimizer in known, "optimizer", self.optimizer, f"one of {', '.join(known)}")
+        for name in ("learning_rate", "epsilon"):
+            _require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
+        _require(0.0 <= self.rho < 1.0, "rho", self.rho, "at least 0 and below 1")
+        for name in ("batch_size", "epochs"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A complete setting: features, architecture, objective and optimisation."""
+
+    name: str = "custom"
+    features: FeatureSpec = field(default_factory=FeatureSpec)
+    architecture: Architecture = field(default_factory=Architecture)
+    objective: Objective = field(default_factory=Objective)
+    optimization: Optimization = field(default_factory=Optimization)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A nested dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preset:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ConfigurationError: a field is unknown or out of range.
+        """
+        _require("name" in values, "preset", dict(values), "a field `name`")
+        try:
+            return cls(
+                name=values["name"],
+                features=FeatureSpec.from_dict(values.get("features", {})),
+                architecture=Architecture(**values.get("architecture", {})),
+                objective=Objective(**values.get("objective", {})),
+                optimization=Optimization(**values.get("optimization", {})),
+            )
+        except TypeError as error:
+            raise ConfigurationError(f"preset {values['name']!r}: {error}") from error
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Preset:
+        """A copy with single fields replaced.
+
+        Args:
+            settings: field name of any part to its value; text is converted to the field's type,
+                as in `--set recognition_units=128`.
+
+        Raises:
+            ConfigurationError: no part has such a field, or the value does not fit it.
+        """
+        parts = {name: getattr(self, name) for name in _PARTS}
+        for key, value in settings.items():
+            owners = [name for name, part in parts.items() if key in _field_types(type(part))]
+            if not owners:
+                keys = sorted(key for part in parts.values() for key in _field_types(type(part)))
+                raise ConfigurationError(
+                    f"unknown setting {key!r}; the settings are {', '.join(keys)}"
+                )
+            part = parts[owners[0]]
+            converted = _convert(key, value, _field_types(type(part))[key])
+            parts[owners[0]] = dataclasses.replace(part, **{key: converted})
+        return dataclasses.replace(self, **parts)
+
+
+_PARTS = ("features", "architecture", "objective", "optimization")
+
+
+def _field_types(part: type) -> dict[str, Any]:
+    return typing.get_type_hints(part)
+
+
+def _convert(name: str, value: Any, to: Any) -> Any:
+    """A value given as text, in the type of its field."""
+    if not isinstance(value, str) or to is str:
+        return value
+    if to is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        _require(value.lower() in words, name, value, "true or false")
+        return words[value.lower()]
+    if typing.get_origin(to) is tuple:
+        return tuple(word for word in value.split(",") if word)
+    if value.lower() == "none" and type(None) in typing.get_args(to):
+        return None
+    number = int if to is int else float
+    try:
+        return number(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: found {value!r}, expected {number.__name__}") from error

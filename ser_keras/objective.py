@@ -1,0 +1,81 @@
+"""The terms of Eq. 5, from what every step of the scan stored, with padding masked out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ser_keras.cell import Step, diagonal_gaussian
+from ser_keras.configuration import Objective
+
+tfd = tfp.distributions
+Tensor = Any
+
+
+class Terms(NamedTuple):
+    """Per utterance, each float32 [B], in nats; all are costs, the smaller the better."""
+
+    generation: Tensor  # −Σ_t log N(X_{t+1}; m_{t+1}, diag s²_{t+1}), over t = 1 … T−1
+    kl: Tensor  # Σ_t KL(N(μ_t, diag σ_t²) ‖ N(0, I)), over t = 1 … T
+    classification: Tensor  # −log p(y), at the last instant or summed over all
+
+    def loss(self, objective: Objective) -> Tensor:
+        """The negative of Eq. 5 for each utterance, [B]."""
+        return (
+            objective.generation_weight * self.generation
+            + objective.classification_weight * self.classification
+            + objective.kl_weight * self.kl
+        )
+
+    def negative_elbo(self) -> Tensor:
+        """Eq. 5 with all weights one: the bound on the joint likelihood of sound and label, [B]."""
+        return self.generation + self.kl + self.classification
+
+
+def last_instant(sequence: Tensor, instants: Tensor) -> Tensor:
+    """Each utterance's values at its own last instant: [B, T, K] and [B] to [B, K]."""
+    return tf.gather(sequence, instants - 1, axis=1, batch_dims=1)
+
+
+def terms(
+    steps: Step, observations: Tensor, instants: Tensor, labels: Tensor, objective: Objective
+) -> Terms:
+    """The three terms of Eq. 5.
+
+    Args:
+        steps: what the cell gave, fields [B, T, …].
+        observations: standardised observations X, float32 [B, T, D].
+        instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
+        labels: true classes, int32 [B].
+        objective: says where the class term counts.
+
+    Returns:
+        The terms of every utterance; padding contributes exactly nothing.
+    """
+    valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
+
+    likelihood = diagonal_gaussian(steps.next_mean[:, :-1], steps.next_log_scale[:, :-1])
+    log_likelihood = likelihood.log_prob(observations[:, 1:])
+    generation = -_sum_where(log_likelihood, valid[:, 1:])
+
+    posterior = diagonal_gaussian(steps.posterior_mean, steps.posterior_log_scale)
+    prior = diagonal_gaussian(
+        tf.zeros_like(steps.posterior_mean), tf.zeros_like(steps.posterior_log_scale)
+    )
+    kl = _sum_where(tfd.kl_divergence(posterior, prior), valid)
+
+    if objective.class_term == "last":
+        logits = last_instant(steps.logits, instants)
+        classification = -tfd.Categorical(logits=logits).log_prob(labels)
+    else:
+        log_probability = tfd.Categorical(logits=steps.logits).log_prob(labels[:, tf.newaxis])
+        classification = -_sum_where(log_probability, valid)
+    return Terms(generation, kl, classification)
+
+
+def _sum_where(values: Tensor, valid: Tensor) -> Tensor:
+    """Σ over instants of the valid values: [B, T] to [B]."""
+    # A product would let an infinite value under the padding through as NaN.
+    return tf.reduce_sum(tf.where(valid > 0, values, 0.0), axis=1)

@@ -1,0 +1,129 @@
+"""tf.data: utterances of any length as bucketed, padded batches that know their lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import CorpusError
+from ser_keras.extraction import Extraction, extract_corpus
+from ser_keras.features import FeatureSpec
+
+SHORTEST_BUCKET = 4
+
+
+def dataset(
+    corpus: Corpus,
+    features: FeatureSpec,
+    batch_size: int = 256,
+    shuffle: bool = False,
+    seed: int = 0,
+    classes: Sequence[str] | None = None,
+    **extraction: Any,
+) -> tf.data.Dataset:
+    """Batches of a corpus, ready for `fit`, `evaluate` and `predict`.
+
+    Args:
+        corpus: utterances; those shorter than a window or unreadable are left out, with a warning.
+        features: what an observation is, `model.features`.
+        batch_size: utterances per batch.
+        shuffle: a new order every epoch and batches of like lengths; otherwise the corpus' order.
+        seed: of the shuffling.
+        classes: names in the order of the labels; the corpus' emotions if None.
+        **extraction: options of `extraction.extract_corpus`, such as `cache` and `workers`.
+
+    Returns:
+        Inputs {"observations": float32 [B, T, *observation_shape], "instants": int32 [B]} and
+        labels, int32 [B].
+
+    Raises:
+        CorpusError: no utterance is left, or a label is not among the classes.
+    """
+    return batches(
+        extract_corpus(corpus, features, **extraction), batch_size, shuffle, seed, classes
+    )
+
+
+def batches(
+    extraction: Extraction,
+    batch_size: int = 256,
+    shuffle: bool = False,
+    seed: int = 0,
+    classes: Sequence[str] | None = None,
+) -> tf.data.Dataset:
+    """As `dataset`, of observations that are in memory already."""
+    if not extraction.observations:
+        raise CorpusError(f"{extraction.corpus.name}: no utterance is as long as one window")
+    lengths = [len(observations) for observations in extraction.observations]
+    shape = extraction.observations[0].shape[1:]
+    elements = tf.data.Dataset.from_tensor_slices(
+        (
+            tf.RaggedTensor.from_row_lengths(np.concatenate(extraction.observations), lengths),
+            extraction.corpus.labels(classes),
+        )
+    ).map(lambda observations, label: (tf.ensure_shape(observations, (None, *shape)), label))
+    if shuffle:
+        elements = elements.shuffle(len(lengths), seed=seed, reshuffle_each_iteration=True)
+        return in_buckets(elements, lengths, batch_size)
+    return in_order(elements, batch_size)
+
+
+def in_order(elements: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """Batch single utterances in their order, padding each batch to its longest with zeros.
+
+    Args:
+        elements: (observations float32 [T, *observation_shape], label int32).
+        batch_size: utterances per batch.
+    """
+    return _with_instants(elements).padded_batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def in_buckets(
+    elements: tf.data.Dataset, lengths: Sequence[int], batch_size: int
+) -> tf.data.Dataset:
+    """Batch utterances of like lengths, so that padding never more than doubles the work.
+
+    Args:
+        elements: (observations float32 [T, *observation_shape], label int32), shuffled.
+        lengths: T of every one of them, in any order.
+        batch_size: utterances per batch.
+    """
+    boundaries = bucket_boundaries(max(lengths))
+    counts = np.bincount(np.digitize(lengths, boundaries))
+    steps = int(np.sum(-(-counts // batch_size)))
+    return (
+        _with_instants(elements)
+        .bucket_by_sequence_length(
+            lambda inputs, _: inputs["instants"],
+            bucket_boundaries=boundaries,
+            bucket_batch_sizes=[batch_size] * (len(boundaries) + 1),
+        )
+        # tf.data cannot know how many batches buckets make; Keras' progress bar wants to.
+        .apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def bucket_boundaries(longest: int) -> list[int]:
+    """Lengths at which a bucket begins: 5, 9, 17, … up to the longest utterance, in instants."""
+    boundaries = []
+    end = SHORTEST_BUCKET
+    while end < longest:
+        boundaries.append(end + 1)
+        end *= 2
+    return boundaries
+
+
+def _with_instants(elements: tf.data.Dataset) -> tf.data.Dataset:
+    return elements.map(
+        lambda observations, label: (
+            {"observations": observations, "instants": tf.shape(observations)[0]},
+            label,
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )

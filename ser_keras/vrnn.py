@@ -1,0 +1,326 @@
+"""The Keras model: the cell over time, trained on Eq. 5."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ser_keras import objective as eq5
+from ser_keras import presets
+from ser_keras.cell import Step, VRNNCell
+from ser_keras.configuration import Architecture, Objective, Preset
+from ser_keras.errors import ConfigurationError
+from ser_keras.features import FeatureSpec
+from ser_keras.optimizers import make_optimizer
+
+Tensor = Any
+Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
+
+_METRICS = (
+    "loss",
+    "elbo",
+    "generation_nll",
+    "kl",
+    "class_cross_entropy",
+    "accuracy",
+    "sampled_fraction",
+    "sampled_fraction_after_first",
+)
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class VRNN(keras.Model):
+    """Recognises emotion by generating speech: a variational RNN with saliency-gated feedback.
+
+    Args:
+        classes: names of the emotions, in the order of the labels.
+        preset: features, architecture, objective and optimisation; the paper's for RAVDESS if None.
+        seed: of initial weights, dropout and latent samples.
+
+    Call arguments:
+        inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
+            zero-padded at the end; "instants": int32 [B], how many are valid, at least 1}.
+            Observations alone mean that all are valid.
+        training: samples latents and drops out.
+
+    Returns (`call` and, as NumPy arrays padded with zeros to the longest, `predict`):
+        probabilities: [B, C] at the last instant; logits: the same before the softmax.
+        timeline: [B, T, C], probabilities at every instant.
+        attention, saliency: [B, T, D], W_t and S_t; D is observation_shape flattened.
+        sampled_fraction: [B, T], the share of the observation that was sampled.
+        prediction: [B, T, D], x̂_t before the observation was heard, in standardised units.
+        latent_mean, latent_scale: [B, T, Z], the posterior's.
+        instants: [B].
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        preset: Preset | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.classes = tuple(classes)
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ConfigurationError(f"classes: found {self.classes}, expected two or more names")
+        self.preset = preset or presets.RAVDESS
+        self.seed = seed
+        # A seed makes initial weights repeatable whatever was drawn before in this process.
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
+        self.standardisation = keras.layers.Normalization(
+            axis=-1, dtype="float32", name="standardisation"
+        )
+        self.cell = VRNNCell(
+            observation_size=self.features.observation_size,
+            classes=len(self.classes),
+            seed=seed,
+            dtype=self.dtype_policy,
+            name="cell",
+            **dataclasses.asdict(self.preset.architecture),
+        )
+        self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in _METRICS}
+        self.build()
+
+    @property
+    def features(self) -> FeatureSpec:
+        """What an observation is."""
+        return self.preset.features
+
+    @property
+    def architecture(self) -> Architecture:
+        """Sizes, dropouts and attention."""
+        return self.preset.architecture
+
+    @property
+    def objective(self) -> Objective:
+        """Weights of Eq. 5."""
+        return self.preset.objective
+
+    @classmethod
+    def from_preset(
+        cls, name: str | Preset, classes: Sequence[str], seed: int | None = None, **settings: Any
+    ) -> VRNN:
+        """A new model from a preset.
+
+        Args:
+            name: of the preset, or the preset itself.
+            classes: names of the emotions.
+            seed: of initial weights, dropout and latent samples.
+            **settings: fields of the preset to replace, such as `attention=False`.
+
+        Raises:
+            ConfigurationError: unknown preset or setting.
+        """
+        preset = name if isinstance(name, Preset) else presets.get(name)
+        return cls(classes, preset.with_settings(settings), seed=seed)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create all weights; the observation's shape is known, so no data is needed."""
+        if self.standardisation.built:
+            return
+        self.standardisation.build((None, None, *self.features.observation_shape))
+        self.scan.build((None, None, self.features.observation_size))
+        self.built = True
+
+    def adapt(self, data: Iterable[Any]) -> None:
+        """Learn the standardisation: mean and variance of each dimension over valid instants.
+
+        `fit` does it where it has not been done. A patch has one mean and scale per band.
+
+        Args:
+            data: batches of inputs as `fit` takes them, labels or not; the training part only.
+        """
+        self.standardisation.adapt(np.concatenate(list(_valid_instants(data)))[:, np.newaxis])
+        self.standardisation.count.assign(1)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the standardisation has been learnt."""
+        return bool(self.standardisation.count.numpy())
+
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Infer the emotion at every instant; see the class."""
+        observations, instants = self._unpack(inputs)
+        steps = self._steps(observations, training)
+        return self._describe(steps, instants)
+
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """Set the optimiser; the loss is Eq. 5.
+
+        Args:
+            optimizer: any Keras optimiser; the preset's if None.
+            **kwargs: Keras' `jit_compile`, `run_eagerly`, `steps_per_execution`,
+                `auto_scale_loss`. `jit_compile` is off unless asked for: XLA compiles again for
+                every length.
+
+        Raises:
+            ConfigurationError: a loss or metrics are given; the model brings its own.
+        """
+        for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
+            if kwargs.pop(name, None) is not None:
+                raise ConfigurationError(f"compile({name}=…): the model is trained on Eq. 5 alone")
+        kwargs.setdefault("jit_compile", False)
+        super().compile(optimizer=optimizer or make_optimizer(self.preset.optimization), **kwargs)
+        self._compile_arguments = {"jit_compile": kwargs["jit_compile"]}
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The optimiser and how to run, for `.keras` files."""
+        if not self.compiled:
+            return {}
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, **self._compile_arguments}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """The inverse of `get_compile_config`."""
+        config = dict(config)
+        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
+        self.compile(optimizer, **config)
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train as any Keras model, after learning the standardisation from `x` if need be."""
+        if not self.adapted:
+            self.adapt(x if isinstance(x, tf.data.Dataset) else [x])
+        return super().fit(x, *args, **kwargs)
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One step of gradient descent on the mean loss of a batch."""
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss, logs = self._loss(inputs, labels, weights, training=True)
+            # Replicas add their gradients, so each takes its share of the mean.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._track(logs)
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        """The same terms without sampling, dropout and learning."""
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        _, logs = self._loss(inputs, labels, weights, training=False)
+        return self._track(logs)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over utterances of every term of the objective."""
+        return list(self._trackers.values())
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, np.ndarray]:
+        """As Keras' `predict`, for utterances of any lengths; see the class for what it returns."""
+        outputs = super().predict(x, *args, **kwargs)
+        return {
+            name: value.to_tensor().numpy() if isinstance(value, tf.RaggedTensor) else value
+            for name, value in outputs.items()
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return super().get_config() | {
+            "classes": list(self.classes),
+            "preset": self.preset.to_dict(),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> VRNN:
+        """The inverse of `get_config`."""
+        config = dict(config)
+        return cls(preset=Preset.from_dict(config.pop("preset")), **config)
+
+    def _unpack(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Standardised flat observations [B, T, D] and instants [B]."""
+        if not isinstance(inputs, dict):
+            inputs = {"observations": inputs}
+        observations = tf.convert_to_tensor(inputs["observations"])
+        if observations.shape[1] == 0:
+            raise ValueError("observations: found no instant, expected at least one")
+        batch, length = tf.unstack(tf.shape(observations)[:2])
+        instants = inputs.get("instants")
+        if instants is None:
+            instants = tf.fill([batch], length)
+        observations = self.standardisation(tf.cast(observations, tf.float32))
+        flat = tf.reshape(observations, [batch, length, self.features.observation_size])
+        return flat, tf.cast(instants, tf.int32)
+
+    def _steps(self, observations: Tensor, training: bool) -> Step:
+        # No mask: padding comes last and the scan is causal, so it cannot reach a valid instant.
+        return Step.split(self.scan(observations, training=training), self.cell.sizes)
+
+    def _describe(self, steps: Step, instants: Tensor) -> dict[str, Tensor]:
+        """The outputs of `call`; padding is set to zero."""
+        logits = eq5.last_instant(steps.logits, instants)
+        valid = tf.sequence_mask(instants, tf.shape(steps.logits)[1], dtype=tf.float32)
+        sequences = {
+            "timeline": tf.nn.softmax(steps.logits),
+            "attention": steps.attention,
+            "saliency": steps.saliency,
+            "prediction": steps.prediction,
+            "latent_mean": steps.posterior_mean,
+            "latent_scale": tf.exp(steps.posterior_log_scale),
+        }
+        return {
+            "probabilities": tf.nn.softmax(logits),
+            "logits": logits,
+            **{name: value * valid[..., tf.newaxis] for name, value in sequences.items()},
+            "sampled_fraction": tf.reduce_mean(steps.attention, axis=-1) * valid,
+            "instants": instants,
+        }
+
+    def _loss(
+        self, inputs: Inputs, labels: Tensor, weights: Tensor | None, training: bool
+    ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """The mean loss of a batch, and what to track: values and weights, [B] each."""
+        observations, instants = self._unpack(inputs)
+        labels = tf.cast(labels, tf.int32)
+        steps = self._steps(observations, training)
+        terms = eq5.terms(steps, observations, instants, labels, self.objective)
+        losses = terms.loss(self.objective)
+        weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
+
+        predicted = tf.argmax(
+            eq5.last_instant(steps.logits, instants), axis=-1, output_type=tf.int32
+        )
+        valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
+        sampled = tf.reduce_sum(tf.reduce_mean(steps.attention, axis=-1) * valid, axis=1)
+        heard = tf.cast(instants, tf.float32)
+        logs = {
+            "loss": (losses, weights),
+            "elbo": (-terms.negative_elbo(), weights),
+            "generation_nll": (terms.generation, weights),
+            "kl": (terms.kl, weights),
+            "class_cross_entropy": (terms.classification, weights),
+            "accuracy": (tf.cast(predicted == labels, tf.float32), weights),
+            "sampled_fraction": (sampled / heard, heard * weights),
+            # The first instant is sampled whole, whatever the model.
+            "sampled_fraction_after_first": (
+                tf.math.divide_no_nan(sampled - 1.0, heard - 1.0),
+                (heard - 1.0) * weights,
+            ),
+        }
+        return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)), logs
+
+    def _track(self, logs: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        for name, (values, weights) in logs.items():
+            self._trackers[name].update_state(values, sample_weight=weights)
+        return {name: tracker.result() for name, tracker in self._trackers.items()}
+
+
+def _valid_instants(data: Iterable[Any]) -> Iterator[np.ndarray]:
+    """The observations of each batch without their padding, [N, *observation_shape]."""
+    for batch in data:
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if not isinstance(inputs, dict):
+            inputs = {"observations": inputs}
+        observations = np.asarray(inputs["observations"], dtype=np.float32)
+        length = observations.shape[1]
+        instants = np.asarray(inputs.get("instants", np.full(len(observations), length)))
+        yield observations[np.arange(length) < instants[:, np.newaxis]]
