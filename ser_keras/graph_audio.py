@@ -89,6 +89,7 @@ def decode(contents: tf.Tensor, header: Header) -> tf.Tensor:
     return tf.reduce_mean((tf.cast(channels, tf.float32) - zero) / scale, axis=1)
 
 
+@tf.autograph.experimental.do_not_convert  # all of its choices are made in Python
 def resample(waveform: tf.Tensor, from_rate: int, to_rate: int) -> tf.Tensor:
     """Resample a recording by a polyphase filter, a sinc in a Kaiser window.
 
@@ -145,7 +146,8 @@ def _resample_by_blocks(
     for output, position in enumerate(positions):
         kernel[position : position + taps, output] = weights[output % phases]
     blocks = -(-length // up)
-    after = tf.maximum(0, (blocks - 1) * down + len(kernel) - before - tf.size(waveform, tf.int64))
+    needed = (blocks - 1) * down + len(kernel) - before
+    after = tf.maximum(needed - tf.size(waveform, tf.int64), 0)
     padded = tf.pad(waveform, [[before, after]])
     outputs = tf.nn.conv1d(padded[None, :, None], kernel[:, None, :], stride=down, padding="VALID")
     return tf.reshape(outputs, [-1])[:length]
