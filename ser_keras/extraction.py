@@ -11,9 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, ConfigurationError
-from ser_keras.feature_cache import FeatureCache, default_directory, hash_file
+from ser_keras.feature_cache import FeatureCache, hash_file
 from ser_keras.features import FeatureSpec
 from ser_keras.workers import Observed, Part, observe_here, observe_in_processes
 
@@ -59,7 +60,7 @@ def extract_corpus(
     Args:
         corpus: what to extract.
         spec: the observations wanted.
-        cache: a folder; None for `feature_cache.default_directory`; False for no cache.
+        cache: a folder; None for `cache_directory.default_directory`; False for no cache.
         workers: processes; None for one per core. TensorFlow has threads instead.
         progress: show a progress bar on standard error.
         decoder: "soundfile", or "tensorflow-io" to decode and resample in a tf.data graph, which

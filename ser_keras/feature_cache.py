@@ -23,17 +23,6 @@ ALGORITHM = 1
 LIBRARIES = ("librosa", "soundfile", "soxr")
 
 
-def default_directory() -> Path:
-    """Find where caches go, for this user on this machine.
-
-    $SER_KERAS_CACHE, else $XDG_CACHE_HOME/ser_keras, else ~/.cache/ser_keras.
-    """
-    if chosen := os.environ.get("SER_KERAS_CACHE"):
-        return Path(chosen)
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "ser_keras"
-
-
 def hash_file(path: Path) -> str:
     """Hash the bytes of a file.
 
