@@ -61,7 +61,8 @@ class FeatureCache:
     def read(self, key: str, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:
         """Give observations, float32 [T, *shape], and the recording's duration in seconds."""
         try:
-            with np.load(self._path(key), allow_pickle=False) as entry:
+            with self._path(key).open("rb") as file:
+                entry = np.load(file, allow_pickle=False)
                 observations, duration = entry["observations"], float(entry["duration"])
         except Exception:  # noqa: BLE001 - a damaged zip archive can raise nearly anything
             return None

@@ -102,7 +102,8 @@ class Frontend(keras.layers.Layer):
     def _observe_in_groups(self, windows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         """Observe windows[places], in memory that does not grow with their number."""
         count = tf.shape(places)[0]
-        groups = -(-count // GROUP)
+        # No windows are a group too, an empty one: TensorFlow cannot join none at all.
+        groups = tf.maximum(1, -(-count // GROUP))
         shape = self.spec.observation_shape
         results = tf.TensorArray(
             tf.float32, size=groups, infer_shape=False, element_shape=[None, *shape]

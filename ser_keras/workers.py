@@ -8,6 +8,7 @@ recording alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -104,9 +105,12 @@ def observe_in_processes(
         for future in as_completed(indexes):
             yield indexes[future], future.result()
     finally:
-        for worker in team:
-            worker.stop()
-        executor.shutdown(wait=True, cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
+        # Once to end what runs, once more to end what was just being started.
+        for _ in range(2):
+            for worker in team:
+                worker.stop()
+            executor.shutdown(wait=True)
 
 
 class Worker:
@@ -137,10 +141,8 @@ class Worker:
         except (OSError, ValueError) as error:
             if isinstance(error, AudioError):
                 raise
-            process.kill()
             self._process = None
-            status = process.wait()
-            reason = f"the process that read it ended or hung (exit status {status})"
+            reason = f"the process that read it ended or hung (exit status {_end(process)})"
             raise AudioError(part.path, reason) from error
         finally:
             watchdog.cancel()
@@ -149,8 +151,7 @@ class Worker:
         """End the process, whatever it is doing."""
         self._stopped = True
         if process := self._process:
-            process.kill()
-            process.wait()
+            _end(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -164,10 +165,19 @@ class Worker:
             _send(requests, self._spec.to_dict())
             json.loads(answers.readline())
         except (OSError, ValueError) as error:
-            process.kill()
-            status = process.wait()
+            status = _end(process)
             raise RuntimeError(f"a worker process did not start (exit status {status})") from error
         return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a process, whatever it is doing, and give its exit status."""
+    process.kill()
+    for stream in _streams(process):
+        # Closing flushes, and nobody reads any more.
+        with contextlib.suppress(OSError):
+            stream.close()
+    return process.wait()
 
 
 def serve() -> None:
