@@ -52,7 +52,7 @@ _NAMES = {
     "evaluate": "evaluation",
 }
 
-__all__ = ["__version__", *_MODULES, *_NAMES]  # noqa: PLE0604  # computed, all are text
+__all__ = ["__version__", *_MODULES, *_NAMES]
 
 
 def __getattr__(name: str) -> Any:

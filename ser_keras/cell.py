@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
@@ -123,26 +125,21 @@ class VRNNCell(keras.layers.Layer):
         self.seed = seed
         self.sample_latent: bool | None = None  # None: sample while training only
 
+        # Seeds of their own make initial weights and noise repeatable whatever else is drawn.
+        seeds = iter(np.random.SeedSequence(seed).generate_state(13).tolist())
         policy = self.dtype_policy
-        self.recognition = keras.layers.LSTMCell(
-            recognition_units, dtype=policy, name="recognition"
+        self.recognition = _lstm(recognition_units, seeds, dtype=policy, name="recognition")
+        self.generation = _lstm(generation_units, seeds, dtype=policy, name="generation")
+        self.classification = _lstm(
+            classification_units, seeds, dtype=policy, name="classification"
         )
-        self.generation = keras.layers.LSTMCell(generation_units, dtype=policy, name="generation")
-        self.classification = keras.layers.LSTMCell(
-            classification_units, dtype=policy, name="classification"
-        )
-        # Parameters of distributions stay float32 whatever the policy.
-        self.posterior = keras.layers.Dense(2 * latent_size, dtype="float32", name="posterior")
-        self.likelihood = keras.layers.Dense(
-            2 * observation_size, dtype="float32", name="likelihood"
-        )
-        self.class_logits = keras.layers.Dense(classes, dtype="float32", name="class_logits")
-        self.drop_recognition = keras.layers.Dropout(recognition_dropout, seed=seed, dtype=policy)
-        self.drop_generation = keras.layers.Dropout(generation_dropout, seed=seed, dtype=policy)
-        self.drop_classification = keras.layers.Dropout(
-            classification_dropout, seed=seed, dtype=policy
-        )
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.posterior = _affine(2 * latent_size, seeds, name="posterior")
+        self.likelihood = _affine(2 * observation_size, seeds, name="likelihood")
+        self.class_logits = _affine(classes, seeds, name="class_logits")
+        self.drop_recognition = keras.layers.Dropout(recognition_dropout, seed=next(seeds))
+        self.drop_generation = keras.layers.Dropout(generation_dropout, seed=next(seeds))
+        self.drop_classification = keras.layers.Dropout(classification_dropout, seed=next(seeds))
+        self.seed_generator = keras.random.SeedGenerator(next(seeds))
 
         self.sizes = Step.sizes(observation_size, latent_size, classes)
         self.output_size = sum(self.sizes)
@@ -222,6 +219,13 @@ class VRNNCell(keras.layers.Layer):
         ]
         return step.concatenate(), new_states
 
+    @property
+    def seed_generators(self) -> list[keras.random.SeedGenerator]:
+        """All that a training step draws from: three dropouts and the latent sample."""
+        drops = (self.drop_recognition, self.drop_generation, self.drop_classification)
+        dropouts = [drop.seed_generator for drop in drops if drop.rate > 0]
+        return [*dropouts, self.seed_generator]
+
     def _latent(self, mean: Tensor, log_scale: Tensor, training: bool) -> Tensor:
         """z_t: a reparameterised sample of the posterior, or its mean; [B, Z]."""
         posterior = diagonal_gaussian(mean, log_scale)
@@ -251,3 +255,18 @@ def gaussian_parameters(affine: Tensor) -> tuple[Tensor, Tensor]:
     """Split an affine layer's output [..., 2 K] into mean and bounded log scale, [..., K] each."""
     mean, log_scale = tf.split(affine, 2, axis=-1)
     return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
+
+
+def _lstm(units: int, seeds: Iterator[int], **kwargs: Any) -> keras.layers.LSTMCell:
+    return keras.layers.LSTMCell(
+        units,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+        **kwargs,
+    )
+
+
+def _affine(units: int, seeds: Iterator[int], **kwargs: Any) -> keras.layers.Dense:
+    """A layer that yields parameters of a distribution: float32 whatever the policy."""
+    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+    return keras.layers.Dense(units, kernel_initializer=initializer, dtype="float32", **kwargs)

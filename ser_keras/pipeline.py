@@ -54,22 +54,42 @@ def batches(
     shuffle: bool = False,
     seed: int = 0,
     classes: Sequence[str] | None = None,
+    epoch: tf.Variable | None = None,
 ) -> tf.data.Dataset:
-    """As `dataset`, of observations that are in memory already."""
+    """As `dataset`, of observations that are in memory; `epoch` as `shuffled_indexes` says."""
     if not extraction.observations:
         raise CorpusError(f"{extraction.corpus.name}: no utterance is as long as one window")
     lengths = [len(observations) for observations in extraction.observations]
-    shape = extraction.observations[0].shape[1:]
-    elements = tf.data.Dataset.from_tensor_slices(
-        (
-            tf.RaggedTensor.from_row_lengths(np.concatenate(extraction.observations), lengths),
-            extraction.corpus.labels(classes),
-        )
-    ).map(lambda observations, label: (tf.ensure_shape(observations, (None, *shape)), label))
+    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(extraction.observations), lengths)
+    labels = tf.constant(extraction.corpus.labels(classes))
+    shape = (None, *extraction.observations[0].shape[1:])
+
+    def element(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.ensure_shape(rows[index], shape), labels[index]
+
     if shuffle:
-        elements = elements.shuffle(len(lengths), seed=seed, reshuffle_each_iteration=True)
-        return in_buckets(elements, lengths, batch_size)
-    return in_order(elements, batch_size)
+        order = shuffled_indexes(len(lengths), seed, epoch)
+        return in_buckets(order.map(element), lengths, batch_size)
+    return in_order(tf.data.Dataset.range(len(lengths)).map(element), batch_size)
+
+
+def shuffled_indexes(count: int, seed: int, epoch: tf.Variable | None = None) -> tf.data.Dataset:
+    """0 … count − 1 in another order each time it is gone through.
+
+    Args:
+        count: how many.
+        seed: of the orders.
+        epoch: int64, counts the times gone through; the order is a function of it and the seed,
+            so that setting it resumes where another process was. None begins at 0.
+    """
+    epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
+
+    def next_order(_: tf.Tensor) -> tf.data.Dataset:
+        number = epoch.assign_add(1) - 1
+        order = tf.random.experimental.stateless_shuffle(tf.range(count), [seed, number])
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    return tf.data.Dataset.range(1).flat_map(next_order)
 
 
 def in_order(elements: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

@@ -71,9 +71,6 @@ class VRNN(keras.Model):
             raise ConfigurationError(f"classes: found {self.classes}, expected two or more names")
         self.preset = preset or presets.RAVDESS
         self.seed = seed
-        # A seed makes initial weights repeatable whatever was drawn before in this process.
-        if seed is not None:
-            keras.utils.set_random_seed(seed)
         self.standardisation = keras.layers.Normalization(
             axis=-1, dtype="float32", name="standardisation"
         )

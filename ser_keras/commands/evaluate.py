@@ -1,0 +1,38 @@
+"""`ser-keras evaluate`: how good a trained model is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ser_keras.errors import ConfigurationError
+
+HELP = "evaluate a run on its own test part, or on the corpus given"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder that `train` left")
+    parser.add_argument("--corpus", metavar="NAME", help="another corpus, all of it")
+    parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate, and print a table."""
+    if options.data and not options.corpus:
+        raise ConfigurationError("--data: expected --corpus beside it")
+    from ser_keras import corpora, model_files, results
+    from ser_keras.evaluation import evaluate
+
+    model = model_files.load(options.folder)
+    out = options.out or options.folder
+    if options.corpus is None:
+        evaluation = results.evaluate_run(model, options.folder, out)
+    else:
+        corpus = corpora.load(options.corpus, options.data)
+        evaluation = evaluate(model, corpus, split="all")
+        results.write(evaluation, out)
+        results.draw(evaluation, model, corpus, out)
+    print(results.summary(evaluation))
+    return 0

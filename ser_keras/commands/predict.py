@@ -1,0 +1,33 @@
+"""`ser-keras predict`: the emotion in recordings, at every instant."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+HELP = "recognise recordings: a JSON line each"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="RUN|FILE.keras",
+        help="a trained model: the folder that `train` left, or a .keras file",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a JSON line per recording; 1 if one of them cannot be used."""
+    from ser_keras.recognition import Recognizer
+
+    failed = 0
+    for line in Recognizer(options.model).recognize_files(options.files):
+        failed += "error" in line
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+    if failed:
+        print(f"{failed} of {len(options.files)} files cannot be used", file=sys.stderr)
+    return 1 if failed else 0

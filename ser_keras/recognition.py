@@ -1,0 +1,98 @@
+"""From a recording to the emotion and the attention at every instant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ser_keras import audio, features, model_files
+from ser_keras.errors import AudioError
+from ser_keras.vrnn import VRNN
+
+
+class Recognizer:
+    """Recognises emotion in recordings of any length.
+
+    Args:
+        model: a trained model, or the folder of a run or `.keras` file that holds one.
+
+    Raises:
+        ConfigurationError: there is no such model.
+    """
+
+    def __init__(self, model: VRNN | str | os.PathLike[str]) -> None:
+        self.model = model if isinstance(model, VRNN) else model_files.load(model)
+        shape = [None, None, *self.model.features.observation_shape]
+        # One trace serves recordings of any length.
+        self._answer = tf.function(
+            self.model.call, input_signature=[tf.TensorSpec(shape, tf.float32)]
+        )
+
+    def recognize(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Recognise the emotion in a recording.
+
+        Args:
+            path: any file that libsndfile reads.
+
+        Returns:
+            file; emotion and probabilities {label: 0..1} at the end; duration in seconds; padded,
+            whether the recording was shorter than one window and silence was added to it; and
+            instants: time (where the window ends, in seconds), emotion, probabilities,
+            sampled_fraction, saliency [D] in standard deviations, attention [D] of zeros and ones.
+
+        Raises:
+            AudioError: the file cannot be used.
+        """
+        samples = audio.load(path, self.model.features.sample_rate)
+        return {"file": str(path), **self.recognize_samples(samples)}
+
+    def recognize_samples(self, samples: np.ndarray) -> dict[str, Any]:
+        """As `recognize`, of sound that is in memory.
+
+        Args:
+            samples: float32 [N], mono, at the model's sample rate.
+        """
+        spec = self.model.features
+        duration = len(samples) / spec.sample_rate
+        padded = spec.instants(len(samples)) == 0
+        if padded:
+            samples = np.pad(samples, (0, spec.window_length - len(samples)))
+        observations = features.extract(samples, spec)
+        outputs = {
+            name: np.asarray(value[0])
+            for name, value in self._answer(tf.constant(observations[np.newaxis])).items()
+        }
+        return {
+            **self._named(outputs["probabilities"]),
+            "duration": duration,
+            "padded": padded,
+            "instants": [
+                {
+                    "time": spec.window + instant * spec.hop,
+                    **self._named(outputs["timeline"][instant]),
+                    "sampled_fraction": float(outputs["sampled_fraction"][instant]),
+                    "saliency": outputs["saliency"][instant].tolist(),
+                    "attention": outputs["attention"][instant].astype(int).tolist(),
+                }
+                for instant in range(len(observations))
+            ],
+        }
+
+    def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
+        """Recognise one recording after another; one that cannot be used gives {file, error}."""
+        for path in paths:
+            try:
+                yield self.recognize(path)
+            except AudioError as error:
+                yield {"file": str(path), "error": error.reason}
+
+    def _named(self, probabilities: np.ndarray) -> dict[str, Any]:
+        """Emotion and probabilities by name, of a vector [C]."""
+        return {
+            "emotion": self.model.classes[int(probabilities.argmax())],
+            "probabilities": dict(zip(self.model.classes, probabilities.tolist(), strict=True)),
+        }

@@ -1,0 +1,208 @@
+"""Features of a whole corpus as sharded TFRecords, for corpora that do not fit into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ser_keras import pipeline
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import CorpusError
+from ser_keras.extraction import extract_corpus
+from ser_keras.features import FeatureSpec
+from ser_keras.files import output_folder, replacing, write_json
+
+INDEX_FILE = "index.json"
+
+
+def write(
+    corpus: Corpus,
+    spec: FeatureSpec,
+    out: str | os.PathLike[str],
+    shard_size: int = 512,
+    **extraction: Any,
+) -> dict[str, Any]:
+    """Extract a corpus to shards; called again after a kill, it keeps the finished ones.
+
+    Args:
+        corpus: what to extract.
+        spec: what an observation is.
+        out: folder of the shards and of `index.json`, which says what is in them.
+        shard_size: utterances per shard.
+        **extraction: options of `extraction.extract_corpus`.
+
+    Returns:
+        The index: corpus, spec, emotions, and for every shard its file, the utterances in it (path,
+        start, end, emotion, speaker, session, instants) and those left out (path, reason).
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    folder = output_folder(out)
+    starts = range(0, len(corpus), shard_size)
+    shards = []
+    for number, start in enumerate(starts, start=1):
+        part = corpus[start : start + shard_size]
+        name = f"{corpus.name}-{number:05d}-of-{len(starts):05d}"
+        shards.append(
+            _finished(folder, name, part, spec)
+            or _write_shard(folder, name, part, spec, extraction)
+        )
+        print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
+    index = {
+        "corpus": corpus.name,
+        "spec": spec.to_dict(),
+        "emotions": list(corpus.emotions),
+        "shards": shards,
+    }
+    write_json(folder / INDEX_FILE, index)
+    return index
+
+
+def read_index(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The index of a folder of shards.
+
+    Raises:
+        CorpusError: there is none, or it is damaged.
+    """
+    path = Path(folder) / INDEX_FILE
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CorpusError(f"{folder}: holds no features, looked for {INDEX_FILE}") from error
+    except ValueError as error:
+        raise CorpusError(f"{path}: not an index of features ({error})") from error
+
+
+def dataset(
+    folder: str | os.PathLike[str],
+    batch_size: int = 256,
+    shuffle: bool = False,
+    seed: int = 0,
+    classes: Sequence[str] | None = None,
+    only: Corpus | None = None,
+    buffer_size: int = 2048,
+) -> tf.data.Dataset:
+    """Batches as `pipeline.dataset` gives them, streamed from shards.
+
+    Args:
+        folder: what `write` left.
+        batch_size: utterances per batch.
+        shuffle: shards and, within a buffer, utterances in another order every epoch.
+        seed: of the shuffling.
+        classes: names in the order of the labels; the corpus' emotions if None.
+        only: the part to read, such as the training part of a split; None reads all.
+        buffer_size: utterances held in memory for shuffling.
+
+    Raises:
+        CorpusError: the folder holds no features, or none of that part.
+    """
+    index = read_index(folder)
+    names = list(classes or index["emotions"])
+    wanted = None if only is None else {only.place(utterance) for utterance in only}
+    rows = [row for shard in index["shards"] for row in shard["utterances"]]
+    chosen = np.array([wanted is None or _place(row) in wanted for row in rows], dtype=bool)
+    lengths = [row["instants"] for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
+    if not lengths:
+        raise CorpusError(f"{folder}: holds no utterance of that part")
+    labels = np.array(
+        [names.index(row["emotion"]) if row["emotion"] in names else -1 for row in rows], np.int32
+    )
+    if np.any(labels[chosen] < 0):
+        raise CorpusError(f"{folder}: has an emotion that is not one of {', '.join(names)}")
+    shape = FeatureSpec.from_dict(index["spec"]).observation_shape
+    files = [str(Path(folder) / shard["file"]) for shard in index["shards"]]
+    offsets = np.cumsum([0, *[len(shard["utterances"]) for shard in index["shards"]][:-1]])
+    shards = tf.data.Dataset.from_tensor_slices((files, offsets))
+    if shuffle:
+        shards = shards.shuffle(len(files), seed=seed, reshuffle_each_iteration=True)
+
+    def numbered(file: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.TFRecordDataset(file).enumerate(offset)
+
+    def observations(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values = tf.reshape(tf.io.decode_raw(record, tf.float32), (-1, *shape))
+        return values, tf.constant(labels)[number]
+
+    elements = (
+        shards.interleave(numbered, cycle_length=4 if shuffle else 1, deterministic=True)
+        .filter(lambda number, _: tf.constant(chosen)[number])
+        .map(observations, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    )
+    if not shuffle:
+        return pipeline.in_order(elements, batch_size)
+    elements = elements.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
+    return pipeline.in_buckets(elements, lengths, batch_size)
+
+
+def _write_shard(
+    folder: Path, name: str, part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]
+) -> dict[str, Any]:
+    extracted = extract_corpus(part, spec, **extraction)
+    # The sound's float32 values as they are: an Example would only wrap the one field.
+    target = folder / f"{name}.tfrecord"
+    with replacing(target) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+        for values in extracted.observations:
+            writer.write(values.astype("<f4").tobytes())
+    shard = {
+        "file": f"{name}.tfrecord",
+        "key": _key(part, spec),
+        "utterances": [
+            {
+                "path": part.relative_path(utterance),
+                "start": utterance.start,
+                "end": utterance.end,
+                "emotion": utterance.emotion,
+                "speaker": utterance.speaker,
+                "session": utterance.session,
+                "instants": len(values),
+            }
+            for utterance, values in zip(extracted.corpus, extracted.observations, strict=True)
+        ],
+        "left_out": [
+            {"path": part.relative_path(utterance), "reason": reason}
+            for utterance, reason in [
+                *extracted.failed,
+                *((short, "shorter than one window") for short in extracted.skipped_short),
+            ]
+        ],
+    }
+    write_json(folder / f"{name}.json", shard)
+    return shard
+
+
+def _finished(folder: Path, name: str, part: Corpus, spec: FeatureSpec) -> dict[str, Any] | None:
+    """What a shard holds if an earlier call finished it for the same utterances and features."""
+    try:
+        shard = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    same = shard.get("key") == _key(part, spec) and (folder / f"{name}.tfrecord").exists()
+    return shard if same else None
+
+
+def _key(part: Corpus, spec: FeatureSpec) -> str:
+    """Tells whether a file has changed without reading it: place, size and time of change."""
+    digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
+    for utterance in part:
+        try:
+            state = utterance.path.stat()
+            version = (state.st_size, state.st_mtime_ns)
+        except OSError:  # extraction will tell what is wrong with it
+            version = None
+        digest.update(repr((part.place(utterance), version)).encode())
+    return digest.hexdigest()
+
+
+def _place(row: dict[str, Any]) -> tuple[str, float, float]:
+    """The row's utterance as `Corpus.place` names it."""
+    start, end = row["start"], row["end"]
+    return row["path"], 0.0 if start is None else start, float("inf") if end is None else end

@@ -1,0 +1,151 @@
+"""The files that an evaluation leaves: numbers, answers, plots and a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser_keras import audio, callbacks, corpora, paper, plots, provenance, report, splits
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import AudioError
+from ser_keras.evaluation import Evaluation, evaluate
+from ser_keras.files import finite, output_folder, write_json
+from ser_keras.recognition import Recognizer
+from ser_keras.training import HISTORY_FILE, SPLIT_FILE, TrainingRun, read_run
+from ser_keras.vrnn import VRNN
+
+EVALUATION_FILE = "evaluation.json"
+PREDICTIONS_FILE = "predictions.csv"
+REPORT_FILE = "report.html"
+
+
+def test_part(run: TrainingRun, folder: Path) -> Corpus:
+    """The test part that a run's own `split.csv` names.
+
+    Raises:
+        CorpusError: the corpus no longer holds it.
+    """
+    corpus = corpora.load(run.corpus, run.data)
+    return splits.read(folder / SPLIT_FILE, corpus)["test"]
+
+
+def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> Evaluation:
+    """Evaluate a run on its own test part and write what `evaluate` leaves.
+
+    Args:
+        model: the run's model.
+        folder: the run's.
+        out: where the files go.
+        figures: also draw plots and a report.
+    """
+    run = read_run(folder)
+    corpus = test_part(run, folder)
+    evaluation = evaluate(model, corpus, split=run.split, seed=run.seed)
+    write(evaluation, out)
+    if figures:
+        history_file = folder / HISTORY_FILE
+        rows = callbacks.read_history(history_file) if history_file.exists() else []
+        history = {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+        draw(evaluation, model, corpus, out, history, run.to_dict())
+    return evaluation
+
+
+def write(evaluation: Evaluation, out: Path) -> None:
+    """Write `evaluation.json` and `predictions.csv`.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    out = output_folder(out)
+    write_json(out / EVALUATION_FILE, evaluation.to_dict())
+    evaluation.write_predictions(out / PREDICTIONS_FILE)
+
+
+def draw(
+    evaluation: Evaluation,
+    model: VRNN,
+    corpus: Corpus,
+    out: Path,
+    history: dict[str, list[float]] | None = None,
+    configuration: dict[str, Any] | None = None,
+) -> None:
+    """Draw an evaluation's plots, the attention on one utterance, and `report.html`."""
+    out = output_folder(out)
+    numbers = finite(evaluation.to_dict())
+    figures = plots.evaluation_figures(numbers, history, paper.published(corpus.name))
+    examples = []
+    line, waveform = example(model, corpus)
+    if line:
+        spec = model.features
+        examples = [
+            (
+                line,
+                plots.attention_heatmap(
+                    waveform,
+                    spec.sample_rate,
+                    line,
+                    coefficient_labels=spec.labels() if spec.statistics else None,
+                    observation_shape=None if spec.statistics else spec.observation_shape,
+                ),
+            )
+        ]
+        plots.save(examples[0][1], out / "attention.png")
+    for name, figure in figures.items():
+        plots.save(figure, out / f"{name}.png")
+    html = report.evaluation_report(
+        numbers,
+        figures,
+        {
+            "run": configuration or {},
+            "versions": provenance.versions(),
+            "git": provenance.git_state(),
+        },
+        examples,
+        paper.published(corpus.name),
+    )
+    report.write(out / REPORT_FILE, html)
+
+
+def example(model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Any]:
+    """What the model makes of the longest-lasting of the first utterances, and its waveform."""
+    recognizer = Recognizer(model)
+    rate = model.features.sample_rate
+    best: tuple[dict[str, Any], Any] = ({}, None)
+    for utterance in corpus.utterances[:20]:
+        try:
+            waveform = audio.load(utterance.path, rate, utterance.start, utterance.end)
+        except AudioError:
+            continue
+        if best[1] is None or len(waveform) > len(best[1]):
+            best = ({"file": corpus.relative_path(utterance)}, waveform)
+    if best[1] is None:
+        return best
+    return {**best[0], **recognizer.recognize_samples(best[1])}, best[1]
+
+
+def summary(evaluation: Evaluation) -> str:
+    """A small table for the terminal."""
+    sampled = evaluation.sampled_fraction
+    lines = [
+        f"weighted accuracy     {evaluation.weighted_accuracy:7.1%}",
+        f"unweighted accuracy   {evaluation.unweighted_accuracy:7.1%}",
+        f"sampled, all instants {sampled.with_first:7.1%}",
+        f"sampled after first   {sampled.after_first:7.1%}",
+        f"utterances            {evaluation.n_test:6d}",
+        f"parameters         {evaluation.parameters:9,d}",
+        "",
+        f"{'emotion':<20}{'recall':>8}{'sampled':>10}",
+    ]
+    for label in evaluation.labels:
+        recall = evaluation.recall[label]
+        shown = f"{recall:8.1%}" if np.isfinite(recall) else f"{'–':>8}"
+        lines.append(f"{label:<20}{shown}{sampled.per_emotion[label]:10.1%}")
+    return "\n".join(lines)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The `evaluation.json` in a folder."""
+    return json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))

@@ -1,0 +1,197 @@
+"""One training run: a corpus, a split, a preset and a seed become a folder with a model in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from ser_keras import callbacks, corpora, model_files, pipeline, presets, provenance, splits
+from ser_keras.configuration import Preset
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
+from ser_keras.extraction import Extraction, extract_corpus
+from ser_keras.files import output_folder, write_json
+from ser_keras.vrnn import VRNN
+
+CONFIGURATION_FILE = "config.json"
+SPLIT_FILE = "split.csv"
+HISTORY_FILE = "history.csv"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """All that decides the numbers of a run.
+
+    Attributes:
+        corpus: name of the corpus.
+        data: its folder or file; None where it needs none.
+        preset: features, architecture, objective and optimisation.
+        split: "random", "speaker", "session" or "predefined".
+        fold: which speakers or session are left out for the test part.
+        test_fraction: share of the test part in a random split.
+        validation_fraction: share of the training part that is only watched, for the learning
+            curves; nothing is chosen by it.
+        seed: of the split, the initial weights, the noise and the order of the utterances.
+    """
+
+    corpus: str
+    data: str | None = None
+    preset: Preset = presets.RAVDESS
+    split: str = "random"
+    fold: int = 0
+    test_fraction: float = 0.2
+    validation_fraction: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.validation_fraction < 1.0:
+            raise ConfigurationError(
+                f"validation_fraction: found {self.validation_fraction}, "
+                "expected at least 0 and below 1"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A nested dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingRun:
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "preset": Preset.from_dict(values["preset"])})
+
+
+def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
+    """Train, or go on where a killed call with the same arguments stopped.
+
+    Args:
+        run: what to train.
+        out: the run's folder: `config.json`, `split.csv`, `history.csv`, `model.keras`, TensorBoard
+            logs, and a backup while it runs.
+        label: what progress lines begin with.
+
+    Returns:
+        The trained model; one that is there already is loaded.
+
+    Raises:
+        ConfigurationError: the folder holds another run.
+        CorpusError: the corpus or the split cannot be used.
+        OutputError: the folder cannot be written to.
+    """
+    out = output_folder(out)
+    _claim(out, run)
+    if (out / model_files.MODEL_FILE).exists():
+        print(f"{label}: {out} is trained already", file=sys.stderr)
+        return model_files.load(out)
+
+    parts = split_corpus(run)
+    splits.write(out / SPLIT_FILE, parts)
+    features = run.preset.features
+    training = usable(extract_corpus(parts["train"], features), "training")
+    epoch = tf.Variable(0, dtype=tf.int64)
+    batch_size = run.preset.optimization.batch_size
+    data = pipeline.batches(training, batch_size, shuffle=True, seed=run.seed, epoch=epoch)
+    validation = None
+    if "validation" in parts:
+        watched = usable(extract_corpus(parts["validation"], features), "validation")
+        validation = pipeline.batches(watched, batch_size)
+
+    model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
+    model.compile()
+    model.adapt(pipeline.batches(training, batch_size))
+    first = callbacks.restore(model, out / "backup")
+    model.fit(
+        data,
+        validation_data=validation,
+        initial_epoch=first,
+        epochs=run.preset.optimization.epochs,
+        verbose=0,
+        callbacks=callbacks.for_training(out, label, run.seed, epoch),
+    )
+    model_files.save(model, out / model_files.MODEL_FILE)
+    shutil.rmtree(out / "backup", ignore_errors=True)
+    return model
+
+
+def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
+    """The run's parts: train, test and, unless its share is nil, validation."""
+    corpus = corpora.load(run.corpus, run.data)
+    training, test = splits.split(corpus, run.split, run.fold, run.test_fraction, run.seed)
+    if run.validation_fraction == 0.0:
+        return {"train": training, "test": test}
+    training, validation = splits.random(training, run.validation_fraction, run.seed)
+    return {"train": training, "validation": validation, "test": test}
+
+
+def usable(extraction: Extraction, part: str) -> Extraction:
+    """The extraction itself, after telling what had to be left out of it.
+
+    Raises:
+        CorpusError: nothing is left.
+    """
+    for utterance, reason in extraction.failed:
+        print(f"skipped {utterance.path}: {reason}", file=sys.stderr)
+    if extraction.skipped_short:
+        count = len(extraction.skipped_short)
+        print(f"left {count} {part} utterances shorter than one window out", file=sys.stderr)
+    if not len(extraction.corpus):
+        raise CorpusError(f"the {part} part: found no utterance that can be used")
+    return extraction
+
+
+def read_run(folder: Path) -> TrainingRun:
+    """The configuration of the run in a folder.
+
+    Raises:
+        ConfigurationError: the folder holds no run.
+    """
+    path = folder / CONFIGURATION_FILE
+    try:
+        return TrainingRun.from_dict(json.loads(path.read_text(encoding="utf-8"))["run"])
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{folder}: holds no run, looked for {path.name}") from error
+    except (ValueError, KeyError, TypeError, SerKerasError) as error:
+        raise ConfigurationError(f"{path}: not the configuration of a run ({error})") from error
+
+
+def _claim(out: Path, run: TrainingRun) -> None:
+    """Write the configuration, or make sure that the one there is this run's."""
+    if not (out / CONFIGURATION_FILE).exists():
+        write_json(
+            out / CONFIGURATION_FILE,
+            {
+                "run": run.to_dict(),
+                "versions": provenance.versions(),
+                "git": provenance.git_state(),
+            },
+        )
+        return
+    found = _flat(read_run(out).to_dict())
+    wanted = _flat(run.to_dict())
+    differences = [
+        f"{key} {found.get(key)!r} instead of {wanted.get(key)!r}"
+        for key in sorted(wanted)
+        if found.get(key) != wanted.get(key) and key != "data"
+    ]
+    if differences:
+        raise ConfigurationError(
+            f"output folder {out}: found another run ({'; '.join(differences)}); "
+            "expected this one or an empty folder"
+        )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat
