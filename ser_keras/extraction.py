@@ -22,7 +22,7 @@ DECODERS = ("soundfile", "tensorflow-io")
 FRONTENDS = ("librosa", "tensorflow")
 
 # Below this, starting worker processes takes longer than they save.
-WORTH_PROCESSES = 32
+WORTH_PROCESSES = 64
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import librosa.filters
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.features import FeatureSpec
+from ser_keras.features import FeatureSpec, mel_filters
 
 # Windows transformed together: each takes 2 MB of intermediate results, and more than a processor's
 # cache holds is slower.
@@ -139,7 +139,7 @@ def _filter_blocks(spec: FeatureSpec) -> list[tuple[int, int, np.ndarray]]:
         Of each block the first frequency of the transform that it reads, the one after its last,
         and its filters, float32 [frequencies, bands].
     """
-    filters = librosa.filters.mel(sr=spec.sample_rate, n_fft=spec.fft_size, n_mels=spec.mel_bands).T
+    filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands).T
     blocks = []
     for block in np.array_split(filters, BLOCKS, axis=1):
         read = np.flatnonzero(block.any(axis=1))
