@@ -5,8 +5,9 @@
 Files to features: the loop that a user would write (librosa.load, librosa.feature.mfcc per window)
 against `extract_corpus` with one and with two worker processes and nothing cached, in seconds of
 the clock, with what starting the workers takes. Decoded sound to features: the same loop against
-the twin in TensorFlow, each held to one core and one thread, in that core's seconds. Every way runs
-`--repeats` times, in turns, in processes of their own, and its fastest run counts.
+the twin in TensorFlow, given padded batches, each held to one core and one thread, in that core's
+seconds. Every way runs `--repeats` times, in turns, in processes of their own, and its fastest run
+counts. Other load on the machine spoils the first comparison and hardly touches the second.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ser_keras.features import FeatureSpec
 from ser_keras.workers import ONE_THREAD_EACH
 
 SPEC = FeatureSpec()
+BATCH = 32  # recordings that the twin is given together, padded to the longest
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg"}
 
 
@@ -61,11 +63,12 @@ def files_by_extraction(workers: int) -> Callable[[list[Path]], None]:
     return run
 
 
-def sound_by_plain_loop(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-    return [plain_loop(waveform) for waveform in waveforms]
+def sound_by_plain_loop(waveforms: list[np.ndarray]) -> None:
+    for waveform in waveforms:
+        plain_loop(waveform)
 
 
-def sound_by_twin() -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+def sound_by_twin() -> Callable[[list[np.ndarray]], None]:
     import tensorflow as tf
 
     from ser_keras.frontend import Frontend
@@ -77,11 +80,14 @@ def sound_by_twin() -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)],
     )
 
-    def run(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        return [
-            graph(waveform[None], np.array([len(waveform)], np.int32))[0][0].numpy()
-            for waveform in waveforms
-        ]
+    def run(waveforms: list[np.ndarray]) -> None:
+        for first in range(0, len(waveforms), BATCH):
+            batch = waveforms[first : first + BATCH]
+            samples = np.array([len(waveform) for waveform in batch], np.int32)
+            padded = np.zeros((len(batch), samples.max()), np.float32)
+            for row, waveform in zip(padded, batch, strict=True):
+                row[: len(waveform)] = waveform
+            graph(padded, samples)
 
     return run
 
@@ -102,7 +108,7 @@ def measure(way: str, paths: list[Path]) -> float:
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         waveforms = [audio.load(path, SPEC.sample_rate) for path in paths]
-        run(waveforms[:3])
+        run(waveforms[:BATCH])
         start = time.process_time()
         run(waveforms)
         return time.process_time() - start
