@@ -14,8 +14,7 @@ import numpy as np
 
 from ser_keras import pipeline, provenance
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import CorpusError
-from ser_keras.extraction import Extraction, extract_corpus
+from ser_keras.extraction import Extraction, extract_corpus, usable
 from ser_keras.files import write_text
 from ser_keras.vrnn import VRNN
 
@@ -113,9 +112,7 @@ def evaluate(
     Raises:
         CorpusError: no utterance can be used, or one has an emotion that the model does not know.
     """
-    extracted = extract_corpus(corpus, model.features, **extraction)
-    if not extracted.observations:
-        raise CorpusError(f"{corpus.name}: found no utterance that can be evaluated")
+    extracted = usable(extract_corpus(corpus, model.features, **extraction), "the test part")
     batches = pipeline.batches(extracted, batch_size, classes=model.classes)
     if not model.compiled:
         model.compile()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.feature_cache import FeatureCache, hash_file
 from ser_keras.features import FeatureSpec
 from ser_keras.workers import Observed, Part, observe_here, observe_in_processes
@@ -90,6 +91,26 @@ def extract_corpus(
                 shelf.write(key, outcome.observations, outcome.duration)
             bar.advance(task)
     return _collect(corpus, outcomes)
+
+
+def usable(extraction: Extraction, what: str) -> Extraction:
+    """The extraction itself, after telling on standard error what had to be left out of it.
+
+    Args:
+        extraction: of a corpus or a part of one.
+        what: its name, as messages begin with it.
+
+    Raises:
+        CorpusError: nothing is left.
+    """
+    for utterance, reason in extraction.failed:
+        print(f"{what}: skipped {utterance.path}: {reason}", file=sys.stderr)
+    if extraction.skipped_short:
+        count = len(extraction.skipped_short)
+        print(f"{what}: left {count} shorter than one window out", file=sys.stderr)
+    if not extraction.observations:
+        raise CorpusError(f"{what}: found no utterance that can be used")
+    return extraction
 
 
 def _check_options(decoder: str, frontend: str, workers: int | None) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
+from ser_keras.files import write_text
 
 COLUMNS = ("part", "path", "start", "end", "emotion", "speaker", "session")
 
@@ -18,20 +20,18 @@ def write(path: str | os.PathLike[str], parts: Mapping[str, Corpus]) -> None:
 
     Raises:
         CorpusError: an utterance is in two parts.
-        OSError: the file cannot be written; one of that name stays as it was.
+        OutputError: the file cannot be written; one of that name stays as it was.
     """
     seen: dict[tuple[str, float, float], str] = {}
     for name, part in parts.items():
         for utterance in part:
             _refuse_leak(seen, part.place(utterance), name)
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        for name, part in parts.items():
-            table.writerows(_row(name, part, utterance) for utterance in part)
-    unfinished.replace(path)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for name, part in parts.items():
+        table.writerows(_row(name, part, utterance) for utterance in part)
+    write_text(Path(path), text.getvalue())
 
 
 def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:

@@ -17,7 +17,7 @@ from ser_keras import callbacks, corpora, model_files, pipeline, presets, proven
 from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
-from ser_keras.extraction import Extraction, extract_corpus
+from ser_keras.extraction import extract_corpus, usable
 from ser_keras.files import output_folder, write_json
 from ser_keras.vrnn import VRNN
 
@@ -86,21 +86,22 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         OutputError: the folder cannot be written to.
     """
     out = output_folder(out)
-    _claim(out, run)
+    refuse_another(out, run)
     if (out / model_files.MODEL_FILE).exists():
         print(f"{label}: {out} is trained already", file=sys.stderr)
         return model_files.load(out)
 
     parts = split_corpus(run)
-    splits.write(out / SPLIT_FILE, parts)
+    _claim(out, run, parts)
     features = run.preset.features
-    training = usable(extract_corpus(parts["train"], features), "training")
+    training = usable(extract_corpus(parts["train"], features), "the training part")
     epoch = tf.Variable(0, dtype=tf.int64)
     batch_size = run.preset.optimization.batch_size
     data = pipeline.batches(training, batch_size, shuffle=True, seed=run.seed, epoch=epoch)
     validation = None
     if "validation" in parts:
-        watched = usable(extract_corpus(parts["validation"], features), "validation")
+        extracted = extract_corpus(parts["validation"], features)
+        watched = usable(extracted, "the validation part")
         validation = pipeline.batches(watched, batch_size)
 
     model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
@@ -112,6 +113,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         validation_data=validation,
         initial_epoch=first,
         epochs=run.preset.optimization.epochs,
+        shuffle=False,  # the pipeline does
         verbose=0,
         callbacks=callbacks.for_training(out, label, run.seed, epoch),
     )
@@ -130,22 +132,6 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
     return {"train": training, "validation": validation, "test": test}
 
 
-def usable(extraction: Extraction, part: str) -> Extraction:
-    """The extraction itself, after telling what had to be left out of it.
-
-    Raises:
-        CorpusError: nothing is left.
-    """
-    for utterance, reason in extraction.failed:
-        print(f"skipped {utterance.path}: {reason}", file=sys.stderr)
-    if extraction.skipped_short:
-        count = len(extraction.skipped_short)
-        print(f"left {count} {part} utterances shorter than one window out", file=sys.stderr)
-    if not len(extraction.corpus):
-        raise CorpusError(f"the {part} part: found no utterance that can be used")
-    return extraction
-
-
 def read_run(folder: Path) -> TrainingRun:
     """The configuration of the run in a folder.
 
@@ -155,23 +141,19 @@ def read_run(folder: Path) -> TrainingRun:
     path = folder / CONFIGURATION_FILE
     try:
         return TrainingRun.from_dict(json.loads(path.read_text(encoding="utf-8"))["run"])
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigurationError(f"{folder}: holds no run, looked for {path.name}") from error
     except (ValueError, KeyError, TypeError, SerKerasError) as error:
         raise ConfigurationError(f"{path}: not the configuration of a run ({error})") from error
 
 
-def _claim(out: Path, run: TrainingRun) -> None:
-    """Write the configuration, or make sure that the one there is this run's."""
+def refuse_another(out: Path, run: TrainingRun) -> None:
+    """Make sure that a folder holds this run or none; where its data lies may have changed.
+
+    Raises:
+        ConfigurationError: it holds another; the message names every difference.
+    """
     if not (out / CONFIGURATION_FILE).exists():
-        write_json(
-            out / CONFIGURATION_FILE,
-            {
-                "run": run.to_dict(),
-                "versions": provenance.versions(),
-                "git": provenance.git_state(),
-            },
-        )
         return
     found = _flat(read_run(out).to_dict())
     wanted = _flat(run.to_dict())
@@ -184,6 +166,41 @@ def _claim(out: Path, run: TrainingRun) -> None:
         raise ConfigurationError(
             f"output folder {out}: found another run ({'; '.join(differences)}); "
             "expected this one or an empty folder"
+        )
+
+
+def _claim(out: Path, run: TrainingRun, parts: Mapping[str, Corpus]) -> None:
+    """Write configuration and split, or make sure that the split there is that of the corpus now.
+
+    Only what could be split claims the folder: a mistyped option must not stand in the way of the
+    right one.
+    """
+    path = out / SPLIT_FILE
+    if path.exists():
+        together = Corpus(
+            run.corpus,
+            tuple(utterance for part in parts.values() for utterance in part),
+            parts["train"].emotions,
+            parts["train"].root,
+        )
+        kept = splits.read(path, together)
+        if {name: part.utterances for name, part in kept.items()} != {
+            name: part.utterances for name, part in parts.items()
+        }:
+            raise CorpusError(
+                f"{path}: found another split than corpus {run.corpus} gives now; "
+                "expected the corpus that the run began with, or an empty folder"
+            )
+    else:
+        splits.write(path, parts)
+    if not (out / CONFIGURATION_FILE).exists():
+        write_json(
+            out / CONFIGURATION_FILE,
+            {
+                "run": run.to_dict(),
+                "versions": provenance.versions(),
+                "git": provenance.git_state(),
+            },
         )
 
 

@@ -1,11 +1,22 @@
-"""Fixtures shared by all tests: where real speech is, and a cache of features of the test's own."""
+"""Fixtures that tests share: sound, a small trained model, a cache of their own, a full disk."""
 
 from __future__ import annotations
 
+import csv
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from ser_keras import corpora, presets
+from ser_keras.configuration import Preset
+from ser_keras.corpora.utterance import Corpus
+
+if TYPE_CHECKING:  # TensorFlow is for the tests that need it
+    from ser_keras.training import TrainingRun
 
 RAVDESS_BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data" / "ravdess"
 
@@ -25,3 +36,94 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("SER_KERAS_CACHE", str(folder))
     return folder
+
+
+# Small enough to train in seconds, with utterances of 5 to 9 instants.
+TINY = {
+    "recognition_units": 8,
+    "generation_units": 8,
+    "classification_units": 8,
+    "latent_size": 4,
+    "batch_size": 16,
+    "epochs": 3,
+    "sample_rate": 8000,
+    "window": 0.5,
+    "hop": 0.5,
+    "coefficients": 13,
+    "mel_bands": 40,
+    "fft_size": 512,
+    "frame_hop": 256,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> dict[str, float]:
+    """What makes any preset small and fast, as `--set` takes it."""
+    return dict(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_preset() -> Preset:
+    """The paper's model, far too small to learn anything."""
+    return presets.RAVDESS.with_settings(TINY)
+
+
+@pytest.fixture(scope="session")
+def synthetic_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Speech-like sound of 2 speakers, 2 takes of each of 8 emotions; do not change the files."""
+    return corpora.load("synthetic", tmp_path_factory.mktemp("corpus"), speakers=2, takes=2)
+
+
+@pytest.fixture(scope="session")
+def manifest(synthetic_corpus: Corpus) -> Path:
+    """The same sound as a user's own corpus; the second speaker is its predefined test part."""
+    assert synthetic_corpus.root is not None
+    path = synthetic_corpus.root / "manifest.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "emotion", "speaker", "session", "split"])
+        for utterance in synthetic_corpus:
+            part = "test" if utterance.speaker == "02" else "train"
+            name = synthetic_corpus.relative_path(utterance)
+            table.writerow(
+                [name, utterance.emotion, utterance.speaker, utterance.path.stem[-2:], part]
+            )
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(manifest: Path, tiny_preset: Preset) -> TrainingRun:
+    """Three epochs of the tiny model on the manifest."""
+    from ser_keras.training import TrainingRun
+
+    return TrainingRun("manifest", str(manifest), tiny_preset, seed=7)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tiny_run: TrainingRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `train` left of `tiny_run`, never interrupted; do not change it."""
+    from ser_keras.training import train
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_KERAS_CACHE", str(folder.parent / "cache"))
+        train(tiny_run, folder)
+    return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB; the test is skipped where none can be mounted."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("needs the right to mount a small file system (run as root on Linux)")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
