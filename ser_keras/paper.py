@@ -49,3 +49,9 @@ _IEMOCAP: dict[str, Any] = {
 def published(corpus: str) -> dict[str, Any]:
     """The paper's numbers for a corpus; empty where it has none."""
     return {"ravdess": _RAVDESS, "iemocap": _IEMOCAP}.get(corpus, {})
+
+
+def protocol(corpus: str) -> str:
+    """The kind of split: the paper's for its two corpora, the usual one for the others."""
+    usual = {"emodb": "speaker", "crema-d": "speaker", "savee": "speaker"}
+    return {"ravdess": "random", "iemocap": "session", **usual}.get(corpus, "random")

@@ -18,20 +18,7 @@ from ser_keras.training import TrainingRun, train
 
 REPRODUCTION_FILE = "reproduction.json"
 
-# What the paper does for its two corpora, and what is usual for the others.
-PROTOCOLS = {
-    "ravdess": "random",
-    "iemocap": "session",
-    "emodb": "speaker",
-    "crema-d": "speaker",
-    "savee": "speaker",
-}
 WITH, WITHOUT = "attention", "no_attention"
-
-
-def default_split(corpus: str) -> str:
-    """The kind of split that `reproduce` uses for a corpus unless told otherwise."""
-    return PROTOCOLS.get(corpus, "random")
 
 
 def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:

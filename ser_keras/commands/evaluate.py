@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
 
 HELP = "evaluate a run on its own test part, or on the corpus given"
@@ -22,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate, and print a table."""
     if options.data and not options.corpus:
         raise ConfigurationError("--data: expected --corpus beside it")
+    shared.start_tensorflow()
     from ser_keras import corpora, model_files, results
     from ser_keras.evaluation import evaluate
 

@@ -22,9 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Extract, and print what is in the shards."""
+    spec = shared.preset(options).features
+    shared.start_tensorflow()
     from ser_keras import corpora, records
 
-    spec = shared.preset(options).features
     corpus = corpora.load(options.corpus, options.data)
     index = records.write(
         corpus, spec, options.out, shard_size=options.shard_size, workers=options.workers

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,26 @@ from ser_keras.errors import ConfigurationError
 if TYPE_CHECKING:
     from ser_keras.configuration import Preset
     from ser_keras.training import TrainingRun
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow without what its C++ part prints on a machine that has no GPU.
+
+    Environment variables do not silence it: it writes before its logging is set up.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+        import tensorflow_probability  # noqa: F401
+
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def add_corpus(parser: argparse.ArgumentParser, default: str | None = None) -> None:
@@ -111,13 +133,15 @@ def preset(options: argparse.Namespace) -> Preset:
 
 
 def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
-    """The training run that the options describe."""
+    """The training run that the options describe; TensorFlow is started."""
+    chosen = preset(options)
+    start_tensorflow()
     from ser_keras.training import TrainingRun
 
     values = {
         "corpus": options.corpus,
         "data": options.data,
-        "preset": preset(options),
+        "preset": chosen,
         "split": options.split,
         "test_fraction": options.test_fraction,
         "seed": options.seed,

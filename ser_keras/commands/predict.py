@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 
+from ser_keras.commands import options as shared
+
 HELP = "recognise recordings: a JSON line each"
 
 
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a JSON line per recording; 1 if one of them cannot be used."""
+    shared.start_tensorflow()
     from ser_keras.recognition import Recognizer
 
     failed = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ser_keras import paper
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
 
@@ -27,9 +28,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigurationError("--no-attention: `reproduce` always measures both")
     if options.seeds < 1:
         raise ConfigurationError(f"--seeds: found {options.seeds}, expected at least 1")
+    run = shared.training_run(options, split=options.split or paper.protocol(options.corpus))
     from ser_keras import reproduction
 
-    split = options.split or reproduction.default_split(options.corpus)
-    run = shared.training_run(options, split=split)
     print(reproduction.summary(reproduction.reproduce(run, options.out, options.seeds)))
     return 0
