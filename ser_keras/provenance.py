@@ -34,6 +34,9 @@ def versions() -> dict[str, str]:
 def git_state() -> dict[str, Any] | None:
     """Commit of the package's source and whether it was changed since; None outside a checkout."""
     folder = Path(__file__).parent
+    # Installed in an environment below somebody's project, git would tell of that project.
+    if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -109,6 +110,15 @@ def trained_run(tiny_run: TrainingRun, tmp_path_factory: pytest.TempPathFactory)
         patch.setenv("SER_KERAS_CACHE", str(folder.parent / "cache"))
         train(tiny_run, folder)
     return folder
+
+
+@pytest.fixture
+def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train without a graph: a tiny model takes longer to trace than to train."""
+    from ser_keras.vrnn import VRNN
+
+    compile_ = functools.partialmethod(VRNN.compile, run_eagerly=True)
+    monkeypatch.setattr(VRNN, "compile", compile_)
 
 
 @pytest.fixture
