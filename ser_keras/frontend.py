@@ -18,7 +18,7 @@ from ser_keras.features import FeatureSpec, mel_filters
 
 # Windows transformed together: each takes 2 MB of intermediate results, and more than a processor's
 # cache holds is slower.
-GROUP = 4
+GROUP = 2
 
 # Blocks that the mel filters are cut into.
 BLOCKS = 4
