@@ -1,4 +1,33 @@
 """Trained models outside Python: SavedModel and TF Serving, TFLite, their runners, a local server.
 
 Installed as ``ser_keras.export``. It imports ``ser_keras``, never the other way round.
+
+    from ser_keras import export
+    export.saved_model(model, "served/vrnn/1")
+    export.tflite(model, "vrnn.tflite")
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ser_keras.export.edge import tflite as tflite
+    from ser_keras.export.servable import saved_model as saved_model
+
+# Loaded when first used: asking for help need not wait for TensorFlow. The modules do not bear the
+# functions' names, since importing a module of that name would hide the function.
+_FUNCTIONS = {"saved_model": "servable", "tflite": "edge"}
+
+__all__ = ["saved_model", "tflite"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"ser_keras.export.{_FUNCTIONS[name]}"), name)
+    raise AttributeError(f"module 'ser_keras.export' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,68 @@
+"""A small model, its exports, and speech to try them on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_keras import audio, corpora, export, features
+from ser_keras.vrnn import VRNN
+
+CLASSES = ("neutral", "happy", "sad", "angry")
+SIZES = {
+    "recognition_units": 16,
+    "generation_units": 12,
+    "classification_units": 16,
+    "latent_size": 4,
+}
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Recordings of synthetic speech."""
+    corpus = corpora.load("synthetic", tmp_path_factory.mktemp("synthetic"))
+    return [utterance.path for utterance in corpus[::40]][:6]
+
+
+@pytest.fixture(scope="session")
+def model(speech: list[Path]) -> VRNN:
+    """A model that has learnt the standardisation and nothing else, as good as any for parity."""
+    model = VRNN.from_preset("ravdess", CLASSES, seed=1, **SIZES)
+    rate = model.features.sample_rate
+    model.adapt(
+        [features.extract(audio.load(path, rate), model.features)[np.newaxis] for path in speech]
+    )
+    # Far from uniform probabilities: a difference must show.
+    for weight in model.cell.class_logits.trainable_weights:
+        weight.assign(weight * 20.0)
+    return model
+
+
+@pytest.fixture(scope="session")
+def servable(model: VRNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the model's SavedModel."""
+    return export.saved_model(model, tmp_path_factory.mktemp("served") / "vrnn" / "1")
+
+
+@pytest.fixture(scope="session")
+def patch_model() -> VRNN:
+    """A model that observes log-mel patches, at another rate and hop."""
+    model = VRNN.from_preset(
+        "ravdess",
+        CLASSES,
+        seed=2,
+        kind="log-mel",
+        statistics=(),
+        sample_rate=16000,
+        hop=0.5,
+        window=1.0,
+        mel_bands=32,
+        fft_size=512,
+        frame_hop=1024,
+        **SIZES,
+    )
+    patches = np.random.default_rng(0).normal(-40, 20, (3, 5, *model.features.observation_shape))
+    model.adapt([patches.astype(np.float32)])
+    return model
