@@ -108,10 +108,13 @@ class VRNNCell(keras.layers.Layer):
         classification_dropout: float = 0.1,
         attention: bool = True,
         seed: int | None = None,
+        dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        # Inputs keep full precision; the LSTMs alone follow a mixed-precision policy.
-        super().__init__(autocast=False, **kwargs)
+        # Observations, states and distributions keep full precision; the LSTMs alone follow a
+        # mixed-precision policy.
+        super().__init__(dtype="float32", **kwargs)
+        self.lstm_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         self.observation_size = observation_size
         self.classes = classes
         self.recognition_units = recognition_units
@@ -127,7 +130,7 @@ class VRNNCell(keras.layers.Layer):
 
         # Seeds of their own make initial weights and noise repeatable whatever else is drawn.
         seeds = iter(np.random.SeedSequence(seed).generate_state(13).tolist())
-        policy = self.dtype_policy
+        policy = self.lstm_policy
         self.recognition = _lstm(recognition_units, seeds, dtype=policy, name="recognition")
         self.generation = _lstm(generation_units, seeds, dtype=policy, name="generation")
         self.classification = _lstm(
@@ -167,11 +170,7 @@ class VRNNCell(keras.layers.Layer):
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
         """Zeros, [B, size] each: h and c of the three LSTMs, x̂, and whether there is a past."""
-        types = [self.compute_dtype] * 6 + ["float32"] * 2
-        return [
-            ops.zeros((batch_size, size), dtype=dtype)
-            for size, dtype in zip(self.state_size, types, strict=True)
-        ]
+        return [ops.zeros((batch_size, size), dtype="float32") for size in self.state_size]
 
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool = False
@@ -187,16 +186,16 @@ class VRNNCell(keras.layers.Layer):
             attention = ops.ones_like(observation)
         sampled = saliency.sample_observation(observation, prediction, attention)
 
-        hidden, recognition_state = self.recognition(sampled, lstm_states[0:2])
+        hidden, lstm_states[0:2] = self.recognition(sampled, lstm_states[0:2])
         hidden = self.drop_recognition(hidden, training=training)
         posterior_mean, posterior_log_scale = gaussian_parameters(self.posterior(hidden))
         latent = self._latent(posterior_mean, posterior_log_scale, training)
 
-        hidden, generation_state = self.generation(latent, lstm_states[2:4])
+        hidden, lstm_states[2:4] = self.generation(latent, lstm_states[2:4])
         hidden = self.drop_generation(hidden, training=training)
         next_mean, next_log_scale = gaussian_parameters(self.likelihood(hidden))
 
-        hidden, classification_state = self.classification(latent, lstm_states[4:6])
+        hidden, lstm_states[4:6] = self.classification(latent, lstm_states[4:6])
         hidden = self.drop_classification(hidden, training=training)
         logits = self.class_logits(hidden)
 
@@ -211,9 +210,7 @@ class VRNNCell(keras.layers.Layer):
             logits,
         )
         new_states = [
-            *recognition_state,
-            *generation_state,
-            *classification_state,
+            *[ops.cast(state, "float32") for state in lstm_states],
             next_mean,
             ops.ones_like(begun),
         ]
@@ -248,6 +245,7 @@ class VRNNCell(keras.layers.Layer):
             "classification_dropout": self.classification_dropout,
             "attention": self.attention,
             "seed": self.seed,
+            "dtype": keras.dtype_policies.serialize(self.lstm_policy),
         }
 
 

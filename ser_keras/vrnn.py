@@ -17,6 +17,7 @@ from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.optimizers import make_optimizer
+from ser_keras.standardisation import Standardisation
 
 Tensor = Any
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
@@ -71,9 +72,7 @@ class VRNN(keras.Model):
             raise ConfigurationError(f"classes: found {self.classes}, expected two or more names")
         self.preset = preset or presets.RAVDESS
         self.seed = seed
-        self.standardisation = keras.layers.Normalization(
-            axis=-1, dtype="float32", name="standardisation"
-        )
+        self.standardisation = Standardisation(dtype="float32", name="standardisation")
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
             classes=len(self.classes),
@@ -135,13 +134,12 @@ class VRNN(keras.Model):
         Args:
             data: batches of inputs as `fit` takes them, labels or not; the training part only.
         """
-        self.standardisation.adapt(np.concatenate(list(_valid_instants(data)))[:, np.newaxis])
-        self.standardisation.count.assign(1)
+        self.standardisation.adapt(np.concatenate(list(_valid_instants(data))))
 
     @property
     def adapted(self) -> bool:
         """Whether the standardisation has been learnt."""
-        return bool(self.standardisation.count.numpy())
+        return self.standardisation.adapted
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Infer the emotion at every instant; see the class."""
@@ -244,7 +242,7 @@ class VRNN(keras.Model):
         instants = inputs.get("instants")
         if instants is None:
             instants = tf.fill([batch], length)
-        observations = self.standardisation(tf.cast(observations, tf.float32))
+        observations = self.standardisation(observations)
         flat = tf.reshape(observations, [batch, length, self.features.observation_size])
         return flat, tf.cast(instants, tf.int32)
 
