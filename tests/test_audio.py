@@ -122,13 +122,24 @@ def test_text_is_not_sound(tmp_path: Path, name: str):
     assert "not sound" in reason(tmp_path / name)
 
 
-def test_a_truncated_file_gives_what_is_there(tmp_path: Path):
-    whole = tmp_path / "whole.wav"
+@pytest.mark.parametrize("container", ["WAV", "AIFF", "FLAC", "OGG", "MP3"])
+def test_a_truncated_file_is_an_error(tmp_path: Path, container: str):
+    whole = io.BytesIO()
+    noise = np.random.default_rng(0).normal(scale=0.1, size=22050)
+    soundfile.write(whole, noise, 22050, format=container)
+    (tmp_path / "half").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    found = reason(tmp_path / "half")
+    if container in ("WAV", "AIFF", "MP3"):
+        assert "truncated" in found
+
+
+def test_a_length_that_could_not_be_known_is_no_damage():
+    whole = io.BytesIO()
     sound = tone(1.0, 8000)
-    soundfile.write(whole, sound, 8000, subtype="PCM_16")
-    half = tmp_path / "half.wav"
-    half.write_bytes(whole.read_bytes()[: 44 + 8000])
-    np.testing.assert_allclose(audio.load(half, 8000), sound[:4000, 0], atol=2**-14)
+    soundfile.write(whole, sound, 8000, format="WAV", subtype="PCM_16")
+    piped = bytearray(whole.getvalue())
+    piped[4:8] = piped[40:44] = b"\xff\xff\xff\xff"
+    np.testing.assert_allclose(audio.load(bytes(piped), 8000), sound[:, 0], atol=2**-14)
 
 
 @pytest.mark.parametrize("size", [3, 20, 44])
