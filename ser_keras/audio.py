@@ -53,8 +53,8 @@ def decode(
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
     Raises:
-        AudioError: missing, empty, truncated, not sound, no or not-finite samples, beyond the limits
-            above, or the part lies outside the recording.
+        AudioError: missing, empty, truncated, not sound, no or not-finite samples, beyond the
+            limits above, or the part lies outside the recording.
     """
     name = _name(source)
     with _sound(source) as sound:
