@@ -78,7 +78,6 @@ def restore(model: keras.Model, folder: Path) -> int:
     backups = _backups(folder)
     if not backups:
         return 0
-    model.optimizer.build(model.trainable_variables)
     model.load_weights(backups[-1])
     return int(backups[-1].name.split(".")[0])
 

@@ -164,6 +164,8 @@ class VRNN(keras.Model):
                 raise ConfigurationError(f"compile({name}=…): the model is trained on Eq. 5 alone")
         kwargs.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer or make_optimizer(self.preset.optimization), **kwargs)
+        # Variables that appear while a step is traced make TensorFlow trace it twice.
+        self.optimizer.build(self.trainable_variables)
         self._compile_arguments = {"jit_compile": kwargs["jit_compile"]}
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -178,7 +180,6 @@ class VRNN(keras.Model):
         config = dict(config)
         optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
         self.compile(optimizer, **config)
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as any Keras model, after learning the standardisation from `x` if need be."""
