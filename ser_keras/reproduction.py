@@ -14,7 +14,7 @@ import numpy as np
 
 from ser_keras import corpora, paper, plots, provenance, report, results, splits
 from ser_keras.files import finite, output_folder, write_json
-from ser_keras.training import TrainingRun, train
+from ser_keras.training import TrainingRun, refuse_another, train
 
 REPRODUCTION_FILE = "reproduction.json"
 
@@ -34,10 +34,17 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
 
     Returns:
         What `reproduction.json` holds.
+
+    Raises:
+        ConfigurationError: the folder holds runs of another configuration.
+        CorpusError: the corpus or a split cannot be used.
+        OutputError: the folder cannot be written to.
     """
     out = output_folder(out)
     began = time.monotonic()
     runs = _runs(run, seeds)
+    for name, _, single in runs:
+        refuse_another(out / "runs" / name, single)
     found: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
     for number, (name, kind, single) in enumerate(runs, start=1):
         folder = out / "runs" / name

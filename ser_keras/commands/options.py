@@ -140,7 +140,8 @@ def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
 
     values = {
         "corpus": options.corpus,
-        "data": options.data,
+        # The run remembers it, and may be evaluated from another folder.
+        "data": options.data and str(Path(options.data).expanduser().absolute()),
         "preset": chosen,
         "split": options.split,
         "test_fraction": options.test_fraction,
