@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ser_keras import pipeline
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import CorpusError
+from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.extraction import extract_corpus
 from ser_keras.features import FeatureSpec
 from ser_keras.files import output_folder, replacing, write_json
@@ -44,18 +44,24 @@ def write(
         start, end, emotion, speaker, session, instants) and those left out (path, reason).
 
     Raises:
+        ConfigurationError: the shard size is below 1.
         OutputError: the folder cannot be written to.
     """
+    if shard_size < 1:
+        raise ConfigurationError(f"shard_size: found {shard_size}, expected at least 1")
     folder = output_folder(out)
     starts = range(0, len(corpus), shard_size)
     shards = []
     for number, start in enumerate(starts, start=1):
         part = corpus[start : start + shard_size]
         name = f"{corpus.name}-{number:05d}-of-{len(starts):05d}"
-        shards.append(
-            _finished(folder, name, part, spec)
-            or _write_shard(folder, name, part, spec, extraction)
-        )
+        shard = _finished(folder, name, part, spec)
+        if shard is None:
+            # Killed in between, neither may describe a shard that is no longer what it was.
+            for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
+                stale.unlink(missing_ok=True)
+            shard = _write_shard(folder, name, part, spec, extraction)
+        shards.append(shard)
         print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
     index = {
         "corpus": corpus.name,
@@ -133,7 +139,7 @@ def dataset(
         return values, tf.constant(labels)[number]
 
     elements = (
-        shards.interleave(numbered, cycle_length=4 if shuffle else 1, deterministic=True)
+        shards.interleave(numbered, cycle_length=4 if shuffle else 1)
         .filter(lambda number, _: tf.constant(chosen)[number])
         .map(observations, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )
