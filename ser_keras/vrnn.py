@@ -183,6 +183,8 @@ class VRNN(keras.Model):
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as any Keras model, after learning the standardisation from `x` if need be."""
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
         if not self.adapted:
             self.adapt(x if isinstance(x, tf.data.Dataset) else [x])
         return super().fit(x, *args, **kwargs)
