@@ -82,7 +82,6 @@ def _message(error: Exception) -> str:
 def _silence_libraries() -> None:
     """Keep what libraries say about themselves out of the way of our own messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Ours must not get lost: they tell what was skipped.
     warnings.filterwarnings("ignore", module=r"(?!ser_keras)")
     warnings.showwarning = _show_warning

@@ -13,7 +13,7 @@ from ser_keras.errors import CorpusError
 from ser_keras.extraction import Extraction, extract_corpus
 from ser_keras.features import FeatureSpec
 
-SHORTEST_BUCKET = 4
+SHORTEST_BUCKET = 2
 
 
 def dataset(
@@ -110,26 +110,29 @@ def in_buckets(
     Args:
         elements: (observations float32 [T, *observation_shape], label int32), shuffled.
         lengths: T of every one of them, in any order.
-        batch_size: utterances per batch.
+        batch_size: utterances per batch, at most.
     """
     boundaries = bucket_boundaries(max(lengths))
-    counts = np.bincount(np.digitize(lengths, boundaries))
-    steps = int(np.sum(-(-counts // batch_size)))
+    counts = np.bincount(np.digitize(lengths, boundaries), minlength=len(boundaries) + 1)
+    steps = -(-counts // batch_size)
+    # A bucket's batches share its utterances evenly: a last batch of a few would take as large a
+    # step of gradient descent as a full one.
+    sizes = np.maximum(-(-counts // np.maximum(steps, 1)), 1)
     return (
         _with_instants(elements)
         .bucket_by_sequence_length(
             lambda inputs, _: inputs["instants"],
             bucket_boundaries=boundaries,
-            bucket_batch_sizes=[batch_size] * (len(boundaries) + 1),
+            bucket_batch_sizes=sizes.tolist(),
         )
         # tf.data cannot know how many batches buckets make; Keras' progress bar wants to.
-        .apply(tf.data.experimental.assert_cardinality(steps))
+        .apply(tf.data.experimental.assert_cardinality(int(steps.sum())))
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
 def bucket_boundaries(longest: int) -> list[int]:
-    """Lengths at which a bucket begins: 5, 9, 17, … up to the longest utterance, in instants."""
+    """Lengths at which a bucket begins: 3, 5, 9, 17, … up to the longest utterance, in instants."""
     boundaries = []
     end = SHORTEST_BUCKET
     while end < longest:

@@ -61,6 +61,12 @@ def test_buckets_never_more_than_double_the_work():
         assert longest <= max(pipeline.SHORTEST_BUCKET, 2 * shortest)
 
 
+def test_batches_of_a_bucket_are_alike_in_size():
+    batches = pipeline.batches(make_extraction([2] * 50 + [4] * 7), batch_size=16, shuffle=True)
+    sizes = sorted(len(labels) for _, labels in batches)
+    assert sizes == [7, 11, 13, 13, 13]
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 def test_knows_how_many_batches_there_are(batch_size: int):
     batches = pipeline.batches(make_extraction(LENGTHS), batch_size, shuffle=True)
