@@ -97,7 +97,8 @@ class Preset:
         Raises:
             ConfigurationError: a field is unknown or out of range.
         """
-        _require("name" in values, "preset", dict(values), "a field `name`")
+        named = isinstance(values, Mapping) and "name" in values
+        _require(named, "preset", values, "a table with a field `name`")
         try:
             return cls(
                 name=values["name"],

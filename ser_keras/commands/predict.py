@@ -30,7 +30,8 @@ def run(options: argparse.Namespace) -> int:
     failed = 0
     for line in Recognizer(options.model).recognize_files(options.files):
         failed += "error" in line
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        # ASCII, since a file's name may hold bytes that are no text and stop the output.
+        print(json.dumps(line), flush=True)
     if failed:
         print(f"{failed} of {len(options.files)} files cannot be used", file=sys.stderr)
     return 1 if failed else 0

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ser_keras.files import replacing
+
 Parameters = ParamSpec("Parameters")
 
 DPI = 170
@@ -69,6 +71,8 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
     """Write the figure to `path` as PNG.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
-    Path(path).write_bytes(png(figure))
+    content = png(figure)
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)

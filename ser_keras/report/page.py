@@ -15,6 +15,7 @@ from string import Template
 
 from matplotlib.figure import Figure
 
+from ser_keras.files import replacing
 from ser_keras.plots import png
 
 VOID = ("img",)  # HTML elements without a closing tag
@@ -111,10 +112,12 @@ def write(path: str | PathLike[str], page: str) -> None:
     """Write a page to a file.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     # A file name that is no valid text reaches us with lone surrogates, which UTF-8 cannot hold.
-    Path(path).write_bytes(page.encode("utf-8", errors="backslashreplace"))
+    content = page.encode("utf-8", errors="backslashreplace")
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
 
 
 def _joined(children: Iterable[object]) -> str:
