@@ -1,9 +1,4 @@
-"""The front end in the few operations of TFLite, exact at every precision of the model.
-
-A converter that stores weights in fewer bits does so with every constant: a Hann window in 8 bits
-puts MFCCs off by tens, and 1e-10 in 16 bits is nothing, whose logarithm is infinite. So the tables
-stay out of its reach here, and are small.
-"""
+"""The front end in the few operations of TFLite, exact at every precision, with small tables."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ import librosa.filters
 import numpy as np
 import tensorflow as tf
 
+from ser_keras.export.exact import exact
 from ser_keras.features import FeatureSpec
 from ser_keras.frontend import LEAST_POWER, Frontend
 
@@ -31,35 +27,30 @@ class EdgeFrontend(Frontend):
     def observe(self, windows: tf.Tensor) -> tf.Tensor:
         """Compute the observation of a window: [1, window_length] to [1, *observation_shape]."""
         spec = self.spec
-        zero = _zero(windows)
         margin = spec.fft_size // 2
         centred = tf.pad(windows, [[0, 0], [margin, margin]])
         frames = tf.signal.frame(centred[0], spec.fft_size, spec.frame_hop)
-        spectrum = tf.signal.rfft(frames * _exact(self._hann, zero))
+        spectrum = tf.signal.rfft(frames * exact(self._hann, windows))
         power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
         power = tf.transpose(power)  # [frequencies, frames]
         # Summing up is all there is to do: each frequency has a part in two bands at most.
         falling, rising = (
-            tf.math.segment_sum(power * _exact(weights[:, np.newaxis], zero), self._bands)
+            tf.math.segment_sum(power * exact(weights[:, np.newaxis], windows), self._bands)
             for weights in self._weights
         )
         mel = falling[1:] + rising[:-1]
-        values = self._decibels(tf.transpose(mel), zero)
+        values = self._decibels(tf.transpose(mel), windows)
         if spec.kind == "mfcc":
-            values = tf.matmul(values, _exact(self._cosines, zero))
+            values = tf.matmul(values, exact(self._cosines, windows))
         return self._pool(values[tf.newaxis])
 
-    def _decibels(self, power: tf.Tensor, zero: tf.Tensor) -> tf.Tensor:
+    def _decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
         """As `Frontend._to_decibels`, of one window [frames, bands], with exact numbers."""
-        per_neper, least = (
-            _exact(np.array([number], np.float32), zero)
-            for number in (10.0 / np.log(10.0), LEAST_POWER)
-        )
-        decibels = per_neper * tf.math.log(tf.maximum(power, least))
+        audible = tf.maximum(power, exact(LEAST_POWER, windows))
+        decibels = exact(10.0 / np.log(10.0), windows) * tf.math.log(audible)
         if self.spec.top_db is None:
             return decibels
-        top = _exact(np.array([self.spec.top_db], np.float32), zero)
-        return tf.maximum(decibels, tf.reduce_max(decibels) - top)
+        return tf.maximum(decibels, tf.reduce_max(decibels) - exact(self.spec.top_db, windows))
 
 
 def _neighbouring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
@@ -80,13 +71,3 @@ def _neighbouring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray
     padded = np.pad(filters, [(1, 1), (0, 0)])
     places = np.arange(len(frequencies))
     return bands.astype(np.int32), (padded[bands, places], padded[bands + 1, places])
-
-
-def _zero(waveform: tf.Tensor) -> tf.Tensor:
-    """An integer that is zero for any sound, but that no converter can know to be."""
-    return tf.cast(waveform[0, 0] > np.finfo(np.float32).max, tf.int32)
-
-
-def _exact(table: np.ndarray, zero: tf.Tensor) -> tf.Tensor:
-    """A table of float32 that is kept as integers, which are neither rounded nor folded away."""
-    return tf.bitcast(table.view(np.int32) + zero, tf.float32)

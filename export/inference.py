@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -47,10 +48,15 @@ class Inference:
 
     Args:
         model: a trained model.
+        standardise: observations [..., *observation_shape] of a single step; as the model does if
+            None.
     """
 
-    def __init__(self, model: VRNN) -> None:
+    def __init__(
+        self, model: VRNN, standardise: Callable[[tf.Tensor], tf.Tensor] | None = None
+    ) -> None:
         self._model = model
+        self._standardise = standardise or model.standardisation
         self._shape = model.features.observation_shape
         self.state = FlatState(model)
 
@@ -88,8 +94,7 @@ class Inference:
             this observation before it was heard; state [B, S].
         """
         shaped = tf.reshape(observation, [-1, 1, *self._shape])
-        standardised = self._model.standardisation(shaped)
-        flat = tf.reshape(standardised, [-1, self._model.features.observation_size])
+        flat = tf.reshape(self._standardise(shaped), [-1, self._model.features.observation_size])
         output, parts = self._model.cell(flat, self.state.unpack(state), training=False)
         step = Step.split(output, self._model.cell.sizes)
         return {

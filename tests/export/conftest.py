@@ -22,8 +22,8 @@ SIZES = {
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Recordings of synthetic speech."""
-    corpus = corpora.load("synthetic", tmp_path_factory.mktemp("synthetic"))
-    return [utterance.path for utterance in corpus[::40]][:6]
+    corpus = corpora.load("synthetic", tmp_path_factory.mktemp("synthetic"), speakers=2, takes=1)
+    return [utterance.path for utterance in corpus][::3]
 
 
 @pytest.fixture(scope="session")
