@@ -122,6 +122,12 @@ def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the plots and report of evaluations out, which take longer than all the rest."""
+    monkeypatch.setattr("ser_keras.results.draw", lambda *_, **__: None)
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB; the test is skipped where none can be mounted."""
     folder = tmp_path / "small-disk"

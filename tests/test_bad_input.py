@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def ser_keras(capfd: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
-def manifest(path: Path, rows: list[tuple[Path | str, ...]], *columns: str) -> Path:
+def manifest(path: Path, rows: Sequence[tuple[object, ...]], *columns: str) -> Path:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([["path", "emotion", *columns], *rows])
     return path
@@ -141,6 +142,7 @@ def test_every_recording_is_answered_or_said_what_is_wrong_with_it(
     assert {**lines[names.index("wrong-name.mp3")], "file": ""} == {**lines[0], "file": ""}
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_broken_recordings_of_a_corpus_are_told_and_the_rest_is_trained_on(
     ser_keras: Any, recordings: Path, tiny_settings: dict[str, Any], tmp_path: Path
 ):
@@ -289,6 +291,7 @@ def test_a_full_disk_while_evaluating_keeps_the_run(
     assert {path: path.stat().st_mtime_ns for path in trained_run.iterdir()} == before
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_full_disk_for_the_cache_costs_the_cache_alone(
     ser_keras: Any,
     trained_run: Path,

@@ -102,7 +102,7 @@ def test_a_kill_before_the_older_backup_is_removed_costs_nothing(
 
 def test_backups_are_some_time_apart(model: VRNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = 100.0
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
+    monkeypatch.setattr("ser_keras.callbacks.time.monotonic", lambda: now)
     saver = backup(model, tmp_path / "backup")
     saved = []
     for epoch in range(8):
@@ -181,7 +181,7 @@ def test_progress_tells_now_and_then_and_the_last_epoch(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     now = 1000.0
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
+    monkeypatch.setattr("ser_keras.callbacks.time.monotonic", lambda: now)
     progress = callbacks.Progress("run 1")
     progress.set_params({"epochs": 12})
     for epoch in range(4, 12):  # resumed: what others did is no measure of speed

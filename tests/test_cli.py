@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from ser_keras import cli, demo, splits
+from ser_keras import cli, demo, paper, splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation import Evaluation
 from ser_keras.training import TrainingRun, read_run
@@ -140,6 +140,7 @@ def test_a_users_own_corpus_from_training_to_predictions(
     assert float(row[f"probability_{row['predicted']}"]) == pytest.approx(probability, rel=1e-4)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_run_is_evaluated_on_another_corpus(
     ser_keras: Any, trained_run: Path, manifest: Path, tmp_path: Path
 ):
@@ -173,24 +174,48 @@ def test_features_leaves_shards_and_says_what_it_left_out(
     assert ser_keras(*words).out == answer.out
 
 
-def test_reproduce_prints_table_1(ser_keras: Any, manifest: Path, tiny: list[str], tmp_path: Path):
-    answer = ser_keras(
-        "reproduce", "--corpus", "manifest", "--data", manifest, "--split", "predefined",
-        "--out", tmp_path, *tiny,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("corpus", "words", "split", "seeds"),
+    [
+        ("ravdess", [], "random", 3),
+        ("iemocap", [], "session", 3),
+        ("ravdess", ["--split", "speaker", "--seeds", "2"], "speaker", 2),
+    ],
+)
+def test_reproduce_follows_the_papers_protocol_and_prints_table_1(
+    corpus: str,
+    words: list[str],
+    split: str,
+    seeds: int,
+    ser_keras: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    asked: list[tuple[TrainingRun, Path, int]] = []
+    one = {
+        "weighted_accuracy": {"mean": 0.6789, "std": 0.0123, "runs": [0.6, 0.7]},
+        "unweighted_accuracy": {"mean": 0.65, "std": 0.02, "runs": [0.6, 0.7]},
+        "sampled_fraction": {"with_first": 0.6, "after_first": 0.41},
+    }
+
+    def reproduce(*given: Any) -> dict[str, Any]:
+        asked.append(given)
+        return {"attention": one, "no_attention": one, "paper": paper.published(corpus)}
+
+    monkeypatch.setattr("ser_keras.reproduction.reproduce", reproduce)
+    answer = ser_keras("reproduce", "--corpus", corpus, "--out", tmp_path, *words)
     assert answer.status == 0, answer.err
-    assert "with attention" in answer.out
-    assert "without attention" in answer.out
-    found = json.loads((tmp_path / "reproduction.json").read_text())
-    assert f"{found['attention']['weighted_accuracy']['mean']:.1%}" in answer.out
-    again = ser_keras(
-        "reproduce", "--corpus", "manifest", "--data", manifest, "--split", "predefined",
-        "--out", tmp_path, *tiny, "--epochs", 2,
-    )  # fmt: skip
-    assert again.status == 1
-    assert "epochs" in again.message
+    ((run, out, count),) = asked
+    assert (run.corpus, run.split, out, count) == (corpus, split, tmp_path, seeds)
+    assert "67.9% ± 1.2%" in answer.out
+    assert "41.0%" in answer.out
+    published = paper.published(corpus)["weighted_accuracy"]
+    with_attention, without = answer.out.splitlines()[1:3]
+    assert with_attention.endswith(f"{published['attention']:.1%}")
+    assert without.endswith(f"{published['no_attention']:.1%}")
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_demo_leaves_the_whole_loop(
     trained_run: Path, tiny_run: TrainingRun, manifest: Path, tmp_path: Path
 ):
@@ -208,7 +233,7 @@ def test_demo_leaves_the_whole_loop(
     heard = {Path(line["file"]) for line in lines}
     corpus = dataset(manifest)
     assert heard <= {one.path for one in splits.read(out / "split.csv", corpus)["test"]}
-    assert {"evaluation.json", "report.html", "model.keras"} <= {p.name for p in out.iterdir()}
+    assert {"evaluation.json", "predictions.csv", "model.keras"} <= {p.name for p in out.iterdir()}
 
 
 def dataset(manifest: Path) -> Corpus:
@@ -457,7 +482,7 @@ def test_commands_of_other_packages_are_found(ser_keras: Any, monkeypatch: pytes
 
 
 @contextlib.contextmanager
-def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
+def started(*words: object) -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own, ended whatever happens."""
     process = subprocess.Popen(
         [*SER_KERAS, *(str(word) for word in words)],

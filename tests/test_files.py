@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def test_a_full_device_is_named_without_the_right_to_mount_one(tmp_path: Path):
 
 def test_what_json_does_not_have_becomes_null(tmp_path: Path):
     path = tmp_path / "a.json"
-    value = {
+    value: dict[str, Any] = {
         "nan": float("nan"),
         "inf": [float("inf"), -float("inf"), np.float64("nan")],
         "nested": ({"x": float("nan"), "label": "surprisé"}, 1, 0.5, None, True),

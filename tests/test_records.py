@@ -18,9 +18,9 @@ from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.features import FeatureSpec
-from ser_keras.files import OutputError
+from ser_keras.files import OutputError, write_json
 
-QUIET = {"cache": False, "progress": False}
+QUIET: dict[str, Any] = {"cache": False, "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_killed_it_goes_on_with_the_next_shard(
     class Killed(Exception):
         pass
 
-    usual = records.extract_corpus
+    usual = extraction.extract_corpus
     asked: list[int] = []
 
     def extract(part: Corpus, *given: Any, **options: Any) -> extraction.Extraction:
@@ -243,7 +243,7 @@ def test_other_features_of_the_same_shape_are_never_mixed(
     class Killed(Exception):
         pass
 
-    usual = records.write_json
+    usual = write_json
 
     def killed(path: Path, value: Any) -> None:
         if path.name == "own-00001-of-00002.json":

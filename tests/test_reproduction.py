@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_keras import corpora, paper, plots, reproduction, results, splits
+from ser_keras import corpora, paper, plots, reproduction, results, splits, training
 from ser_keras.errors import ConfigurationError
 from ser_keras.reproduction import reproduce
 from ser_keras.training import TrainingRun, read_run
+from ser_keras.vrnn import VRNN
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -102,9 +103,9 @@ def test_both_kinds_are_trained_on_the_same_splits_and_killed_it_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    usual = reproduction.train
+    usual = training.train
 
-    def train_one(run: TrainingRun, out: Path, label: str) -> Any:
+    def train_one(run: TrainingRun, out: Path, label: str) -> VRNN:
         if not run.preset.architecture.attention:
             raise Killed
         return usual(run, out, label)
