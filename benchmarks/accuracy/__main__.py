@@ -1,0 +1,63 @@
+"""`python -m benchmarks.accuracy`: what other models reach on the VRNN's splits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.accuracy import table
+from benchmarks.accuracy.measurement import measure
+from benchmarks.accuracy.registry import BASELINES
+from ser_keras import corpora, splits
+from ser_keras.errors import SerKerasError
+from ser_keras.files import write_json, write_text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    names = options.only or list(BASELINES)
+    try:
+        corpus = corpora.load(options.corpus, options.data)
+        baselines = {name: BASELINES[name] for name in names}
+        accuracy = measure(corpus, options.split, options.seeds, baselines, options.out)
+        if options.reproduction:
+            accuracy = table.add_vrnn(accuracy, options.reproduction)
+        shown = table.markdown(accuracy)
+        write_json(options.out / "accuracy.json", accuracy)
+        write_text(options.out / "accuracy.md", shown)
+    except SerKerasError as error:
+        print(f"benchmarks.accuracy: {error}", file=sys.stderr)
+        return 1
+    print(shown, end="")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    parser.add_argument("--corpus", required=True, choices=corpora.names(), metavar="NAME")
+    parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
+    parser.add_argument("--split", choices=splits.KINDS, default="random")
+    parser.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="how many random splits (3)"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=BASELINES,
+        metavar="NAME",
+        help=f"one baseline, may be repeated: {', '.join(BASELINES)} (default: all)",
+    )
+    parser.add_argument(
+        "--reproduction",
+        type=Path,
+        metavar="FILE",
+        help="reproduction.json of `ser-keras reproduce` on the same splits, for the VRNN's rows",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

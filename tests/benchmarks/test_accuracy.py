@@ -1,0 +1,256 @@
+"""Baselines: on the VRNN's splits, blind to the test labels, resuming, told in a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from ser_keras import splits
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.extraction import Extraction
+
+# benchmarks/ is no part of what is installed.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.accuracy import bilstm, log_mel_cnn, support_vectors, table
+from benchmarks.accuracy.__main__ import main
+from benchmarks.accuracy.baseline import Answer, Baseline, Task
+from benchmarks.accuracy.measurement import measure
+from benchmarks.accuracy.places import places
+from benchmarks.accuracy.registry import BASELINES
+
+WITHOUT_OPENSMILE = ["mean-mfcc-svm", "bilstm", "log-mel-cnn"]
+
+
+@pytest.fixture
+def few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn next to nothing, in no time."""
+    for module in (bilstm, log_mel_cnn):
+        monkeypatch.setitem(module.SETTINGS, "epochs", 2)
+
+
+@pytest.fixture
+def run(manifest: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run the command on the synthetic corpus and give what it wrote."""
+
+    def run(*options: str) -> dict[str, Any]:
+        out = tmp_path / "out"
+        words = ["--corpus", "manifest", "--data", str(manifest), "--out", str(out), *options]
+        assert main(words) == 0
+        return json.loads((out / "accuracy.json").read_text())
+
+    return run
+
+
+def in_advance(answer: Callable[[Task], Answer]) -> dict[str, Baseline]:
+    """A baseline whose input is an utterance's place in the corpus."""
+
+    def inputs(extraction: Extraction) -> np.ndarray:
+        return np.arange(len(extraction.corpus))[:, np.newaxis]
+
+    return {"own": Baseline("Own", {}, inputs, answer)}
+
+
+@pytest.mark.usefixtures("few_epochs")
+@pytest.mark.parametrize("name", WITHOUT_OPENSMILE)
+def test_a_baseline_runs_from_sound_to_a_table(
+    name: str, run: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
+):
+    found = run("--seeds", "1", "--only", name)["baselines"][name]
+
+    matrix = np.array(found["confusion_matrix"])
+    recall = np.diagonal(matrix) / matrix.sum(axis=1)
+    assert matrix.sum() == 8  # one utterance of each of 8 emotions, of 4
+    assert found["weighted_accuracy"]["mean"] == np.trace(matrix) / 8
+    assert found["unweighted_accuracy"]["mean"] == pytest.approx(recall.mean())
+    assert BASELINES[name].title in capsys.readouterr().out
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("opensmile") is None,
+    reason="needs opensmile: make benchmarks-venv, and its pytest",
+)
+@pytest.mark.parametrize(("name", "size"), [("egemaps-svm", 88), ("compare-svm", 6373)])
+def test_functionals_are_opensmiles_of_the_whole_file(
+    name: str, size: int, run: Callable[..., dict[str, Any]], synthetic_corpus: Corpus
+):
+    import opensmile
+
+    run("--seeds", "1", "--only", name)
+
+    first = synthetic_corpus[:1]
+    nothing = np.zeros(1)
+    found = BASELINES[name].inputs(Extraction(first, [nothing], nothing, (), ()))
+    feature_set = opensmile.FeatureSet[BASELINES[name].settings["functionals"]]
+    expected = opensmile.Smile(feature_set).process_file(str(first[0].path)).to_numpy()
+    assert found.shape == (1, size)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["random", "speaker"])
+def test_parts_are_those_that_the_vrnn_is_measured_on(
+    kind: str, synthetic_corpus: Corpus, tmp_path: Path
+):
+    tasks: list[Task] = []
+
+    def answer(task: Task) -> Answer:
+        tasks.append(task)
+        return Answer(np.zeros(len(task.test_inputs), int))
+
+    found = measure(synthetic_corpus, kind, 2, in_advance(answer), tmp_path)
+
+    labels = synthetic_corpus.labels()
+    for number, task in enumerate(tasks):
+        train, test = splits.split(synthetic_corpus, kind, fold=number, seed=number)
+        parts = [
+            [synthetic_corpus[index] for index in part.ravel()]
+            for part in (task.inputs, task.test_inputs)
+        ]
+        assert parts == [list(train), list(test)]
+        assert task.labels.tolist() == labels[task.inputs.ravel()].tolist()
+        assert task.unheard_speakers == (kind == "speaker")
+    assert len(tasks) == 2
+    assert found["protocol"] == {"split": kind, "seeds" if kind == "random" else "folds": 2}
+
+
+def test_accuracies_are_those_of_scikit_learn(synthetic_corpus: Corpus, tmp_path: Path):
+    def answer(task: Task) -> Answer:
+        return Answer(np.random.default_rng(0).integers(0, 3, len(task.test_inputs)))
+
+    found = measure(synthetic_corpus, "random", 3, in_advance(answer), tmp_path)["baselines"]["own"]
+
+    weighted, unweighted = [], []
+    for place in places(synthetic_corpus, "random", 3):
+        labels = place.test.labels()
+        predicted = np.random.default_rng(0).integers(0, 3, len(labels))
+        weighted.append(sklearn.metrics.accuracy_score(labels, predicted))
+        unweighted.append(sklearn.metrics.balanced_accuracy_score(labels, predicted))
+    for key, expected in (("weighted_accuracy", weighted), ("unweighted_accuracy", unweighted)):
+        assert found[key]["runs"] == pytest.approx(expected)
+        assert found[key]["mean"] == pytest.approx(np.mean(expected))
+        assert found[key]["std"] == pytest.approx(np.std(expected, ddof=1))
+
+
+def test_finished_splits_are_not_done_again_unless_settings_change(
+    synthetic_corpus: Corpus, tmp_path: Path
+):
+    done: list[int] = []
+
+    def answer(task: Task) -> Answer:
+        if task.seed == 1 and len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(task.seed)
+        return Answer(np.zeros(len(task.test_inputs), int))
+
+    baselines = in_advance(answer)
+    with pytest.raises(KeyboardInterrupt):
+        measure(synthetic_corpus, "random", 2, baselines, tmp_path)
+    done.append(-1)
+    first = measure(synthetic_corpus, "random", 2, baselines, tmp_path)
+    assert done == [0, -1, 1]
+    assert measure(synthetic_corpus, "random", 2, baselines, tmp_path) == first
+    assert done == [0, -1, 1]
+
+    changed = {"own": dataclasses.replace(baselines["own"], settings={"epochs": 3})}
+    measure(synthetic_corpus, "random", 2, changed, tmp_path)
+    assert done == [0, -1, 1, 0, 1]
+
+
+def test_c_is_chosen_on_unheard_speakers_where_the_test_speakers_are_unheard():
+    speakers = np.repeat(["a", "b", "c"], 16)
+    labels = np.tile([0, 1], 24)
+    inputs = np.random.default_rng(0).normal(size=(48, 2))
+    task = Task(inputs, labels, speakers, inputs, 2, unheard_speakers=True, seed=0)
+
+    for train, test in support_vectors._folds(task):
+        assert not set(speakers[train]) & set(speakers[test])
+    for _, test in support_vectors._folds(dataclasses.replace(task, unheard_speakers=False)):
+        assert labels[test].tolist().count(0) == labels[test].tolist().count(1) == 8
+
+
+def test_an_emotion_heard_once_in_training_still_gives_an_answer():
+    task = Task(np.eye(2), np.array([0, 1]), np.array(["", ""]), np.eye(2), 2, False, 0)
+    assert support_vectors.classify(task).predicted.tolist() == [0, 1]
+
+
+def test_the_bilstm_does_not_hear_padding():
+    inputs = np.random.default_rng(0).normal(3.0, 2.0, (6, 4, 5)).astype(np.float32)
+    inputs[0, 2:] = bilstm.PADDING
+    longer = np.pad(inputs, ((0, 0), (0, 3), (0, 0)), constant_values=bilstm.PADDING)
+    model, same = bilstm.build(inputs, 3), bilstm.build(longer, 3)
+    same.set_weights(model.get_weights())
+    alone = model.predict(inputs[:1, :2], verbose=0)
+    np.testing.assert_allclose(model.predict(inputs, verbose=0)[:1], alone, atol=1e-5)
+    np.testing.assert_allclose(same.predict(longer, verbose=0)[:1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(3, [0, 1, 2, 3, 0]), (5, [1, 2, 3, 4, 5]), (8, [2, 3, 4, 5, 6])]
+)
+def test_three_seconds_are_the_middle(length: int, expected: list[int]):
+    assert log_mel_cnn.centred(np.arange(1, length + 1), 5).tolist() == expected
+
+
+def reproduction(**protocol: Any) -> dict[str, Any]:
+    spread = {"mean": 0.667, "std": 0.02, "runs": []}
+    row = {"weighted_accuracy": spread, "unweighted_accuracy": spread, "parameters": 2552960}
+    return {"corpus": "own", "protocol": protocol, "attention": row, "no_attention": row}
+
+
+ACCURACY = {
+    "corpus": "own",
+    "protocol": {"split": "random", "seeds": 3},
+    "utterances": 9,
+    "baselines": {},
+}
+
+
+def test_the_vrnn_is_told_beside_the_baselines(tmp_path: Path):
+    path = tmp_path / "reproduction.json"
+    path.write_text(json.dumps(reproduction(split="random", seeds=3, test_fraction=0.2)))
+    shown = table.markdown(table.add_vrnn(ACCURACY, path))
+    assert "| VRNN with attention | 66.7 ± 2.0 | 66.7 ± 2.0 | 2,552,960 | – |" in shown
+    assert "| VRNN without attention | 66.7" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(reproduction(split="random", seeds=2, test_fraction=0.2)),
+        json.dumps(reproduction(split="random", seeds=3, test_fraction=0.3)),
+        json.dumps(reproduction(split="speaker", folds=5)),
+        "{}",
+        "no JSON",
+    ],
+)
+def test_a_vrnn_of_other_splits_is_refused(text: str, tmp_path: Path):
+    path = tmp_path / "reproduction.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"reproduction\.json"):
+        table.add_vrnn(ACCURACY, path)
+
+
+def test_what_cannot_be_measured_is_told_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = str(tmp_path / "out")
+    words = ["--corpus", "ravdess", "--data", str(tmp_path), "--out", out]
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith("benchmarks.accuracy: ")
+
+
+def test_there_is_at_least_one_seed(synthetic_corpus: Corpus, tmp_path: Path):
+    with pytest.raises(ConfigurationError, match="--seeds"):
+        measure(synthetic_corpus, "random", 0, {}, tmp_path)
+    with pytest.raises(CorpusError):
+        measure(synthetic_corpus, "session", 1, {}, tmp_path)
