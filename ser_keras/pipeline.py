@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.extraction import Extraction, extract_corpus
+from ser_keras.extraction import Extraction, extract_corpus, usable
 from ser_keras.features import FeatureSpec
 
 SHORTEST_BUCKET = 2
@@ -28,7 +28,8 @@ def dataset(
     """Batches of a corpus, ready for `fit`, `evaluate` and `predict`.
 
     Args:
-        corpus: utterances; those shorter than a window or unreadable are left out, with a warning.
+        corpus: utterances; those shorter than a window or unreadable are
+            left out, and named on standard error.
         features: what an observation is, `model.features`.
         batch_size: utterances per batch.
         shuffle: a new order every epoch and batches of like lengths; otherwise the corpus' order.
@@ -43,9 +44,8 @@ def dataset(
     Raises:
         CorpusError: no utterance is left, or a label is not among the classes.
     """
-    return batches(
-        extract_corpus(corpus, features, **extraction), batch_size, shuffle, seed, classes
-    )
+    extracted = usable(extract_corpus(corpus, features, **extraction), corpus.name)
+    return batches(extracted, batch_size, shuffle, seed, classes)
 
 
 def batches(
@@ -58,7 +58,7 @@ def batches(
 ) -> tf.data.Dataset:
     """As `dataset`, of observations that are in memory; `epoch` as `shuffled_indexes` says."""
     if not extraction.observations:
-        raise CorpusError(f"{extraction.corpus.name}: no utterance is as long as one window")
+        raise CorpusError(f"{extraction.corpus.name}: found no utterance that can be used")
     lengths = [len(observations) for observations in extraction.observations]
     rows = tf.RaggedTensor.from_row_lengths(np.concatenate(extraction.observations), lengths)
     labels = tf.constant(extraction.corpus.labels(classes))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from ser_keras.cell import Step, VRNNCell
 
 D, Z, C, B = 7, 3, 4, 5
-SIZES = {
+SIZES: dict[str, Any] = {
     "observation_size": D,
     "classes": C,
     "recognition_units": 6,

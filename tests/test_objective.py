@@ -30,9 +30,15 @@ def observations() -> np.ndarray:
 
 def naive(steps: Step, observations: np.ndarray, every_instant: bool) -> np.ndarray:
     """Eq. 5's sums, one utterance and one instant after the other, in double precision."""
-    mu, log_sigma = np.float64(steps.posterior_mean), np.float64(steps.posterior_log_scale)
-    mean, log_scale = np.float64(steps.next_mean), np.float64(steps.next_log_scale)
-    logits = np.float64(steps.logits)
+    mu, log_sigma = (
+        np.asarray(steps.posterior_mean, dtype=np.float64),
+        np.asarray(steps.posterior_log_scale, dtype=np.float64),
+    )
+    mean, log_scale = (
+        np.asarray(steps.next_mean, dtype=np.float64),
+        np.asarray(steps.next_log_scale, dtype=np.float64),
+    )
+    logits = np.asarray(steps.logits, dtype=np.float64)
     results = []
     for b, length in enumerate(INSTANTS):
         generation = kl = classification = 0.0

@@ -98,7 +98,7 @@ def test_labels_follow_the_classes_asked_for():
 
 
 def test_nothing_to_batch_is_an_error():
-    with pytest.raises(CorpusError, match="as long as one window"):
+    with pytest.raises(CorpusError, match="no utterance that can be used"):
         pipeline.batches(make_extraction([]))
 
 
