@@ -1,0 +1,1 @@
+"""Measurements against peers: accuracy and speed."""
