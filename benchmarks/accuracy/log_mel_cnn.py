@@ -17,7 +17,7 @@ from ser_keras.extraction import Extraction
 from ser_keras.features import FeatureSpec
 
 # One window of everything that the network gets to hear.
-SPEC = FeatureSpec(kind="log-mel", window=3.0, hop=3.0, mel_bands=64, statistics=())
+SPEC = FeatureSpec(kind="log-mel", window=3.0, hop=3.0, mel_bands=40, frame_hop=1024, statistics=())
 SETTINGS: dict[str, Any] = {
     "features": SPEC.to_dict(),
     "filters": [16, 32, 64, 128],
