@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import csv
 import importlib.metadata
 import json
@@ -489,6 +490,8 @@ def started(*words: object) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts what runs in the background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     watchdog = threading.Timer(240, process.kill)
     watchdog.start()
