@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import csv
+import functools
 import importlib.metadata
 import json
 import os
