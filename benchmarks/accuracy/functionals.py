@@ -7,7 +7,9 @@ Challenge".
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
+from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from ser_keras.corpora.utterance import Utterance
 from ser_keras.errors import ConfigurationError
 from ser_keras.extraction import Extraction
 
+SIZES = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
+
 
 def functionals(extraction: Extraction, feature_set: str) -> np.ndarray:
     """Compute float32 [N, features] at the recordings' own sample rates, mixed down.
@@ -27,23 +31,34 @@ def functionals(extraction: Extraction, feature_set: str) -> np.ndarray:
         ConfigurationError: the package opensmile is not installed.
     """
     try:
-        import opensmile
-    except ImportError as error:
+        version = metadata.version("opensmile")
+    except metadata.PackageNotFoundError as error:
         raise ConfigurationError(
             f"{feature_set} needs the package opensmile: make benchmarks-venv, or "
             "pip install 'ser-keras[benchmarks]'"
         ) from error
-    smile = opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel.Functionals)
+    return describe(
+        extraction.corpus,
+        f"openSMILE {feature_set}",
+        options={"opensmile": version, "feature_set": feature_set},
+        shape=(SIZES[feature_set],),
+        compute=partial(_functionals, feature_set=feature_set),
+    )
 
-    def compute(utterance: Utterance) -> np.ndarray:
-        channels, rate = audio.decode(utterance.path, utterance.start, utterance.end)
-        row = smile.process_signal(channels.mean(axis=1), rate).to_numpy()[0]
-        # Ratios of what silence does not have are not finite; an SVM takes numbers only.
-        return np.nan_to_num(row, nan=0.0, posinf=0.0, neginf=0.0)
 
-    options = {"opensmile": opensmile.__version__, "feature_set": feature_set}
-    shape = (smile.num_features,)
-    return describe(extraction.corpus, f"openSMILE {feature_set}", options, shape, compute)
+def _functionals(utterance: Utterance, feature_set: str) -> np.ndarray:
+    channels, rate = audio.decode(utterance.path, utterance.start, utterance.end)
+    row = _smile(feature_set).process_signal(channels.mean(axis=1), rate).to_numpy()[0]
+    # Ratios of what silence does not have are not finite; an SVM takes numbers only.
+    return np.nan_to_num(row, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+@cache
+def _smile(feature_set: str) -> Any:
+    # Imported here: the default environment does not have it, and TensorFlow does not bear it.
+    import opensmile
+
+    return opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel.Functionals)
 
 
 def _baseline(title: str, feature_set: str) -> Baseline:

@@ -10,14 +10,8 @@ import numpy as np
 
 from benchmarks.accuracy.baseline import Baseline
 from benchmarks.accuracy.neural import train_and_answer
-from benchmarks.accuracy.recordings import describe
-from ser_keras import audio, features
-from ser_keras.corpora.utterance import Utterance
-from ser_keras.extraction import Extraction
-from ser_keras.features import FeatureSpec
+from benchmarks.accuracy.spectrograms import SPEC, spectrograms
 
-# One window of everything that the network gets to hear.
-SPEC = FeatureSpec(kind="log-mel", window=3.0, hop=3.0, mel_bands=40, frame_hop=1024, statistics=())
 SETTINGS: dict[str, Any] = {
     "features": SPEC.to_dict(),
     "filters": [16, 32, 64, 128],
@@ -26,27 +20,6 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 32,
     "learning_rate": 1e-3,
 }
-
-
-def spectrograms(extraction: Extraction) -> np.ndarray:
-    """Compute float32 [N, frames, bands], in decibels."""
-
-    def compute(utterance: Utterance) -> np.ndarray:
-        samples = audio.load(utterance.path, SPEC.sample_rate, utterance.start, utterance.end)
-        return features.extract(centred(samples, SPEC.window_length), SPEC)[0]
-
-    options = {"benchmark": "log-mel-cnn", "spec": SPEC.to_dict()}
-    return describe(
-        extraction.corpus, "Log-mel spectrograms", options, SPEC.observation_shape, compute
-    )
-
-
-def centred(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut or pad with silence, as much at the beginning as at the end: [N] to [length]."""
-    surplus = len(samples) - length
-    if surplus >= 0:
-        return samples[surplus // 2 : surplus // 2 + length]
-    return np.pad(samples, (-surplus // 2, -surplus - (-surplus // 2)))
 
 
 def build(inputs: np.ndarray, classes: int) -> keras.Model:

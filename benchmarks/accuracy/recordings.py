@@ -1,10 +1,11 @@
-"""An array of fixed shape for every recording: computed in threads, each kept on disk."""
+"""An array of fixed shape for every recording: computed in processes, each kept on disk."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,11 @@ from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.feature_cache import FeatureCache, hash_file
 
+Compute = Callable[[Utterance], np.ndarray]
+
 
 def describe(
-    corpus: Corpus,
-    title: str,
-    options: dict[str, Any],
-    shape: tuple[int, ...],
-    compute: Callable[[Utterance], np.ndarray],
+    corpus: Corpus, title: str, options: dict[str, Any], shape: tuple[int, ...], compute: Compute
 ) -> np.ndarray:
     """Compute one array per utterance, or find it in the cache of extracted features.
 
@@ -30,24 +29,31 @@ def describe(
         title: what the progress bar says.
         options: whatever, besides the recording's content, the array follows from.
         shape: of one array.
-        compute: gives an utterance's array. It runs in several threads, which helps because
-            openSMILE and NumPy's FFT release Python's lock while they work.
+        compute: gives an utterance's array; a function of a module that does not import TensorFlow,
+            since it is sent to fresh processes.
 
     Returns:
         float32 [N, *shape].
     """
     cache = FeatureCache(default_directory(), options)
-
-    def one(utterance: Utterance) -> np.ndarray:
-        key = cache.key(hash_file(utterance.path), utterance.start, utterance.end)
-        if entry := cache.read(key, shape):
-            return entry[0][0]
-        values = np.asarray(compute(utterance), np.float32)
+    keys = [cache.key(hash_file(each.path), each.start, each.end) for each in corpus]
+    entries = [cache.read(key, shape) for key in keys]
+    arrays = {index: entry[0][0] for index, entry in enumerate(entries) if entry}
+    missing = [index for index in range(len(corpus)) if index not in arrays]
+    computed = _compute_all([corpus[index] for index in missing], compute)
+    progress = track(computed, title, len(missing), console=Console(stderr=True))
+    for index, values in zip(missing, progress, strict=True):
+        arrays[index] = np.asarray(values, np.float32)
         # The cache holds observations of instants: the whole utterance is one, of no duration.
-        cache.write(key, values[np.newaxis], 0.0)
-        return values
+        cache.write(keys[index], arrays[index][np.newaxis], 0.0)
+    return np.stack([arrays[index] for index in range(len(corpus))])
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        console = Console(stderr=True)
-        arrays = track(threads.map(one, corpus), title, len(corpus), console=console)
-        return np.stack(list(arrays))
+
+def _compute_all(utterances: Sequence[Utterance], compute: Compute) -> Iterator[np.ndarray]:
+    """Yield each utterance's array, in order."""
+    if not utterances:
+        return
+    # However few there are: openSMILE corrupts the memory of a process that has TensorFlow loaded.
+    count = min(os.cpu_count() or 1, len(utterances))
+    with ProcessPoolExecutor(count, get_context("spawn")) as processes:
+        yield from processes.map(compute, utterances, chunksize=4)
