@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -84,33 +83,45 @@ def observe_here(
 def observe_in_processes(
     parts: Sequence[Part], spec: FeatureSpec, workers: int
 ) -> Iterator[tuple[int, Observed | AudioError]]:
-    """Extract parts in worker processes; yields each part's index with its outcome as they come."""
+    """Extract parts in worker processes; yields each part's index with its outcome as they come.
+
+    Raises:
+        RuntimeError: a worker process does not start.
+    """
     team = [Worker(spec) for _ in range(workers)]
-    idle: SimpleQueue[Worker] = SimpleQueue()
-    for worker in team:
-        idle.put(worker)
+    numbered = enumerate(parts)
+    outcomes: SimpleQueue[tuple[int, Observed | AudioError] | RuntimeError] = SimpleQueue()
 
-    def outcome(part: Part) -> Observed | AudioError:
-        worker = idle.get()
-        try:
-            return worker.observe(part)
-        except AudioError as error:
-            return error
-        finally:
-            idle.put(worker)
+    def work(worker: Worker) -> None:
+        current = next(numbered, None)
+        while current:
+            upcoming = next(numbered, None)
+            index, part = current
+            try:
+                outcomes.put((index, worker.observe(part, upcoming[1] if upcoming else None)))
+            except AudioError as error:
+                outcomes.put((index, error))
+            except RuntimeError as error:
+                outcomes.put(error)
+                return
+            current = upcoming
 
-    executor = ThreadPoolExecutor(workers)
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in team]
+    for thread in threads:
+        thread.start()
     try:
-        indexes = {executor.submit(outcome, part): index for index, part in enumerate(parts)}
-        for future in as_completed(indexes):
-            yield indexes[future], future.result()
+        for _ in parts:
+            outcome = outcomes.get()
+            if isinstance(outcome, RuntimeError):
+                raise outcome
+            yield outcome
     finally:
-        executor.shutdown(wait=False, cancel_futures=True)
         # Once to end what runs, once more to end what was just being started.
         for _ in range(2):
             for worker in team:
                 worker.stop()
-            executor.shutdown(wait=True)
+            for thread in threads:
+                thread.join()
 
 
 class Worker:
@@ -120,9 +131,14 @@ class Worker:
         self._spec = spec
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._ahead: Part | None = None
 
-    def observe(self, part: Part) -> Observed:
+    def observe(self, part: Part, upcoming: Part | None = None) -> Observed:
         """Have one part extracted.
+
+        Args:
+            part: what to extract.
+            upcoming: what will be asked for next, so that the process need not wait to be told.
 
         Raises:
             AudioError: the part cannot be used, or the worker died of it or did not come to an end.
@@ -136,12 +152,16 @@ class Worker:
         watchdog.start()
         try:
             requests, answers = _streams(process)
-            _send(requests, {"path": str(part.path), "start": part.start, "end": part.end})
+            if part is not self._ahead:
+                _request(requests, part)
+            self._ahead = upcoming
+            if upcoming:
+                _request(requests, upcoming)
             return _receive(answers, part)
         except (OSError, ValueError) as error:
             if isinstance(error, AudioError):
                 raise
-            self._process = None
+            self._process = self._ahead = None
             reason = f"the process that read it ended or hung (exit status {_end(process)})"
             raise AudioError(part.path, reason) from error
         finally:
@@ -214,6 +234,10 @@ def _streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
 def _send(stream: IO[bytes], message: dict[str, object]) -> None:
     stream.write(json.dumps(message).encode() + b"\n")
     stream.flush()
+
+
+def _request(stream: IO[bytes], part: Part) -> None:
+    _send(stream, {"path": str(part.path), "start": part.start, "end": part.end})
 
 
 def _receive(stream: IO[bytes], part: Part) -> Observed:
