@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow_probability as tfp
 from keras import ops
 
 from ser_keras import saliency
+from ser_keras.lstm import LSTMCell
 
 tfd = tfp.distributions
 Tensor = Any
@@ -172,6 +174,16 @@ class VRNNCell(keras.layers.Layer):
         """Zeros, [B, size] each: h and c of the three LSTMs, x̂, and whether there is a past."""
         return [ops.zeros((batch_size, size), dtype="float32") for size in self.state_size]
 
+    @contextmanager
+    def laid_out(self) -> Iterator[None]:
+        """Lay the LSTMs' weights out once for all steps of a scan; see `LSTMCell`."""
+        with (
+            self.recognition.laid_out(),
+            self.generation.laid_out(),
+            self.classification.laid_out(),
+        ):
+            yield
+
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
@@ -255,8 +267,8 @@ def gaussian_parameters(affine: Tensor) -> tuple[Tensor, Tensor]:
     return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
 
 
-def _lstm(units: int, seeds: Iterator[int], **kwargs: Any) -> keras.layers.LSTMCell:
-    return keras.layers.LSTMCell(
+def _lstm(units: int, seeds: Iterator[int], **kwargs: Any) -> LSTMCell:
+    return LSTMCell(
         units,
         kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
         recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),

@@ -251,7 +251,8 @@ class VRNN(keras.Model):
 
     def _steps(self, observations: Tensor, training: bool) -> Step:
         # No mask: padding comes last and the scan is causal, so it cannot reach a valid instant.
-        return Step.split(self.scan(observations, training=training), self.cell.sizes)
+        with self.cell.laid_out():
+            return Step.split(self.scan(observations, training=training), self.cell.sizes)
 
     def _describe(self, steps: Step, instants: Tensor) -> dict[str, Tensor]:
         """The outputs of `call`; padding is set to zero."""

@@ -22,10 +22,14 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 IDLE = 0.5  # load average, in processes that want to run
+
+# Seconds before every epoch: threads of the one that ended spin on for a while, at the next's cost.
+PAUSE = 1.0
 
 OURS, PEER = "ser_keras", "pytorch"
 # Utterances of an epoch, by instants per utterance: enough for a second or more, whole batches.
@@ -54,6 +58,7 @@ class Contender:
 
     def epoch(self) -> float:
         """Train an epoch and give its throughput, in utterances per second."""
+        time.sleep(PAUSE)
         assert self._process.stdin
         print(file=self._process.stdin, flush=True)
         return self.utterances / self._answer()
