@@ -39,7 +39,7 @@ format: .venv/installed ## Mend what of style can be mended by itself
 	.venv/bin/ruff format .
 
 test-default: .venv/installed ## Test the default stack
-	.venv/bin/pytest -n $(WORKERS) --dist loadfile
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 test-io: .venv-io/installed ## Test what matters to it on the [io] stack, with tensorflow-io
 	.venv-io/bin/pytest -m io_stack

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_keras import cli, corpora
+from ser_keras import audio, cli, corpora
 
 pytestmark = pytest.mark.real
 
@@ -118,9 +118,13 @@ def test_recordings_are_predicted_instant_by_instant(
 
 
 def test_recordings_as_released_are_answered_like_resampled_ones(
-    run: Path, ravdess: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, ravdess: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """48 kHz WAV, some stereo and some with chunks that only libsndfile reads."""
+    """48 kHz WAV, some stereo and some with chunks that only libsndfile reads.
+
+    The resampled ones were rounded to 16 bits. In the quiet of a recording that moves a mean MFCC
+    by up to 7, and what the attention lets through with it, so what is compared is rounded too.
+    """
     released = sorted((ravdess.parent / "ravdess-original").glob("Actor_*/*.wav"))
     pairs = [
         (path, ravdess / path.parent.name / f"{path.stem}.flac")
@@ -130,9 +134,18 @@ def test_recordings_as_released_are_answered_like_resampled_ones(
     if not pairs:
         pytest.skip(f"needs recordings as released in {ravdess.parent / 'ravdess-original'}")
     assert {soundfile.info(path).samplerate for path, _ in pairs} == {48_000}
-    ours = predicted(["--model", run, *(path for path, _ in pairs)], capsys)
-    theirs = predicted(["--model", run, *(path for _, path in pairs)], capsys)
-    for one, other in zip(ours, theirs, strict=True):
-        assert len(one["instants"]) == len(other["instants"])
-        assert one["emotion"] == other["emotion"]
-        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=0.02)
+    rounded = []
+    for path, other in pairs:
+        samples, resampled = audio.load(path, 22050), audio.load(other, 22050)
+        assert abs(len(samples) - len(resampled)) <= 1
+        common = min(len(samples), len(resampled))
+        np.testing.assert_allclose(samples[:common], resampled[:common], atol=0.51 / 32768)
+        rounded.append(tmp_path / f"{path.stem}.wav")
+        soundfile.write(rounded[-1], np.round(samples * 32768).astype(np.int16), 22050)
+    as_released = predicted(["--model", run, *(path for path, _ in pairs)], capsys)
+    resampled_by_us = predicted(["--model", run, *rounded], capsys)
+    resampled_by_them = predicted(["--model", run, *(path for _, path in pairs)], capsys)
+    for one, ours, theirs in zip(as_released, resampled_by_us, resampled_by_them, strict=True):
+        assert len(one["instants"]) == len(ours["instants"]) == len(theirs["instants"])
+        assert one["emotion"] == ours["emotion"] == theirs["emotion"]
+        assert ours["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
