@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ser_keras.evaluation import evaluate as evaluate
     from ser_keras.features import FeatureSpec as FeatureSpec
     from ser_keras.recognition import Recognizer as Recognizer
+    from ser_keras.streaming import StreamingRecognizer as StreamingRecognizer
     from ser_keras.vrnn import VRNN as VRNN
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ _NAMES = {
     "FeatureSpec": "features",
     "Preset": "configuration",
     "Recognizer": "recognition",
+    "StreamingRecognizer": "streaming",
     "VRNN": "vrnn",
     "evaluate": "evaluation",
 }

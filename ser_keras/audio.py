@@ -101,6 +101,24 @@ def inspect(source: Source) -> Header:
         return Header(sound.format, sound.subtype, sound.samplerate, sound.channels, sound.frames)
 
 
+def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode a recording of any length piece by piece, in constant memory.
+
+    Args:
+        source: a path, the bytes of a file, or a binary file object.
+        frames: of a piece, at most.
+
+    Yields:
+        float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
+
+    Raises:
+        AudioError: missing, empty, truncated, not sound, or beyond the limits of rate and channels.
+    """
+    with _sound(source) as sound:
+        while len(block := sound.read(frames, dtype="float32", always_2d=True)):
+            yield block, sound.samplerate
+
+
 def load(
     source: Source, sample_rate: int, start: float | None = None, end: float | None = None
 ) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,13 +67,13 @@ class Recognizer:
             for name, value in self._answer(tf.constant(observations[np.newaxis])).items()
         }
         return {
-            **self._named(outputs["probabilities"]),
+            **name_probabilities(self.model.classes, outputs["probabilities"]),
             "duration": duration,
             "padded": padded,
             "instants": [
                 {
                     "time": spec.window + instant * spec.hop,
-                    **self._named(outputs["timeline"][instant]),
+                    **name_probabilities(self.model.classes, outputs["timeline"][instant]),
                     "sampled_fraction": float(outputs["sampled_fraction"][instant]),
                     "saliency": outputs["saliency"][instant].tolist(),
                     "attention": outputs["attention"][instant].astype(int).tolist(),
@@ -90,9 +90,10 @@ class Recognizer:
             except AudioError as error:
                 yield {"file": str(path), "error": error.reason}
 
-    def _named(self, probabilities: np.ndarray) -> dict[str, Any]:
-        """Emotion and probabilities by name, of a vector [C]."""
-        return {
-            "emotion": self.model.classes[int(probabilities.argmax())],
-            "probabilities": dict(zip(self.model.classes, probabilities.tolist(), strict=True)),
-        }
+
+def name_probabilities(classes: Sequence[str], probabilities: np.ndarray) -> dict[str, Any]:
+    """Emotion and probabilities by name, of a vector [C]."""
+    return {
+        "emotion": classes[int(probabilities.argmax())],
+        "probabilities": dict(zip(classes, probabilities.tolist(), strict=True)),
+    }

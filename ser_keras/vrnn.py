@@ -147,6 +147,23 @@ class VRNN(keras.Model):
         steps = self._steps(observations, training)
         return self._describe(steps, instants)
 
+    def step(self, observations: Tensor, states: list[Tensor]) -> tuple[Step, list[Tensor]]:
+        """Hear one more instant, without sampling and dropout.
+
+        Args:
+            observations: float32 [B, *observation_shape], one instant of each utterance.
+            states: what the last step gave; `cell.get_initial_state(B)` to begin.
+
+        Returns:
+            All that the instant yields, fields [B, …], and the new states.
+        """
+        flat = tf.reshape(
+            self.standardisation(observations[:, tf.newaxis]),
+            [-1, self.features.observation_size],
+        )
+        output, states = self.cell(flat, states, training=False)
+        return Step.split(output, self.cell.sizes), states
+
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """Set the optimiser; the loss is Eq. 5.
 

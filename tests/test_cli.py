@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -28,7 +29,7 @@ from ser_keras.training import TrainingRun, read_run
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
-COMMANDS = ("demo", "train", "evaluate", "reproduce", "predict", "features")
+COMMANDS = ("demo", "train", "evaluate", "reproduce", "predict", "stream", "features")
 SER_KERAS = [sys.executable, "-m", "ser_keras.cli"]
 
 
@@ -483,10 +484,11 @@ def test_commands_of_other_packages_are_found(ser_keras: Any, monkeypatch: pytes
 
 
 @contextlib.contextmanager
-def started(*words: object) -> Iterator[subprocess.Popen[str]]:
+def started(*words: object, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own, ended whatever happens."""
     process = subprocess.Popen(
         [*SER_KERAS, *(str(word) for word in words)],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -518,6 +520,69 @@ def test_a_reader_that_has_seen_enough_causes_no_traceback(
     assert json.loads(first)["file"] == str(files[0])
     assert status == 1
     assert err == ""  # not even what TensorFlow says when it starts
+
+
+def test_a_streamed_file_gives_the_instants_of_predict(
+    ser_keras: Any, trained_run: Path, synthetic_corpus: Corpus
+):
+    path = synthetic_corpus[0].path
+    (predicted,) = ser_keras("predict", "--model", trained_run, path).out.splitlines()
+    answer = ser_keras("stream", "--model", trained_run, path)
+    assert answer.status == 0
+    instants = [json.loads(line) for line in answer.out.splitlines()]
+    expected = json.loads(predicted)["instants"]
+    assert [i["attention"] for i in instants] == [i["attention"] for i in expected]
+    for found, whole in zip(instants, expected, strict=True):
+        assert found["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
+
+
+def test_a_pipe_is_heard_until_it_is_closed(trained_run: Path, synthetic_corpus: Corpus):
+    """A stretch that is not finite is told and taken for silence; what follows is heard."""
+    samples, rate = soundfile.read(synthetic_corpus[0].path, dtype="float32")
+    broken = np.concatenate([samples, np.full(100, np.nan, np.float32), samples])
+    command = [*SER_KERAS, "stream", "--model", trained_run, "-"]
+    command += ["--rate", str(rate), "--encoding", "float32"]
+    done = subprocess.run(
+        command, input=broken.astype("<f4").tobytes(), capture_output=True, check=False
+    )
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert told, done.stderr
+    assert all("not finite" in line and "taken for silence" in line for line in told)
+    times = [json.loads(line)["time"] for line in done.stdout.splitlines()]
+    assert times[-1] == pytest.approx(len(broken) / rate, abs=1.0)
+
+
+def test_ctrl_c_ends_listening(trained_run: Path, synthetic_corpus: Corpus):
+    samples, rate = soundfile.read(synthetic_corpus[0].path, dtype="int16")
+    with started(
+        "stream", "--model", trained_run, "-", "--rate", rate, stdin=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.buffer.write(samples.tobytes())  # type: ignore[attr-defined]
+        process.stdin.flush()
+        assert "emotion" in json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 0
+    assert err == "ser-keras: stopped\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.wav"], "nowhere.wav: cannot be opened"),
+        (["-", "--rate", "3"], "rate is 3, expected 1000"),
+        (["a.wav", "--gate", "5"], "gate is 5.0 dB, expected at most 0"),
+    ],
+)
+def test_a_stream_that_cannot_begin(
+    ser_keras: Any, trained_run: Path, words: list[str], message: str
+):
+    answer = ser_keras("stream", "--model", trained_run, *words)
+    assert answer.status == 1
+    assert message in answer.message
 
 
 def test_ctrl_c_says_how_to_go_on(manifest: Path, tiny: list[str], tmp_path: Path):

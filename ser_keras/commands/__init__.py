@@ -10,7 +10,7 @@ import importlib
 from importlib import metadata
 from types import ModuleType
 
-BUILT_IN = ("demo", "train", "evaluate", "reproduce", "predict", "features")
+BUILT_IN = ("demo", "train", "evaluate", "reproduce", "predict", "stream", "features")
 ENTRY_POINTS = "ser_keras.commands"
 
 

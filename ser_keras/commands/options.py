@@ -49,6 +49,16 @@ def add_corpus(parser: argparse.ArgumentParser, default: str | None = None) -> N
     parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """`--model RUN|FILE.keras`."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="RUN|FILE.keras",
+        help="a trained model: the folder that `train` left, or a .keras file",
+    )
+
+
 def add_out(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """`--out DIR`."""
     parser.add_argument(

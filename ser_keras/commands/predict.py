@@ -13,12 +13,7 @@ HELP = "recognise recordings: a JSON line each"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="RUN|FILE.keras",
-        help="a trained model: the folder that `train` left, or a .keras file",
-    )
+    shared.add_model(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
 
 

@@ -1,0 +1,168 @@
+"""Recognise emotion with an exported TFLite file: copy this file, it needs nothing of ser_keras.
+
+    pip install numpy ai-edge-litert
+    python runner.py vrnn.tflite speech.wav            # a JSON line per instant
+    arecord -t raw -f S16_LE -r 22050 | python runner.py vrnn.tflite -
+
+The JSON file that was exported beside the TFLite file must lie beside it. Memory stays the same
+however long the sound is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import wave
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+CHUNK = 4096  # samples read at once
+
+
+class Runner:
+    """Hears sound chunk by chunk and answers at every instant.
+
+    Args:
+        model: the TFLite file.
+        threads: of the interpreter.
+
+    Raises:
+        FileNotFoundError: it, or the JSON file beside it, does not exist.
+    """
+
+    def __init__(self, model: str | Path, threads: int = 1) -> None:
+        description = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
+        self.labels: list[str] = description["labels"]
+        self.sample_rate: int = description["sample_rate"]
+        self._window_seconds: float = description["window"]
+        self._hop_seconds: float = description["hop"]
+        self._hop: int = description["hop_length"]
+        self._window = np.zeros((1, description["window_length"]), np.float32)
+        self._state_size: int = description["state_size"]
+        self._step = Interpreter(str(model), num_threads=threads).get_signature_runner("step")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that was heard: the next chunk begins another recording."""
+        self._state = np.zeros((1, self._state_size), np.float32)
+        # How much of the window is filled. Negative where windows lie apart: samples to skip.
+        self._filled = 0
+        self._instants = 0
+
+    def push(self, samples: np.ndarray) -> Iterator[dict[str, Any]]:
+        """Hear what comes next; go through the answers, or nothing is heard.
+
+        Args:
+            samples: float32 [N], mono, -1 to 1, at `sample_rate`.
+
+        Returns:
+            As they are completed, the instants: time in seconds, where its window ends; emotion;
+            probabilities {label: 0..1}; attention, zeros and ones, of every element of the
+            observation.
+
+        Raises:
+            ValueError: samples of another shape, or not finite; they are not heard.
+        """
+        samples = np.asarray(samples, np.float32)
+        if samples.ndim != 1:
+            raise ValueError(f"samples have shape {samples.shape}, expected one dimension")
+        if not np.isfinite(samples).all():
+            raise ValueError("samples are not finite (NaN or infinity)")
+        return self._hear(samples)
+
+    def finish(self) -> Iterator[dict[str, Any]]:
+        """At the end of a recording shorter than one window: pad it with silence and answer."""
+        if not self._instants and self._filled > 0:
+            yield from self.push(np.zeros(self._window.shape[1] - self._filled, np.float32))
+
+    def _hear(self, samples: np.ndarray) -> Iterator[dict[str, Any]]:
+        length = self._window.shape[1]
+        while True:
+            if self._filled < 0:
+                skipped = min(-self._filled, len(samples))
+                samples = samples[skipped:]
+                self._filled += skipped
+            taken = max(0, min(length - self._filled, len(samples)))
+            if not taken:
+                return
+            self._window[0, self._filled : self._filled + taken] = samples[:taken]
+            samples = samples[taken:]
+            self._filled += taken
+            if self._filled < length:
+                return
+            answer = self._answer()
+            self._filled -= self._hop
+            if self._filled > 0:
+                self._window[0, : self._filled] = self._window[0, self._hop :].copy()
+            yield answer
+
+    def _answer(self) -> dict[str, Any]:
+        outputs = self._step(waveform=self._window, state=self._state)
+        # Copies: the interpreter writes its next answer over this one.
+        self._state = outputs["state"].copy()
+        probabilities = outputs["probabilities"][0].tolist()
+        time = self._window_seconds + self._instants * self._hop_seconds
+        self._instants += 1
+        return {
+            "time": time,
+            "emotion": self.labels[int(np.argmax(probabilities))],
+            "probabilities": dict(zip(self.labels, probabilities, strict=True)),
+            "attention": outputs["attention"][0].astype(int).tolist(),
+        }
+
+
+def read_wav(path: str, sample_rate: int) -> Iterator[np.ndarray]:
+    """A 16-bit WAV in chunks, float32 [N], its channels mixed.
+
+    Raises:
+        ValueError: not such a WAV, or of another sample rate.
+    """
+    try:
+        with wave.open(path, "rb") as sound:
+            if sound.getsampwidth() != 2:
+                raise ValueError(f"{path}: has {8 * sound.getsampwidth()} bits, expected 16")
+            if sound.getframerate() != sample_rate:
+                raise ValueError(f"{path}: has {sound.getframerate()} Hz, expected {sample_rate}")
+            while content := sound.readframes(CHUNK):
+                samples = np.frombuffer(content, "<i2").reshape(-1, sound.getnchannels())
+                yield samples.mean(axis=1, dtype=np.float32) / 32768
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path}: not a WAV that can be read ({error})") from error
+
+
+def read_pipe() -> Iterator[np.ndarray]:
+    """16-bit mono samples from standard input in chunks, float32 [N]."""
+    while content := sys.stdin.buffer.read(2 * CHUNK):
+        yield np.frombuffer(content[: len(content) // 2 * 2], "<i2").astype(np.float32) / 32768
+
+
+def main(arguments: list[str]) -> int:
+    """Print a JSON line per instant; 2 on wrong usage, 1 on what cannot be read."""
+    if len(arguments) != 2:
+        print("usage: python runner.py MODEL.tflite FILE.wav|-", file=sys.stderr)
+        return 2
+    model, source = arguments
+    try:
+        runner = Runner(model)
+        sound: Iterable[np.ndarray] = (
+            read_pipe() if source == "-" else read_wav(source, runner.sample_rate)
+        )
+        for chunk in sound:
+            for instant in runner.push(chunk):
+                print(json.dumps(instant), flush=True)
+        for instant in runner.finish():
+            print(json.dumps(instant), flush=True)
+    except (OSError, ValueError) as error:
+        print(f"runner.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""Sound as it arrives: from a pipe or the microphone, in chunks."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ser_keras import audio
+from ser_keras.errors import AudioError, ConfigurationError
+
+PIPE = "standard input"
+MICROPHONE = "microphone"
+
+# Little-endian types of samples without a header, and what full scale is in them.
+ENCODINGS = {"int16": ("<i2", 2.0**15), "int32": ("<i4", 2.0**31), "float32": ("<f4", 1.0)}
+WAV_SCALES = {1: ("u1", 2.0**7), 2: ENCODINGS["int16"], 4: ENCODINGS["int32"]}
+
+Chunk = tuple[np.ndarray, int]  # float32 [N, channels], hertz
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """What samples without a header are.
+
+    Raises:
+        ConfigurationError: an option is out of its range.
+    """
+
+    sample_rate: int = 16_000
+    channels: int = 1
+    encoding: str = "int16"
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise ConfigurationError(
+                f"encoding is {self.encoding!r}, expected one of {', '.join(ENCODINGS)}"
+            )
+        _check("channels", self.channels, 1, audio.MOST_CHANNELS)
+        _check("rate", self.sample_rate, audio.LOWEST_RATE, audio.HIGHEST_RATE)
+
+
+def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
+    """Read a WAV of integer samples, or samples without a header, until the writer closes it.
+
+    A WAV's own length is ignored: who writes into a pipe cannot know it.
+
+    Args:
+        pipe: binary, buffered, such as `sys.stdin.buffer`.
+        raw: what the samples are if there is no header.
+
+    Raises:
+        AudioError: a WAV that cannot be read, or nothing at all.
+    """
+    beginning = pipe.peek(4)[:4]
+    if not beginning:
+        raise AudioError(PIPE, "is empty")
+    if beginning == b"RIFF":
+        rate, channels, kind, scale = _read_header(pipe)
+    else:
+        rate, channels = raw.sample_rate, raw.channels
+        kind, scale = ENCODINGS[raw.encoding]
+    offset = 1.0 if kind == "u1" else 0.0  # 8-bit WAV has its silence in the middle
+    size = np.dtype(kind).itemsize * channels
+    kept = b""
+    # read1 gives what has arrived, without waiting for more.
+    while received := pipe.read1(1 << 16):
+        content = kept + received
+        whole = len(content) - len(content) % size
+        kept = content[whole:]
+        samples = np.frombuffer(content[:whole], kind).reshape(-1, channels)
+        yield (samples / np.float32(scale) - np.float32(offset)).astype(np.float32), rate
+
+
+def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
+    """Record until interrupted.
+
+    Args:
+        device: part of its name, or its number; the system's choice if None.
+        sample_rate: in hertz.
+
+    Raises:
+        ConfigurationError: sounddevice is not installed.
+        AudioError: there is no such device, or it cannot record.
+    """
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:  # OSError: the package without its native library
+        raise ConfigurationError(
+            f"--microphone: needs sounddevice (pip install 'ser-keras[microphone]'): {error}"
+        ) from error
+    heard: SimpleQueue[np.ndarray] = SimpleQueue()
+
+    def keep(samples: np.ndarray, *_: object) -> None:
+        heard.put(samples.copy())
+
+    chosen = int(device) if device and device.isdigit() else device
+    try:
+        with sounddevice.InputStream(
+            sample_rate, device=chosen, channels=1, dtype="float32", callback=keep
+        ):
+            while True:
+                yield heard.get(), sample_rate
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise AudioError(MICROPHONE, f"cannot record ({error})") from error
+
+
+def _read_header(pipe: BinaryIO) -> tuple[int, int, str, float]:
+    """Rate, channels, type of samples and full scale; the pipe is then at the first sample."""
+    try:
+        header = wave.open(pipe, "rb")  # noqa: SIM115 - closing it would lose the samples' place
+        rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()
+    except (wave.Error, EOFError, ValueError) as error:
+        raise AudioError(PIPE, f"not a WAV that can be read ({error})") from error
+    if width not in WAV_SCALES:
+        raise AudioError(PIPE, f"has samples of {8 * width} bits, expected 8, 16 or 32")
+    try:
+        RawFormat(rate, channels)
+    except ConfigurationError as error:
+        raise AudioError(PIPE, str(error)) from error
+    return rate, channels, *WAV_SCALES[width]
+
+
+def _check(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ConfigurationError(f"{name} is {value}, expected {least} to {most}")
