@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.export.description import describe
+from ser_keras.export.explanation import Explanation
 from ser_keras.export.signatures import signatures
 from ser_keras.vrnn import VRNN
 
@@ -91,7 +92,7 @@ def _write(model: VRNN, folder: Path, scratch: Path) -> None:
     text = json.dumps(describe(model), indent=2, ensure_ascii=False)
     description.write_text(f"{text}\n", encoding="utf-8")
 
-    module = tf.Module()
+    module = Explanation(model)
     # Of Keras the file holds nothing: neither its objects nor a name that would need it to load.
     module.weights = [weight.value for weight in model.weights]
     module.assets = [tf.saved_model.Asset(str(labels)), tf.saved_model.Asset(str(description))]
