@@ -93,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     server = build(options)
+    # The models' threads need Python only for moments, and must not wait 5 ms for each.
+    sys.setswitchinterval(0.0005)
     server.run()
     return 0 if server.started else 1
 
@@ -144,6 +146,7 @@ def build(options: argparse.Namespace) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=30,
             backlog=2048,

@@ -70,11 +70,8 @@ async def read_body(scope: Scope, receive: Receive, most: int, seconds: float) -
     """
     headers = dict(scope["headers"])
     claimed = headers.get(b"content-length", b"0")
-    too_long = ServingError(
-        "RESOURCE_EXHAUSTED", f"the request's body is longer than {most} bytes", 413
-    )
     if claimed.isdigit() and int(claimed) > most and b"expect" in headers:
-        raise too_long
+        raise _too_long(most)
     try:
         body = await asyncio.wait_for(_gather(receive, most), seconds)
     except asyncio.TimeoutError:
@@ -82,8 +79,14 @@ async def read_body(scope: Scope, receive: Receive, most: int, seconds: float) -
             "DEADLINE_EXCEEDED", f"the request's body was not sent within {seconds:g} s", 408
         ) from None
     if body is None:
-        raise too_long
+        raise _too_long(most)
     return body
+
+
+def _too_long(most: int) -> ServingError:
+    return ServingError(
+        "RESOURCE_EXHAUSTED", f"the request's body is longer than {most} bytes", 413
+    )
 
 
 async def _gather(receive: Receive, most: int) -> bytes | None:

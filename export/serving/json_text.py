@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import orjson
+import pybase64
 
 from ser_keras.export.serving.status import ServingError, invalid
 
@@ -133,7 +132,7 @@ def string(value: bytes) -> str:
 
 def encode_base64(value: bytes) -> str:
     """Bytes as an object of base64."""
-    return f'{{"b64": "{base64.b64encode(value).decode()}"}}'
+    return f'{{"b64": "{pybase64.b64encode(value).decode()}"}}'
 
 
 def array(values: np.ndarray, as_bytes: bool) -> str:
@@ -200,22 +199,13 @@ def unescape_base64(text: str) -> bytes | None:
     White space counts for nothing; padding is complete or absent.
     """
     try:
-        raw = text.encode("ascii")
-    except UnicodeEncodeError:
-        return None
-    try:
-        return base64.b64decode(raw, validate=True)
+        return pybase64.b64decode(text, validate=True)
     except ValueError:
-        return _unescape_slowly(raw)
-
-
-def _unescape_slowly(raw: bytes) -> bytes | None:
-    raw = re.sub(rb"[ \t\r\n\f\v]", b"", raw)
-    body = raw.rstrip(b"=")
-    padding = len(raw) - len(body)
-    if padding not in (0, -len(body) % 4) or len(body) % 4 == 1:
-        return None
+        pass
+    text = "".join(text.split())
+    if not text.endswith("="):
+        text += "=" * (-len(text) % 4)
     try:
-        return base64.b64decode(body + b"=" * (-len(body) % 4), validate=True)
-    except ValueError:
+        return pybase64.b64decode(text, validate=True)
+    except ValueError:  # letters of another alphabet, or padding that is not complete
         return None

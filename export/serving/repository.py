@@ -53,7 +53,7 @@ class Repository:
         configs: gives the models to serve, whenever it is called.
         threads: calls of models that run at once.
         largest_batch: instances that are answered together.
-        drain: seconds that a version may take to answer what it began, when a newer one replaces it.
+        drain: seconds that a version may take to answer what it began, once it is replaced.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ class Signature:
             }
             outputs = self._function(**inputs)
             return {name: value.numpy() for name, value in outputs.items()}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # nothing of it may reach a client as it is
             raise status.of_tensorflow(error) from None
 
     def rows(self, outputs: Tensors, first: int, last: int) -> Tensors:
@@ -129,7 +129,7 @@ class Servable:
         return self.signatures[name]
 
     def function(self, name: str) -> Callable[..., dict[str, tf.Tensor]] | None:
-        """A function beyond the signatures that models of this package bring; None if there is none."""
+        """A function that models of this package have beyond their signatures; None if not."""
         return getattr(self._loaded, name, None)
 
     def _warm_up(self, folder: Path) -> None:
