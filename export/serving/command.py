@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ser_keras.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import uvicorn
+    from ser_keras.export.serving.listening import Server
 
 HELP = "serve exported models over TF Serving's REST interface, with a page to try them on"
 
@@ -109,12 +109,13 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"--port: expected 0 to 65535, found {options.port}")
 
 
-def build(options: argparse.Namespace) -> uvicorn.Server:
+def build(options: argparse.Namespace) -> Server:
     """The server that the options describe, not yet started."""
     import uvicorn
 
     from ser_keras.export.serving.application import Application, Limits
     from ser_keras.export.serving.connection import GuardedProtocol
+    from ser_keras.export.serving.listening import Server
     from ser_keras.export.serving.model_config import ConfigSource
     from ser_keras.export.serving.repository import Repository
 
@@ -126,15 +127,6 @@ def build(options: argparse.Namespace) -> uvicorn.Server:
         )
     repository = Repository(source, options.threads, options.largest_batch)
     limits = Limits(options.most_megabytes * 2**20, sound_seconds=options.most_seconds)
-
-    class Server(uvicorn.Server):
-        """Says where it listens, which with port 0 nobody else can know."""
-
-        async def startup(self, sockets: list | None = None) -> None:  # type: ignore[type-arg]
-            await super().startup(sockets)
-            if self.started:
-                host, port = self.servers[0].sockets[0].getsockname()[:2]
-                print(f"http://{host}:{port}", flush=True)
 
     return Server(
         uvicorn.Config(

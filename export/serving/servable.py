@@ -12,12 +12,11 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from ser_keras.export.serving import status
+from ser_keras.export.serving import status, warm_up
 from ser_keras.export.serving.json_tensors import Tensors
 from ser_keras.export.serving.status import invalid
 
 PREDICT_METHOD = "tensorflow/serving/predict"
-WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 class Signature:
@@ -134,9 +133,7 @@ class Servable:
 
     def _warm_up(self, folder: Path) -> None:
         """Replay the requests beside the model: the first call of each shape takes seconds."""
-        from ser_keras.export.serving import warm_up
-
-        for name, tensors in warm_up.read(folder / WARM_UP):
+        for name, tensors in warm_up.read(folder / warm_up.PLACE):
             self.signature(name).run(tensors)
 
 

@@ -1,4 +1,4 @@
-"""Servers on ports of their own, in this process, and models simple enough to know the answer of."""
+"""Servers on ports of their own, in this process, and models whose answers are easy to know."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ class Running:
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
-            return Reply(
-                reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read()
-            )
+            return Reply(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
 
     def predict(self, model: str, body: Any, **headers: str) -> Reply:
         return self.ask("POST", f"/v1/models/{model}:predict", body, **headers)

@@ -1,4 +1,4 @@
-"""What a server must survive: long, slow and broken requests, many at once, and being told to stop."""
+"""What a server must survive: long, slow and broken requests, many at once, and its end."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def test_headers_that_never_end(server: Running, monkeypatch: pytest.MonkeyPatch
     alive(server)
 
 
-def test_a_body_that_never_ends(toys: dict[int, Path], tmp_path: Path, monkeypatch):
+def test_a_body_that_never_ends(
+    toys: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     from ser_keras.export.serving import application
 
     limits = application.Limits(body_seconds=0.5)
@@ -164,9 +166,7 @@ def test_a_new_version_replaces_the_old_one_which_finishes_first(
         shutil.copytree(toys[1], tmp_path / "other" / "7")
         server.wait_for(lambda: server.ask("GET", "/v1/models/other").status == 200)
         shutil.rmtree(tmp_path / "other")
-        server.wait_for(
-            lambda: server.predict("other", {"instances": [1.0]}).status == 404
-        )
+        server.wait_for(lambda: server.predict("other", {"instances": [1.0]}).status == 404)
 
 
 def test_models_config_says_versions_and_labels(toys: dict[int, Path], tmp_path: Path):
@@ -174,7 +174,8 @@ def test_models_config_says_versions_and_labels(toys: dict[int, Path], tmp_path:
         shutil.copytree(toy, tmp_path / "toy" / str(number))
     (tmp_path / model_config.FILE).write_text(
         'model_config_list { config { name: "renamed" base_path: "/models/toy" '
-        'model_platform: "tensorflow" model_version_policy { specific { versions: 1 versions: 2 } } '
+        'model_platform: "tensorflow" '
+        "model_version_policy { specific { versions: 1 versions: 2 } } "
         'version_labels { key: "stable" value: 1 } version_labels { key: "next" value: 2 } } }'
     )
     with running(tmp_path) as server:
