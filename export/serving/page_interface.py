@@ -26,6 +26,7 @@ FILES = {
     "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/page/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
     "/page/sound.js": ("sound.js", "text/javascript; charset=utf-8"),
+    "/page/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
     "/favicon.ico": ("icon.svg", "image/svg+xml"),
 }
 SAFETY = {
