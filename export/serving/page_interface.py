@@ -77,7 +77,7 @@ class PageInterface:
                     description = {
                         key: value for key, value in servable.description.items() if key != "preset"
                     }
-                    shown.append({"name": name, "version": version.number, **description})
+                    shown.append({**description, "name": name, "version": version.number})
         return {"models": shown}
 
     async def _call(self, model: str, what: str, body: bytes) -> Answer:

@@ -91,7 +91,9 @@ def site(servable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 @pytest.fixture(scope="module")
 def browser(speech: list[Path]) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-    found = os.environ.get("SER_KERAS_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    found = os.environ.get("SER_KERAS_CHROMIUM") or next(
+        filter(None, map(shutil.which, NAMES)), None
+    )
     if found is None:
         pytest.skip("needs a browser: Chromium on the path, or SER_KERAS_CHROMIUM")
     arguments = [
@@ -180,7 +182,9 @@ def test_the_keyboard_is_enough(page: Any, speech: list[Path]):
     page.wait_for_selector("#record[aria-pressed=true]")
     page.wait_for_timeout(1200)
     page.keyboard.press("Enter")
-    page.wait_for_function("() => document.getElementById('status').textContent.startsWith('the recording:')")
+    page.wait_for_function(
+        "() => document.getElementById('status').textContent.startsWith('the recording:')"
+    )
 
 
 def test_live(page: Any):
