@@ -41,7 +41,7 @@ NAME = "vrnn"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="NAME/VERSION; a new one of the paper's sizes")
     parser.add_argument("--recordings", type=Path, help="a folder of sound; made up if not given")
     parser.add_argument("--rate", type=int, default=22050, help="of the WAV files sent, in hertz")

@@ -1,8 +1,8 @@
 """What TF Serving, Docker and Kubernetes need beside a model to serve it.
 
-Every file is TF Serving's own (g3doc/serving_config.md, batching/README.md) or refers to it. What
-is there already is kept, since people edit these files: only `models.config` gets a model added that
-is not in it.
+Every file is TF Serving's own (g3doc/serving_config.md, batching/README.md) or refers to it.
+What is there already is kept, since people edit these files: only `models.config` gets a model
+added that is not in it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ PLACE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_REQUESTS = 1000  # TF Serving refuses a file with more
 
 
-def write(path: Path, model: str, requests: list[tuple[str, Mapping[str, Any]]]) -> None:
+def write(path: Path, model: str, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Write requests.
 
     Args:

@@ -30,7 +30,7 @@ def server(servable: Path) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def direct(servable: Path, speech: list[Path]) -> list[dict[str, np.ndarray]]:
+def direct(servable: Path, speech: list[Path]) -> list[dict[str, Any]]:
     """Each recording, answered by the SavedModel itself."""
     function = tf.saved_model.load(str(servable)).signatures["serving_default"]
     return [
@@ -42,7 +42,7 @@ def direct(servable: Path, speech: list[Path]) -> list[dict[str, np.ndarray]]:
     ]
 
 
-def check(answers: list[dict[str, Any]], direct: list[dict[str, np.ndarray]]) -> None:
+def check(answers: list[dict[str, Any]], direct: list[dict[str, Any]]) -> None:
     assert len(answers) == len(direct)
     for answer, expected in zip(answers, direct, strict=True):
         assert answer["emotion"] == expected["emotion"].decode()
@@ -52,7 +52,7 @@ def check(answers: list[dict[str, Any]], direct: list[dict[str, np.ndarray]]) ->
 
 @pytest.mark.parametrize("which", [{}, {"version": 1}, {"label": "stable"}])
 def test_over_rest(
-    server: Running, speech: list[Path], direct: list[dict[str, np.ndarray]], which: dict[str, Any]
+    server: Running, speech: list[Path], direct: list[dict[str, Any]], which: dict[str, Any]
 ):
     with Client(server.url, "vrnn", **which) as client:
         assert client.ready()
@@ -71,7 +71,7 @@ def test_any_signature(server: Running, model: Any):
 def grpc_server(servable: Path) -> Iterator[int]:
     """TF Serving's PredictionService, implemented with its own package on the SavedModel."""
     reason = "needs tensorflow-serving-api, without its needs"
-    services = pytest.importorskip(
+    services: Any = pytest.importorskip(
         "tensorflow_serving.apis.prediction_service_pb2_grpc", reason=reason
     )
     messages = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason=reason)
@@ -79,7 +79,7 @@ def grpc_server(servable: Path) -> Iterator[int]:
 
     signatures = tf.saved_model.load(str(servable)).signatures
 
-    class Service(services.PredictionServiceServicer):
+    class Service(services.PredictionServiceServicer):  # type: ignore[name-defined]
         def Predict(self, request: Any, context: Any) -> Any:
             if request.model_spec.name != "vrnn":
                 context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")
@@ -107,7 +107,7 @@ def grpc_server(servable: Path) -> Iterator[int]:
         server.stop(None).wait()
 
 
-def test_over_grpc(servable: Path, speech: list[Path], direct: list[dict[str, np.ndarray]]):
+def test_over_grpc(servable: Path, speech: list[Path], direct: list[dict[str, Any]]):
     with grpc_server(servable) as port:
         with Client(f"grpc://127.0.0.1:{port}", "vrnn", version=1) as client:
             assert client.ready()
@@ -232,7 +232,7 @@ def test_what_is_no_address(url: str):
 def test_the_command_line(
     server: Running,
     speech: list[Path],
-    direct: list[dict[str, np.ndarray]],
+    direct: list[dict[str, Any]],
     servable: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],

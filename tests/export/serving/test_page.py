@@ -118,7 +118,7 @@ def page(browser: Any, site: Running) -> Iterator[Any]:
     problems: list[str] = []
     asked: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda one: one.type == "error" and problems.append(one.text))
+    page.on("console", lambda one: problems.extend([one.text] * (one.type == "error")))
     page.on("request", lambda request: asked.append(request.url))
     page.set_default_timeout(20_000)
     page.goto(site.url)
@@ -133,8 +133,8 @@ def painted(page: Any, canvas: str) -> int:
     """How many colours a picture has."""
     return page.evaluate(
         """id => { const c = document.getElementById(id);
-        const d = new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer);
-        return new Set(d).size }""",
+        const image = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+        return new Set(new Uint32Array(image.data.buffer)).size }""",
         canvas,
     )
 
