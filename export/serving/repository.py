@@ -32,6 +32,7 @@ class Version:
     state: str = START
     error_code: str = "OK"
     error_message: str = ""
+    fingerprint: int = 0
     servable: Servable | None = None
     in_flight: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -160,9 +161,15 @@ class Repository:
         wanted = config.wanted()
         for number in wanted:
             known = versions.get(number)
-            if known is None or (known.state == END and known.error_code == "OK"):
-                versions[number] = Version(number, config.folder / str(number))
-                await self._load(config.name, versions[number])
+            if known is not None and known.state != END:
+                continue
+            # What failed to load is tried again once its files have changed: it may have been
+            # copied while it was looked at.
+            found = Version(number, config.folder / str(number))
+            found.fingerprint = _fingerprint(found.folder)
+            if known is None or known.error_code == "OK" or known.fingerprint != found.fingerprint:
+                versions[number] = found
+                await self._load(config.name, found)
         # The old answer until the new can: a version that fails to load replaces nothing.
         if any(versions[number].state == AVAILABLE for number in wanted) or not wanted:
             for number in versions.keys() - set(wanted):
@@ -219,3 +226,15 @@ class Repository:
             request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise ServingError("NOT_FOUND", f"Servable not found for request: {request}")
         return versions[version]
+
+
+def _fingerprint(folder: Path) -> int:
+    """Another number, most likely, once files have come, gone or changed."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        try:
+            stat = path.stat()
+        except OSError:  # gone meanwhile
+            continue
+        found.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return hash(tuple(found))

@@ -79,7 +79,7 @@ def grpc_server(servable: Path) -> Iterator[int]:
 
     signatures = tf.saved_model.load(str(servable)).signatures
 
-    class Service(services.PredictionServiceServicer):  # type: ignore[name-defined]
+    class Service(services.PredictionServiceServicer):
         def Predict(self, request: Any, context: Any) -> Any:
             if request.model_spec.name != "vrnn":
                 context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")

@@ -162,6 +162,10 @@ def test_a_new_version_replaces_the_old_one_which_finishes_first(
         status = server.ask("GET", "/v1/models/toy/versions/3").json["model_version_status"][0]
         assert status["status"]["error_code"] == "UNKNOWN"
         assert str(tmp_path) not in json.dumps(status)
+        # It is tried again once it has changed.
+        shutil.copytree(toys[1], folder / "3", dirs_exist_ok=True)
+        server.wait_for(lambda: states().get("3") == "AVAILABLE")
+        assert server.predict("toy", {"instances": [1.0]}).json == {"predictions": [2.5]}
         # Another model appears, and goes.
         shutil.copytree(toys[1], tmp_path / "other" / "7")
         server.wait_for(lambda: server.ask("GET", "/v1/models/other").status == 200)
