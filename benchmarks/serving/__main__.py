@@ -13,7 +13,6 @@ Measure on a machine with nothing else to do.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
@@ -142,16 +141,12 @@ def measure(folder: Path, recordings: list[bytes], options: argparse.Namespace) 
         requests = [load.request(NAME, one) for one in recordings]
         emotions = direct.emotions(recordings)
         direct.throughput(recordings, 2.0, threads)
-        asyncio.run(load.run(port, requests, emotions, options.clients, 2.0))
+        load.run(port, requests, emotions, options.clients, 2.0)
         limits, loads = [], []
         for _ in range(options.turns):
             limits.append(direct.throughput(recordings, options.seconds / options.turns, threads))
             loads.append(
-                asyncio.run(
-                    load.run(
-                        port, requests, emotions, options.clients, options.seconds / options.turns
-                    )
-                )
+                load.run(port, requests, emotions, options.clients, options.seconds / options.turns)
             )
         alone: list[float] = []
         served: list[float] = []
@@ -160,7 +155,7 @@ def measure(folder: Path, recordings: list[bytes], options: argparse.Namespace) 
             began = time.perf_counter()
             direct.call([recordings[one]])
             alone.append(time.perf_counter() - began)
-            single = asyncio.run(load.run(port, [requests[one]], [emotions[one]], 1, 0.0))
+            single = load.run(port, [requests[one]], [emotions[one]], 1, 0.0)
             served += single.latencies
     latencies = [latency for one in loads for latency in one.latencies]
     percentiles = np.percentile(latencies, [50, 95, 99])

@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEADER_BYTES = 64 * 1024
+MOST_GATHERED = 1024 * 1024
 HEADER_SECONDS = 10.0
 
 
@@ -21,6 +22,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
+        self._parts: list[bytes] = []
+        self._gathered = 0
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -46,6 +49,28 @@ class GuardedProtocol(HttpToolsProtocol):
         """The body has a time limit of its own, in the application."""
         self._disarm()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body: the application is woken once for all of it, unless it is long."""
+        if self.cycle.response_complete:
+            return
+        self._parts.append(body)
+        self._gathered += len(body)
+        if self._gathered > MOST_GATHERED:
+            self._hand_over()
+            self.flow.pause_reading()
+            self.cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """The last part of a body has come."""
+        self._hand_over()
+        super().on_message_complete()
+
+    def _hand_over(self) -> None:
+        """Give the application what was gathered, copied once."""
+        if self._parts and not self.cycle.response_complete:
+            self.cycle.body += b"".join(self._parts)
+        self._parts, self._gathered = [], 0
 
     def _arm(self) -> None:
         self._timer = self.loop.call_later(

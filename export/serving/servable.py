@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from tensorflow.core.protobuf import saved_model_pb2
 
 from ser_keras.export.serving import status, warm_up
@@ -32,7 +33,8 @@ class Signature:
         self.name = name
         self.method = method
         self._function = function
-        self.inputs: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
+        inputs = function.structured_input_signature[1]
+        self.inputs: Mapping[str, tf.TensorSpec] = {name: inputs[name] for name in sorted(inputs)}
         outputs = function.structured_outputs
         self._outputs = {name: outputs[name].shape for name in outputs}
         # Zeros after an instance has ended may depend on what it was batched with: cut off.
@@ -106,12 +108,7 @@ class Servable:
             if name in definitions
         }
         self.metadata = {
-            name: json_format.MessageToDict(
-                definition,
-                preserving_proto_field_name=True,
-                always_print_fields_with_no_presence=True,
-            )
-            for name, definition in sorted(definitions.items())
+            name: _to_dict(definition) for name, definition in sorted(definitions.items())
         }
         self.description = _description(folder)
         self._warm_up(folder)
@@ -144,6 +141,17 @@ def _signature_definitions(folder: Path) -> dict[str, Any]:
     if not graphs:
         raise ValueError("found no graph with the tag 'serve'")
     return dict(graphs[0].signature_def)
+
+
+def _to_dict(message: Message) -> dict[str, Any]:
+    """A message as TF Serving prints it: in the protocol's names, and with what is left out."""
+    names = {"preserving_proto_field_name": True}
+    try:
+        return json_format.MessageToDict(
+            message, always_print_fields_with_no_presence=True, **names
+        )
+    except TypeError:  # protobuf 4, of the [io] stack
+        return json_format.MessageToDict(message, including_default_value_fields=True, **names)
 
 
 def _description(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from ser_keras.export.serving import command
 
@@ -123,12 +124,34 @@ class Toy(tf.Module):
     def inverse(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"y": 1.0 / x}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")], autograph=False)
+    def classify_x(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"scores": self._example(inputs)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")], autograph=False)
+    def regress_x(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"outputs": self._example(inputs)}
+
+    def _example(self, inputs: tf.Tensor) -> tf.Tensor:
+        feature = {"x": tf.io.FixedLenFeature([1], tf.float32)}
+        return self.factor * tf.io.parse_example(inputs, feature)["x"] + 2.0
+
 
 def save_toy(folder: Path, factor: float) -> Path:
     toy = Toy(factor)
     beside = folder.with_name(f".{folder.name}")
     signatures = {"serving_default": toy.line, "echo": toy.echo, "total": toy.total}
-    tf.saved_model.save(toy, str(beside), signatures={**signatures, "inverse": toy.inverse})
+    methods = {"classify_x": toy.classify_x, "regress_x": toy.regress_x}
+    tf.saved_model.save(
+        toy, str(beside), signatures={**signatures, **methods, "inverse": toy.inverse}
+    )
+    # TensorFlow 2 calls every method predict.
+    file = beside / "saved_model.pb"
+    content = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for name in methods:
+        signature = content.meta_graphs[0].signature_def[name]
+        signature.method_name = f"tensorflow/serving/{name.partition('_')[0]}"
+    file.write_bytes(content.SerializeToString())
     return beside.rename(folder)
 
 

@@ -235,6 +235,21 @@ def test_classify_and_regress_say_what_the_signature_is(server: Running):
             assert message in reply.error
 
 
+def test_classify_and_regress(server: Running):
+    examples = [{"x": 80.0}, {"x": [20.0]}]
+    for method, results in (
+        ("regress", [42.0, 12.0]),
+        ("classify", [[["", 42.0]], [["", 12.0]]]),
+    ):
+        body = {"signature_name": f"{method}_x", "examples": examples}
+        reply = server.ask("POST", f"{TOY}/labels/stable:{method}", body)
+        assert (reply.status, reply.json) == (200, {"results": results})
+    body = {"signature_name": "regress_x", "context": {"x": 80.0}, "examples": [{"y": "a"}]}
+    assert server.ask("POST", f"{TOY}/versions/1:regress", body).json == {"results": [42.0]}
+    reply = server.ask("POST", f"{TOY}:regress", {"signature_name": "regress_x", "examples": [{}]})
+    assert reply.status == 400  # the model wants an x
+
+
 def test_our_model_hears_wav_files(server: Running, servable: Path, speech: list[Path]):
     contents = [path.read_bytes() for path in speech[:3]]
     rows = [{"b64": base64.b64encode(one).decode()} for one in contents]
