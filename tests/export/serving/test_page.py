@@ -120,7 +120,7 @@ def page(browser: Any, site: Running) -> Iterator[Any]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda one: problems.extend([one.text] * (one.type == "error")))
     page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.goto(site.url)
     page.wait_for_selector("#model option", state="attached")
     yield page
