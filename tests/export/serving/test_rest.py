@@ -244,8 +244,8 @@ def test_classify_and_regress(server: Running):
         body = {"signature_name": f"{method}_x", "examples": examples}
         reply = server.ask("POST", f"{TOY}/labels/stable:{method}", body)
         assert (reply.status, reply.json) == (200, {"results": results})
-    body = {"signature_name": "regress_x", "context": {"x": 80.0}, "examples": [{"y": "a"}]}
-    assert server.ask("POST", f"{TOY}/versions/1:regress", body).json == {"results": [42.0]}
+    shared = {"signature_name": "regress_x", "context": {"x": 80.0}, "examples": [{"y": "a"}]}
+    assert server.ask("POST", f"{TOY}/versions/1:regress", shared).json == {"results": [42.0]}
     reply = server.ask("POST", f"{TOY}:regress", {"signature_name": "regress_x", "examples": [{}]})
     assert reply.status == 400  # the model wants an x
 
