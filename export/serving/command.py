@@ -92,6 +92,9 @@ def run(options: argparse.Namespace) -> int:
     shared.start_tensorflow()
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    from ser_keras.export.serving import memory
+
+    memory.keep()
     server = build(options)
     # The models' threads need Python only for moments, and must not wait 5 ms for each.
     sys.setswitchinterval(0.0005)
