@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.special
@@ -38,7 +40,9 @@ def test_calibration_error_by_hand():
 
 
 def test_a_calibrated_model_gives_the_same_answers_at_another_certainty():
-    sizes = {f"{name}_units": 6 for name in ("recognition", "generation", "classification")}
+    sizes: dict[str, Any] = {
+        f"{name}_units": 6 for name in ("recognition", "generation", "classification")
+    }
     model = VRNN("ab", Preset(architecture=Architecture(**sizes)), seed=0)
     random = np.random.default_rng(1)
     sound = random.normal(size=(40, 2, 40)).astype(np.float32)
