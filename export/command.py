@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
             "precision": precision,
             "path": str(written),
             "description": str(written.with_suffix(".json")),
-            # Found beside this module, not imported: it needs the TFLite runtime, the export does not.
+            # Not imported: it needs the TFLite runtime, which the export does not.
             "runner": str(Path(__file__).with_name("runner.py")),
             "bytes": written.stat().st_size,
         }
