@@ -59,6 +59,15 @@ def test_chunks_of_any_size_give_what_the_whole_gives(model: VRNN, size: int):
     assert_same(heard(StreamingRecognizer(model), samples, size), expected)
 
 
+def test_ten_minutes_at_once(model: VRNN):
+    """With windows so far apart that it is soon done."""
+    model = VRNN.from_preset(model.preset, model.classes, seed=0, hop=5.0)
+    samples = noise(600.0)
+    expected = Recognizer(model).recognize_samples(samples)["instants"]
+    assert len(expected) == 120
+    assert_same(heard(StreamingRecognizer(model), samples, len(samples)), expected)
+
+
 @pytest.mark.parametrize("rate", [7350, 11_025, 48_000])
 def test_resampled_chunks_give_what_the_whole_file_gives(model: VRNN, tmp_path: Path, rate: int):
     path = tmp_path / "sound.wav"

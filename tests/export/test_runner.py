@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,19 +153,10 @@ def test_a_thousand_repetitions_leave_memory_and_answers_alone(runner: Runner, s
 
 
 @pytest.fixture(scope="module")
-def copy(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(file: Path, bare_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the runner and a model, and `packages/` with all that may be imported."""
     folder = tmp_path_factory.mktemp("copy")
-    (folder / "packages").mkdir()
-    for name in ("numpy", "ai_edge_litert"):
-        spec = find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        package = Path(spec.origin).parent
-        # numpy.libs: the native libraries that NumPy's wheels bring.
-        for part in (package, package.with_name(f"{name}.libs")):
-            if part.exists():
-                (folder / "packages" / part.name).symlink_to(part)
+    (folder / "packages").symlink_to(bare_packages)
     for source in (Path(copied.__file__), file, file.with_suffix(".json")):
         shutil.copy(source, folder)
     return folder
