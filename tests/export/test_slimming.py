@@ -16,7 +16,7 @@ from ser_keras.vrnn import VRNN
 
 
 @pytest.fixture(scope="module")
-def content() -> bytes:
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A network with weights in 8 bits, small ones that stay as they are, and a loop."""
     weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
 
@@ -29,7 +29,9 @@ def content() -> bytes:
         )
         return {"heard": heard}
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([answer.get_concrete_function()])
+    folder = str(tmp_path_factory.mktemp("saved"))
+    tf.saved_model.save(tf.Module(), folder, signatures={"answer": answer.get_concrete_function()})
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converted: bytes = converter.convert()
     return converted
@@ -40,7 +42,7 @@ def test_it_computes_the_same_in_fewer_bytes(content: bytes):
     assert len(slimmed) < len(content)
     sound = np.random.default_rng(1).normal(size=(1, 64)).astype(np.float32)
     before, after = (
-        Interpreter(model_content=model).get_signature_runner()(sound=sound)["heard"]
+        Interpreter(model_content=model).get_signature_runner("answer")(sound=sound)["heard"]
         for model in (content, slimmed)
     )
     np.testing.assert_array_equal(after, before)
