@@ -147,8 +147,9 @@ def read_wav(path: str, sample_rate: int) -> Iterator[np.ndarray]:
 def read_pipe() -> Iterator[np.ndarray]:
     """16-bit mono samples from standard input as they arrive, float32 [N]."""
     kept = b""
+    pipe: Any = sys.stdin.buffer
     # read1 gives what has arrived, without waiting for more.
-    while received := sys.stdin.buffer.read1(2 * CHUNK):
+    while received := pipe.read1(2 * CHUNK):
         content = kept + received
         whole = len(content) // 2 * 2
         kept = content[whole:]

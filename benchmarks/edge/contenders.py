@@ -80,7 +80,9 @@ def egemaps(_: str, sounds: Sounds) -> Arrays:
     smile = opensmile.Smile(
         opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals, num_workers=1
     )
-    for _, sound in zip(range(WARM_UP), sounds, strict=False):
+    for number, sound in enumerate(sounds):
+        if number == WARM_UP:
+            break
         smile.process_signal(sound, sounds.sample_rate)
     latencies, cpu = [], 0.0
     for sound in sounds:
@@ -108,7 +110,7 @@ def _stream(
     cpu = 0.0
     for timed, sound in _warm_first(sounds):
         reset()
-        last = {}
+        last: dict[str, Any] = {}
         began = time.process_time()
         for piece in _pieces(sound, *lengths):
             start, used = time.perf_counter(), time.process_time()

@@ -52,7 +52,7 @@ def test_exports_a_file_to_tflite(
     ("words", "message"),
     [
         (["nowhere", "--to", "tflite"], "model nowhere: not found"),
-        (["ravdess", "--to", "tflite"], "a preset has no trained weights"),
+        (["ravdess", "--to", "tflite"], "comes without trained weights"),
         (["nowhere", "--to", "saved-model", "--precision", "int8"], "expected --to tflite"),
     ],
 )
