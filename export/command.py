@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
             "precision": precision,
             "path": str(written),
             "description": str(written.with_suffix(".json")),
+            # Not imported: it needs the TFLite runtime, which the export does not.
+            "runner": str(Path(__file__).with_name("runner.py")),
             "bytes": written.stat().st_size,
         }
     print(json.dumps(line, ensure_ascii=False))

@@ -14,6 +14,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from ser_keras.errors import ConfigurationError
 from ser_keras.export.description import describe
 from ser_keras.export.edge_signatures import Signature, edge_signatures
+from ser_keras.export.slimming import slim
 from ser_keras.files import output_folder, replacing, write_json
 from ser_keras.vrnn import VRNN
 
@@ -70,7 +71,7 @@ def _convert(signatures: dict[str, Signature], precision: str) -> bytes:
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         if precision == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+        return slim(converter.convert())
 
 
 def _freeze(signature: Signature) -> Callable[..., Any]:

@@ -22,8 +22,8 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
     step: waveform [1, window_length] and state [1, S], zeros to begin, to probabilities [1, C],
         attention and prediction [1, D] and the new state: the next window begins hop_length
         samples later, and so on forever.
-    step_mfcc: the same from an observation [1, D], for who computes it elsewhere (log-mel where
-        the model hears that; a patch is laid flat).
+    step_mfcc: the same from an observation [1, D], for who computes it elsewhere; only of models
+        that hear MFCCs: nobody else has their patches, and small files are for small computers.
     utterance: waveform [1, N], to probabilities [1, C] at the last instant, timeline [1, T, C],
         attention [1, T, D] and sampled_fraction [1], the mean over instants. A tail shorter than a
         window is ignored, sound shorter than a window is padded with silence.
@@ -60,7 +60,9 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
             tf.TensorArray(tf.float32, instants, element_shape=[1, width])
             for width in (len(model.classes), size)
         ]
-        begin = (0, tf.zeros([1, inference.state.size]), *results)
+        # Zeros, but not known at conversion: as a constant they would be kept in the file.
+        zero = tf.cast(waveform[:, :1] > np.finfo(np.float32).max, tf.float32)
+        begin = (0, tf.tile(zero, [1, inference.state.size]), *results)
         *_, timeline, attention = tf.while_loop(lambda instant, *_: instant < instants, add, begin)
         timeline = tf.transpose(timeline.stack(), [1, 0, 2])
         attention = tf.transpose(attention.stack(), [1, 0, 2])
@@ -75,11 +77,13 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
         return {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()}
 
     state = [1, inference.state.size]
-    return {
+    signatures: dict[str, Signature] = {
         "step": (step, inputs(waveform=[1, spec.window_length], state=state)),
-        "step_mfcc": (step_mfcc, inputs(observation=[1, size], state=state)),
         "utterance": (utterance, inputs(waveform=[1, None])),
     }
+    if spec.kind == "mfcc":
+        signatures["step_mfcc"] = (step_mfcc, inputs(observation=[1, size], state=state))
+    return signatures
 
 
 def _exact_standardisation(model: VRNN) -> Callable[[tf.Tensor], tf.Tensor]:

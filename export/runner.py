@@ -4,13 +4,15 @@
     python runner.py vrnn.tflite speech.wav            # a JSON line per instant
     arecord -t raw -f S16_LE -r 22050 | python runner.py vrnn.tflite -
 
-The JSON file that was exported beside the TFLite file must lie beside it. Memory stays the same
-however long the sound is.
+The JSON file that was exported beside the TFLite file must lie beside it. It says at what rate the
+model hears; sound of another rate is refused, since resampling it well takes more than this file.
+Memory stays the same however long the sound is.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import wave
 from collections.abc import Iterable, Iterator
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-CHUNK = 4096  # samples read at once
+CHUNK = 4096  # samples read at once, at most
 
 
 class Runner:
@@ -32,17 +34,22 @@ class Runner:
 
     Raises:
         FileNotFoundError: it, or the JSON file beside it, does not exist.
+        ValueError: they are something else.
     """
 
     def __init__(self, model: str | Path, threads: int = 1) -> None:
-        description = json.loads(Path(model).with_suffix(".json").read_text(encoding="utf-8"))
-        self.labels: list[str] = description["labels"]
-        self.sample_rate: int = description["sample_rate"]
-        self._window_seconds: float = description["window"]
-        self._hop_seconds: float = description["hop"]
-        self._hop: int = description["hop_length"]
-        self._window = np.zeros((1, description["window_length"]), np.float32)
-        self._state_size: int = description["state_size"]
+        path = Path(model).with_suffix(".json")
+        try:
+            description = json.loads(path.read_text(encoding="utf-8"))
+            self.labels: list[str] = description["labels"]
+            self.sample_rate: int = description["sample_rate"]
+            self._window_seconds: float = description["window"]
+            self._hop_seconds: float = description["hop"]
+            self._hop: int = description["hop_length"]
+            self._window = np.zeros((1, description["window_length"]), np.float32)
+            self._state_size: int = description["state_size"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: not the description of a model ({error!r})") from error
         self._step = Interpreter(str(model), num_threads=threads).get_signature_runner("step")
         self.reset()
 
@@ -126,7 +133,10 @@ def read_wav(path: str, sample_rate: int) -> Iterator[np.ndarray]:
             if sound.getsampwidth() != 2:
                 raise ValueError(f"{path}: has {8 * sound.getsampwidth()} bits, expected 16")
             if sound.getframerate() != sample_rate:
-                raise ValueError(f"{path}: has {sound.getframerate()} Hz, expected {sample_rate}")
+                raise ValueError(
+                    f"{path}: has {sound.getframerate()} Hz, expected {sample_rate} Hz, such as "
+                    f"`ffmpeg -i FILE -ar {sample_rate} -sample_fmt s16 OUT.wav` makes"
+                )
             while content := sound.readframes(CHUNK):
                 samples = np.frombuffer(content, "<i2").reshape(-1, sound.getnchannels())
                 yield samples.mean(axis=1, dtype=np.float32) / 32768
@@ -135,13 +145,19 @@ def read_wav(path: str, sample_rate: int) -> Iterator[np.ndarray]:
 
 
 def read_pipe() -> Iterator[np.ndarray]:
-    """16-bit mono samples from standard input in chunks, float32 [N]."""
-    while content := sys.stdin.buffer.read(2 * CHUNK):
-        yield np.frombuffer(content[: len(content) // 2 * 2], "<i2").astype(np.float32) / 32768
+    """16-bit mono samples from standard input as they arrive, float32 [N]."""
+    kept = b""
+    pipe: Any = sys.stdin.buffer
+    # read1 gives what has arrived, without waiting for more.
+    while received := pipe.read1(2 * CHUNK):
+        content = kept + received
+        whole = len(content) // 2 * 2
+        kept = content[whole:]
+        yield np.frombuffer(content[:whole], "<i2").astype(np.float32) / 32768
 
 
 def main(arguments: list[str]) -> int:
-    """Print a JSON line per instant; 2 on wrong usage, 1 on what cannot be read."""
+    """Print a JSON line per instant; 2 on wrong usage, 1 on what cannot be read or written."""
     if len(arguments) != 2:
         print("usage: python runner.py MODEL.tflite FILE.wav|-", file=sys.stderr)
         return 2
@@ -156,11 +172,16 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps(instant), flush=True)
         for instant in runner.finish():
             print(json.dumps(instant), flush=True)
+    except BrokenPipeError:
+        # Whoever read the answers has seen enough; Python must not try to write the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (OSError, ValueError) as error:
         print(f"runner.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 0
+        # The usual end of listening, not a failure.
+        print("runner.py: stopped", file=sys.stderr)
     return 0
 
 

@@ -7,6 +7,7 @@ import functools
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,25 @@ def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the plots and report of evaluations out, which take longer than all the rest."""
     monkeypatch.setattr("ser_keras.results.draw", lambda *_, **__: None)
+
+
+@pytest.fixture(scope="session")
+def bare_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that an edge device has: a folder with NumPy and the TFLite runtime, nothing they need.
+
+    For a Python without site-packages: `python -S` with this as PYTHONPATH.
+    """
+    folder = tmp_path_factory.mktemp("packages")
+    for name in ("numpy", "ai_edge_litert"):
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        package = Path(spec.origin).parent
+        # numpy.libs: the native libraries that NumPy's wheels bring.
+        for part in (package, package.with_name(f"{name}.libs")):
+            if part.exists():
+                (folder / part.name).symlink_to(part)
+    return folder
 
 
 @pytest.fixture

@@ -59,6 +59,15 @@ def test_chunks_of_any_size_give_what_the_whole_gives(model: VRNN, size: int):
     assert_same(heard(StreamingRecognizer(model), samples, size), expected)
 
 
+def test_ten_minutes_at_once(model: VRNN):
+    """With windows so far apart that it is soon done."""
+    model = VRNN.from_preset(model.preset, model.classes, seed=0, hop=5.0)
+    samples = noise(600.0)
+    expected = Recognizer(model).recognize_samples(samples)["instants"]
+    assert len(expected) == 120
+    assert_same(heard(StreamingRecognizer(model), samples, len(samples)), expected)
+
+
 @pytest.mark.parametrize("rate", [7350, 11_025, 48_000])
 def test_resampled_chunks_give_what_the_whole_file_gives(model: VRNN, tmp_path: Path, rate: int):
     path = tmp_path / "sound.wav"
@@ -128,18 +137,29 @@ def test_silence_and_clipping_are_answered(model: VRNN):
 
 
 def test_the_gate_keeps_silence_from_the_model(model: VRNN):
-    window = model.features.window_length
-    speech, silence = noise(4 * model.features.window), np.zeros(window, np.float32)
+    spec = model.features
+    # Windows of this model lie side by side: each is either speech or silence.
+    assert spec.hop_length == spec.window_length
+    speech, silence = noise(4 * spec.window), np.zeros(2 * spec.window_length, np.float32)
     recognizer = StreamingRecognizer(model, gate=-50.0)
-    (before,) = recognizer.push(silence)
-    assert before["emotion"] is None
-    assert before.keys() == {"time", "heard", "emotion", "probabilities"}
-    recognizer.reset()
-    recognizer.push(speech)
-    # The last of the windows of silence alone, after those with speech in them.
-    after = recognizer.push(np.concatenate([silence, silence]))
-    assert [i["heard"] for i in after[-2:]] == [False, False]
-    assert after[-1]["probabilities"] == [i for i in after if i["heard"]][-1]["probabilities"]
+    before = recognizer.push(silence)
+    begun = recognizer.push(speech)
+    pause = recognizer.push(silence)
+    went_on = recognizer.push(speech)
+    for instant in before:
+        assert instant.keys() == {"time", "heard", "emotion", "probabilities"}
+        assert (instant["heard"], instant["emotion"]) == (False, None)
+    for instant in pause:
+        assert not instant["heard"]
+        assert instant["probabilities"] == begun[-1]["probabilities"]
+    # The model goes on as if there had been no silence; only the clock has.
+    ungated = StreamingRecognizer(model).push(np.concatenate([speech, speech]))
+    for found, expected in zip(begun + went_on, ungated, strict=True):
+        assert found["heard"]
+        assert found["attention"] == expected["attention"]
+        assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-6)
+    times = [instant["time"] for instant in before + begun + pause + went_on]
+    assert times == pytest.approx([spec.window * (1 + number) for number in range(12)])
 
 
 def test_smoothing_is_an_exponential_average(model: VRNN):

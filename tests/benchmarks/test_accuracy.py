@@ -15,14 +15,6 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from ser_keras import splits
-from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.extraction import Extraction
-
-# benchmarks/ is no part of what is installed.
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from benchmarks.accuracy import (
     bilstm,
     log_mel_cnn,
@@ -36,6 +28,10 @@ from benchmarks.accuracy.baseline import Answer, Baseline, Task
 from benchmarks.accuracy.measurement import measure
 from benchmarks.accuracy.places import places
 from benchmarks.accuracy.registry import BASELINES
+from ser_keras import splits
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.extraction import Extraction
 
 OPENSMILE = """
 import sys, json, opensmile

@@ -45,6 +45,7 @@ def test_exports_a_file_to_tflite(
     words = ["export", str(run_folder / "model.keras"), "--to", "tflite", "--out", str(out)]
     assert cli.main([*words, "--precision", "int8"]) == 0
     line = json.loads(capsys.readouterr().out)
+    assert (Path(line.pop("runner")).parent / "runner.py").read_text().startswith('"""Recognise')
     assert line == {
         "format": "tflite",
         "precision": "int8",
@@ -58,7 +59,7 @@ def test_exports_a_file_to_tflite(
     ("words", "message"),
     [
         (["nowhere", "--to", "tflite"], "model nowhere: not found"),
-        (["ravdess", "--to", "tflite"], "trained weights"),
+        (["ravdess", "--to", "tflite"], "comes without trained weights"),
         (["nowhere", "--to", "saved-model", "--precision", "int8"], "expected --to tflite"),
     ],
 )

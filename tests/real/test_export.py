@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,3 +145,26 @@ def test_tflite_agrees_with_the_model(
     assert np.mean(differences <= tolerance) >= share
     same = answers.argmax(axis=1) == np.argmax(reference, axis=1)
     assert same.mean() >= 0.98
+
+
+def test_the_copied_runner_hears_files_with_numpy_and_the_runtime_alone(
+    trained: VRNN,
+    sounds: list[np.ndarray],
+    reference: list[np.ndarray],
+    bare_packages: Path,
+    tmp_path: Path,
+):
+    export.tflite(trained, tmp_path / "model.tflite")
+    shutil.copy(Path(export.__file__).with_name("runner.py"), tmp_path)
+    for sound, expected in list(zip(sounds, reference, strict=True))[::16]:
+        (tmp_path / "speech.wav").write_bytes(wav(sound, trained.features.sample_rate))
+        done = subprocess.run(
+            [sys.executable, "-S", "runner.py", "model.tflite", "speech.wav"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(bare_packages)},
+            capture_output=True,
+            check=True,
+        )
+        *_, last = done.stdout.splitlines()
+        probabilities = list(json.loads(last)["probabilities"].values())
+        np.testing.assert_allclose(probabilities, expected, atol=1e-4)

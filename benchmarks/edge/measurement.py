@@ -1,0 +1,144 @@
+"""One model at every precision, and openSMILE, on the same sound."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.edge.contenders import ROOT
+from benchmarks.edge.models import Candidate
+from benchmarks.edge.sounds import Sounds
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError
+from ser_keras.features import FeatureSpec
+from ser_keras.workers import ONE_THREAD_EACH
+
+Arrays = dict[str, np.ndarray]
+
+KERAS = "keras"
+
+
+def run_apart(contender: str, model: Path | str, sounds: Sounds) -> Arrays:
+    """Measure a contender in a process of its own; see `contenders`.
+
+    Raises:
+        ConfigurationError: openSMILE is not installed.
+    """
+    if contender == "egemaps" and importlib.util.find_spec("opensmile") is None:
+        raise ConfigurationError(
+            "openSMILE is not installed: make benchmarks-venv, or --without-opensmile"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.npz"
+        words = ["-m", "benchmarks.edge.contenders", contender, str(model), str(sounds.path)]
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run(
+            [sys.executable, *words, str(out)],
+            cwd=ROOT,
+            env=os.environ | ONE_THREAD_EACH | quiet,
+            stderr=subprocess.DEVNULL if contender != "egemaps" else None,
+            check=True,
+        )
+        with np.load(out) as found:
+            return dict(found)
+
+
+def measure(
+    found: Candidate, files: dict[str, Path], corpus: Corpus, sounds: Sounds
+) -> dict[str, Any]:
+    """Cost of each precision, and what it answers beside the Keras model.
+
+    Args:
+        found: the model.
+        files: its TFLite files by precision.
+        corpus: the utterances whose sound it is.
+        sounds: at the model's rate.
+
+    Returns:
+        By contender, `keras` or a precision: bytes, latency and memory as `cost` gives them,
+        agreement with the Keras model's answers for whole recordings on all utterances, and
+        weighted accuracy on the run's test part.
+    """
+    spec = found.run.preset.features
+    model = found.folder / "model.keras"
+    keras = run_apart(KERAS, model.resolve(), sounds)
+    measured = {KERAS: (model, keras)} | {
+        precision: (file, run_apart("tflite", file.resolve(), sounds))
+        for precision, file in files.items()
+    }
+    held_out = set(found.test_part())
+    tested = np.array([utterance in held_out for utterance in corpus])
+    labels = corpus.labels()
+    return {
+        name: {
+            "bytes": file.stat().st_size,
+            **cost(arrays, spec, sounds),
+            "agreement": agreement(arrays["probabilities"], keras["whole"]),
+            "accuracy": accuracy(arrays["probabilities"], labels, tested),
+        }
+        for name, (file, arrays) in measured.items()
+    }
+
+
+def cost(arrays: Arrays, spec: FeatureSpec, sounds: Sounds) -> dict[str, Any]:
+    """Sum up what one process took.
+
+    Returns:
+        latency: median and 99th percentile, seconds by the clock from the last sample of a hop to
+            its answer; hop_cpu: the same in seconds of the processor, which other programs on the
+            machine disturb less; share_of_real_time: its median by the length of a hop;
+            real_time_factor: seconds of the processor for all, by seconds of sound;
+            peak_memory: megabytes.
+    """
+    median, late = np.percentile(arrays["latencies"], [50, 99])
+    cpu, cpu_late = np.percentile(arrays["hop_cpu"], [50, 99])
+    return {
+        "latency": {"median": float(median), "p99": float(late)},
+        "hop_cpu": {"median": float(cpu), "p99": float(cpu_late)},
+        "share_of_real_time": float(cpu / spec.hop),
+        "real_time_factor": float(arrays["cpu_seconds"] / sounds.seconds),
+        "peak_memory": float(arrays["peak_memory"]),
+    }
+
+
+def peer_cost(arrays: Arrays, sounds: Sounds) -> dict[str, Any]:
+    """What openSMILE took: latency is that of a whole recording."""
+    median, late = np.percentile(arrays["latencies"], [50, 99])
+    return {
+        "latency_of_a_recording": {"median": float(median), "p99": float(late)},
+        "real_time_factor": float(arrays["cpu_seconds"] / sounds.seconds),
+        "peak_memory": float(arrays["peak_memory"]),
+    }
+
+
+def agreement(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+    """How far answers [N, C] are from those expected.
+
+    Returns:
+        largest: difference of any probability; p99: of the largest of each utterance;
+        same_emotion: share of the utterances; utterances: N.
+    """
+    differences = np.abs(found - expected).max(axis=1)
+    same = found.argmax(axis=1) == expected.argmax(axis=1)
+    return {
+        "largest": float(differences.max()),
+        "p99": float(np.percentile(differences, 99)),
+        "same_emotion": float(same.mean()),
+        "utterances": len(found),
+    }
+
+
+def accuracy(found: np.ndarray, labels: np.ndarray, tested: np.ndarray) -> dict[str, Any]:
+    """Weighted accuracy on the test part; None where none of it was heard."""
+    right = (found.argmax(axis=1) == labels)[tested]
+    return {
+        "weighted_accuracy": float(right.mean()) if len(right) else None,
+        "n_test": len(right),
+    }

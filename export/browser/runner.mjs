@@ -1,0 +1,129 @@
+/**
+ * Recognise emotion in the browser with an exported TFLite file: copy this file, it needs
+ * nothing but LiteRT.js (npm install @litertjs/core) and no build step; see index.html.
+ *
+ * The JSON file that was exported beside the TFLite file must lie beside it. Memory stays the same
+ * however long the sound is.
+ */
+
+import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
+
+/** Hears sound chunk by chunk and answers at every instant. */
+export class Runner {
+  /**
+   * Load LiteRT.js, once, and a model.
+   *
+   * @param {string} model address of the TFLite file.
+   * @param {string} wasm address of the folder @litertjs/core/wasm/, with the slash.
+   * @returns {Promise<Runner>}
+   */
+  static async load(model, wasm) {
+    runtime ??= loadLiteRt(wasm);
+    const [description, content] = await Promise.all([
+      read(model.replace(/\.tflite$/, '.json')).then((answer) => answer.json()),
+      read(model).then((answer) => answer.arrayBuffer()),
+      runtime,
+    ]);
+    const compiled = await loadAndCompile(new Uint8Array(content), {accelerator: 'wasm'});
+    return new Runner(compiled, description);
+  }
+
+  /**
+   * @param compiled what loadAndCompile of LiteRT.js gave.
+   * @param description what the JSON file beside the model holds.
+   */
+  constructor(compiled, description) {
+    this.labels = description.labels;
+    /** In hertz; an AudioContext made with this rate resamples what it decodes or records. */
+    this.sampleRate = description.sample_rate;
+    this._description = description;
+    this._model = compiled;
+    this._window = new Float32Array(description.window_length);
+    this.reset();
+  }
+
+  /** Forget all that was heard: the next chunk begins another recording. */
+  reset() {
+    this._state = new Float32Array(this._description.state_size);
+    // How much of the window is filled. Negative where windows lie apart: samples to skip.
+    this._filled = 0;
+    this._instants = 0;
+  }
+
+  /**
+   * Hear what comes next. Wait for the answer before the next call.
+   *
+   * @param {Float32Array} samples mono, -1 to 1, at sampleRate.
+   * @returns {Promise<object[]>} the instants that were completed: time in seconds, where its
+   *     window ends; emotion; probabilities {label: 0..1}; attention, zeros and ones, of every
+   *     element of the observation.
+   * @throws {TypeError} samples of another kind.
+   * @throws {RangeError} samples that are not finite; they are not heard.
+   */
+  async push(samples) {
+    if (!(samples instanceof Float32Array)) throw new TypeError('samples: expected Float32Array');
+    if (!samples.every(Number.isFinite)) {
+      throw new RangeError('samples are not finite (NaN or infinity)');
+    }
+    const hop = this._description.hop_length;
+    const answers = [];
+    for (let place = 0; ;) {
+      if (this._filled < 0) {
+        const skipped = Math.min(-this._filled, samples.length - place);
+        place += skipped;
+        this._filled += skipped;
+      }
+      const taken = Math.min(this._window.length - this._filled, samples.length - place);
+      if (this._filled < 0 || taken <= 0) return answers;
+      this._window.set(samples.subarray(place, place + taken), this._filled);
+      place += taken;
+      this._filled += taken;
+      if (this._filled < this._window.length) return answers;
+      answers.push(await this._answer());
+      this._filled -= hop;
+      if (this._filled > 0) this._window.copyWithin(0, hop);
+    }
+  }
+
+  /** At the end of a recording shorter than one window: pad it with silence and answer. */
+  async finish() {
+    if (this._instants || this._filled <= 0) return [];
+    return this.push(new Float32Array(this._window.length - this._filled));
+  }
+
+  /** Give the model's memory back: LiteRT.js does not by itself. */
+  delete() {
+    this._model.delete();
+  }
+
+  async _answer() {
+    const {window, hop} = this._description;
+    const inputs = {
+      waveform: new Tensor(this._window, [1, this._window.length]),
+      state: new Tensor(this._state, [1, this._state.length]),
+    };
+    const outputs = await this._model.run('step', inputs);
+    // Copies, since tensors are deleted by hand.
+    const [state, probabilities, attention] = ['state', 'probabilities', 'attention'].map(
+      (name) => outputs[name].toTypedArray().slice(),
+    );
+    for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
+    this._state = state;
+    const best = probabilities.indexOf(Math.max(...probabilities));
+    return {
+      time: window + this._instants++ * hop,
+      emotion: this.labels[best],
+      probabilities: Object.fromEntries(this.labels.map((label, c) => [label, probabilities[c]])),
+      attention: Array.from(attention),
+    };
+  }
+}
+
+let runtime;
+
+/** A file, or an error that names it. */
+async function read(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address}: ${answer.status} ${answer.statusText}`);
+  return answer;
+}

@@ -1,0 +1,94 @@
+"""The runner for the browser, in Node.js, on the WebAssembly of LiteRT.js."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_keras import audio, export
+from ser_keras.recognition import Recognizer
+from ser_keras.vrnn import VRNN
+
+BROWSER = Path(__file__).parents[2] / "export" / "browser"
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    found = shutil.which("node")
+    if found is None or not (BROWSER / "node_modules" / "@litertjs" / "core").is_dir():
+        pytest.skip("needs Node.js and LiteRT.js: npm install in export/browser")
+    return found
+
+
+@pytest.fixture(scope="module")
+def sound(model: VRNN, speech: list[Path]) -> np.ndarray:
+    return np.concatenate([audio.load(path, model.features.sample_rate) for path in speech])
+
+
+@pytest.fixture(scope="module", params=("float32", "int8"))
+def file(request: Any, model: VRNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("browser") / "model.tflite"
+    return export.tflite(model, path, request.param)
+
+
+def run(node: str, file: Path, sound: np.ndarray, chunk: int) -> dict[str, Any]:
+    samples = file.with_name("sound.f32")
+    samples.write_bytes(sound.astype("<f4").tobytes())
+    program = Path(__file__).with_name("browser_in_node.mjs")
+    words = [node, program, BROWSER / "runner.mjs", file, samples, chunk]
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize("chunk", [777, 10_000_000])
+def test_it_answers_as_the_model_does(
+    node: str, file: Path, model: VRNN, sound: np.ndarray, chunk: int
+):
+    precision = json.loads(file.with_suffix(".json").read_text("utf-8"))["precision"]
+    tolerance = {"float32": 1e-4, "int8": 1e-1}[precision]
+    found = run(node, file, sound, chunk)["instants"]
+    expected = Recognizer(model).recognize_samples(sound)["instants"]
+    assert [i["time"] for i in found] == [i["time"] for i in expected]
+    for mine, keras in zip(found, expected, strict=True):
+        assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=tolerance)
+        if precision == "float32":
+            assert mine["emotion"] == keras["emotion"]
+            assert mine["attention"] == keras["attention"]
+
+
+def test_short_sound_is_padded_and_bad_samples_are_refused(
+    node: str, model: VRNN, sound: np.ndarray, tmp_path: Path
+):
+    file = export.tflite(model, tmp_path / "model.tflite")
+    answer = run(node, file, sound[:9000], 4096)
+    assert answer["refused"] == [
+        "RangeError: samples are not finite (NaN or infinity)",
+        "RangeError: samples are not finite (NaN or infinity)",
+        "TypeError: samples: expected Float32Array",
+    ]
+    (found,) = answer["instants"]
+    (expected,) = Recognizer(model).recognize_samples(sound[:9000])["instants"]
+    assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-4)
+
+
+def test_the_page_finds_its_modules_where_npm_puts_them():
+    page = (BROWSER / "index.html").read_text(encoding="utf-8")
+    (table,) = re.findall(r'<script type="importmap">(.*?)</script>', page, re.DOTALL)
+    modules = json.loads(table)["imports"]
+    (wanted,) = json.loads((BROWSER / "package.json").read_text("utf-8"))["dependencies"]
+    assert wanted in modules
+    if not (BROWSER / "node_modules").is_dir():
+        pytest.skip("needs LiteRT.js: npm install in export/browser")
+    for name, place in modules.items():
+        assert (BROWSER / place).is_file(), name

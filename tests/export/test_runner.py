@@ -1,0 +1,330 @@
+"""The runner that edge developers copy, held to the Keras model, in a process with little else."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_keras import audio, export
+from ser_keras.export import runner as copied
+from ser_keras.export.runner import Runner
+from ser_keras.recognition import Recognizer
+from ser_keras.vrnn import VRNN
+
+Instants = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def file(model: VRNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export.tflite(model, tmp_path_factory.mktemp("edge") / "model.tflite")
+
+
+@pytest.fixture(scope="module")
+def runner(file: Path) -> Runner:
+    return Runner(file)
+
+
+@pytest.fixture(scope="module")
+def sound(model: VRNN, speech: list[Path]) -> np.ndarray:
+    """Synthetic speech, some ten instants of it."""
+    return np.concatenate([audio.load(path, model.features.sample_rate) for path in speech])
+
+
+@pytest.fixture(scope="module")
+def expected(model: VRNN, sound: np.ndarray) -> Instants:
+    return Recognizer(model).recognize_samples(sound)["instants"]
+
+
+def heard(runner: Runner, samples: np.ndarray, size: int) -> Instants:
+    runner.reset()
+    chunks = (samples[start : start + size] for start in range(0, len(samples), size))
+    return [*(i for chunk in chunks for i in runner.push(chunk)), *runner.finish()]
+
+
+def assert_same(found: Instants, expected: Instants) -> None:
+    assert [i["time"] for i in found] == [i["time"] for i in expected]
+    for mine, keras in zip(found, expected, strict=True):
+        assert mine["emotion"] == keras["emotion"]
+        assert mine["attention"] == keras["attention"]
+        assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 777, 22_050, 10_000_000])
+def test_chunks_of_any_size_give_what_the_model_gives(
+    runner: Runner, sound: np.ndarray, expected: Instants, size: int
+):
+    if size == 1:  # Python needs a while for each
+        sound, expected = sound[:70_000], expected[:2]
+    assert len(expected) > 1
+    assert_same(heard(runner, sound, size), expected)
+
+
+def test_a_recording_shorter_than_a_window_is_padded(
+    runner: Runner, model: VRNN, sound: np.ndarray
+):
+    assert_same(
+        heard(runner, sound[:9000], 4096),
+        Recognizer(model).recognize_samples(sound[:9000])["instants"],
+    )
+    runner.reset()
+    assert list(runner.finish()) == []
+
+
+def test_ten_minutes_at_once_and_windows_that_lie_apart(patch_model: VRNN, tmp_path: Path):
+    """Log-mel patches, for which the runner needs no other code."""
+    spec_settings = {"hop": 2.6, "mel_bands": 16}
+    model = VRNN.from_preset(patch_model.preset, patch_model.classes, seed=0, **spec_settings)
+    spec = model.features
+    assert spec.hop_length > spec.window_length
+    level = np.sin(np.arange(600 * spec.sample_rate) / spec.sample_rate)
+    noise = np.random.default_rng(0).normal(0, 0.1, len(level))
+    samples = (level * noise).astype(np.float32)
+    runner = Runner(export.tflite(model, tmp_path / "apart.tflite"))
+    found = heard(runner, samples, len(samples))
+    expected = Recognizer(model).recognize_samples(samples)["instants"]
+    assert len(found) == len(expected) == 231
+    for mine, keras in zip(found, expected, strict=True):
+        assert mine["time"] == keras["time"]
+        assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=1e-4)
+    assert heard(runner, samples[:200_000], 999) == found[:5]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.array([0.0, np.nan], np.float32), "not finite"),
+        (np.array([-np.inf], np.float32), "not finite"),
+        (np.zeros((2, 2), np.float32), r"shape \(2, 2\)"),
+    ],
+)
+def test_a_bad_chunk_is_refused_and_changes_nothing(
+    runner: Runner, sound: np.ndarray, expected: Instants, bad: np.ndarray, message: str
+):
+    runner.reset()
+    instants = list(runner.push(sound[:50_000]))
+    with pytest.raises(ValueError, match=message):
+        runner.push(bad)
+    instants += runner.push(sound[50_000:])
+    assert_same(instants, expected)
+
+
+def test_silence_and_clipping_are_answered(runner: Runner, sound: np.ndarray):
+    for samples in (np.zeros(100_000, np.float32), np.sign(sound)[:100_000]):
+        for instant in heard(runner, samples, 4096):
+            assert sum(instant["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_thousand_repetitions_leave_memory_and_answers_alone(runner: Runner, sound: np.ndarray):
+    """What `benchmarks/edge` does for a day. The phrase is as long as a whole number of hops."""
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("needs /proc to read how much memory is used")
+    phrase = sound[: 2 * runner.sample_rate]
+    first = heard(runner, phrase, len(phrase))
+    rounds = []
+    for repetition in range(1000):
+        answers = list(runner.push(phrase))
+        if repetition == 100:
+            begin = int(status.read_text().split()[1])
+        rounds.append([list(answer["probabilities"].values()) for answer in answers])
+    grown = (int(status.read_text().split()[1]) - begin) * os.sysconf("SC_PAGE_SIZE")
+    assert grown < 1_000_000
+    assert np.isfinite(rounds).all()
+    np.testing.assert_allclose(rounds[-1], rounds[100], atol=1e-6)
+    assert heard(runner, phrase, len(phrase)) == first
+
+
+# As a program
+
+
+@pytest.fixture(scope="module")
+def copy(file: Path, bare_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runner and a model, and `packages/` with all that may be imported."""
+    folder = tmp_path_factory.mktemp("copy")
+    (folder / "packages").symlink_to(bare_packages)
+    for source in (Path(copied.__file__), file, file.with_suffix(".json")):
+        shutil.copy(source, folder)
+    return folder
+
+
+def command(*words: str | Path) -> list[str]:
+    # -S: without site-packages.
+    return [sys.executable, "-S", "runner.py", *map(str, words)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": "packages"}
+
+
+def run(
+    folder: Path, *words: str | Path, content: bytes | None = None
+) -> tuple[int, str, list[str]]:
+    """Exit status, standard output, and what the runner itself wrote to standard error."""
+    done = subprocess.run(
+        command(*words), cwd=folder, env=environment(), input=content, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout.decode(), told(done.stderr.decode())
+
+
+def told(errors: str) -> list[str]:
+    assert "Traceback" not in errors
+    return [line for line in errors.splitlines() if not line.startswith("INFO: ")]
+
+
+def instants(out: str) -> Iterator[dict[str, Any]]:
+    return (json.loads(line) for line in out.splitlines())
+
+
+def write(path: Path, samples: np.ndarray, rate: int, subtype: str = "PCM_16") -> Path:
+    soundfile.write(path, samples, rate, subtype=subtype)
+    return path
+
+
+def test_nothing_but_numpy_and_the_runtime_can_be_imported(copy: Path):
+    program = "import numpy, ai_edge_litert.interpreter, importlib.util as u\n"
+    program += (
+        "print([n for n in ('tensorflow', 'keras', 'librosa', 'ser_keras') if u.find_spec(n)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=copy, env=environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "[]\n"
+
+
+def test_a_file_and_a_pipe_are_answered_as_by_the_model(
+    copy: Path, model: VRNN, sound: np.ndarray, tmp_path: Path
+):
+    rate = model.features.sample_rate
+    path = write(tmp_path / "sound.wav", np.stack([sound, sound], axis=1), rate)
+    # As they are after 16 bits.
+    expected = Recognizer(model).recognize(path)["instants"]
+    status, out, errors = run(copy, "model.tflite", path)
+    assert (status, errors) == (0, [])
+    assert_same(list(instants(out)), expected)
+    samples, _ = soundfile.read(path, dtype="int16")
+    content = samples[:, 0].astype("<i2").tobytes()
+    status, out, errors = run(copy, "model.tflite", "-", content=content + b"\0")  # half a sample
+    assert (status, errors) == (0, [])
+    assert_same(list(instants(out)), expected)
+
+
+@pytest.mark.parametrize("words", [[], ["model.tflite"], ["model.tflite", "a.wav", "b.wav"]])
+def test_wrong_usage(copy: Path, words: list[str]):
+    assert run(copy, *words) == (2, "", ["usage: python runner.py MODEL.tflite FILE.wav|-"])
+
+
+@pytest.mark.parametrize(
+    ("rate", "subtype", "message"),
+    [
+        (16_000, "PCM_16", "has 16000 Hz, expected 22050 Hz"),
+        (22_050, "PCM_24", "has 24 bits, expected 16"),
+        (22_050, "FLOAT", "not a WAV that can be read"),
+    ],
+)
+def test_sound_of_another_kind_is_refused(
+    copy: Path, tmp_path: Path, rate: int, subtype: str, message: str
+):
+    path = write(tmp_path / "sound.wav", np.zeros(50_000), rate, subtype)
+    status, out, (error,) = run(copy, "model.tflite", path)
+    assert (status, out) == (1, "")
+    assert error.startswith(f"runner.py: {path}: {message}")
+
+
+def test_what_is_not_there_or_something_else_is_told(copy: Path, tmp_path: Path, file: Path):
+    status, out, (error,) = run(copy, "model.tflite", "nowhere.wav")
+    assert (status, out) == (1, "")
+    assert "nowhere.wav" in error
+    alone = Path(shutil.copy(file, tmp_path / "alone.tflite"))
+    assert "alone.json" in run(copy, alone, "sound.wav")[2][0]
+    for text in ("no JSON", "[]", "{}"):
+        alone.with_suffix(".json").write_text(text)
+        assert "alone.json: not the description of a model" in run(copy, alone, "a.wav")[2][0]
+    shutil.copy(file.with_suffix(".json"), alone.with_suffix(".json"))
+    alone.write_bytes(b"no model at all")
+    status, out, errors = run(copy, alone, "sound.wav")
+    assert (status, out) == (1, "")
+    assert errors[-1].startswith("runner.py: ")
+
+
+@contextmanager
+def listening(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A runner that waits for sound, ended whatever happens."""
+    process = subprocess.Popen(
+        command("model.tflite", "-"),
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell starts what runs in the background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+def say(process: subprocess.Popen[bytes], samples: int) -> None:
+    """Let it hear so much silence."""
+    assert process.stdin is not None
+    process.stdin.write(bytes(2 * samples))
+    process.stdin.flush()
+
+
+def test_a_pipe_is_answered_as_soon_as_a_window_is_full(copy: Path):
+    with listening(copy) as process:
+        assert process.stdout is not None
+        say(process, 2 * 22_050)
+        assert json.loads(process.stdout.readline())["time"] == 2.0
+        say(process, 22_050)
+        assert json.loads(process.stdout.readline())["time"] == 3.0
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(copy: Path):
+    with listening(copy) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        say(process, 2 * 22_050)
+        assert process.stdout.readline()
+        process.stdout.close()
+        say(process, 22_050)
+        errors = process.stderr.read().decode()
+        assert process.wait() == 1
+    assert told(errors) == []
+
+
+def test_ctrl_c_ends_listening(copy: Path):
+    with listening(copy) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        say(process, 2 * 22_050)
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read().decode()
+        assert process.wait() == 0
+    assert told(errors) == ["runner.py: stopped"]
