@@ -175,7 +175,8 @@ class FoldTrainer:
         """Train on some utterances, answering for others.
 
         Args:
-            training, held_out: indexes into the training part.
+            training: indexes into the training part.
+            held_out: others.
         """
         for variable, value in self._beginning:
             variable.assign(value)

@@ -228,8 +228,7 @@ class Space:
             for value in parameter.extremes():
                 if kind in (int, float, bool, str) and not _fits(value, kind):
                     raise ConfigurationError(
-                        f"search space, {parameter.name}: found {value!r}, "
-                        f"expected {kind.__name__}"
+                        f"search space, {parameter.name}: found {value!r}, expected {kind.__name__}"
                     )
             if kind is int and parameter.step is not None and not isinstance(parameter.step, int):
                 raise ConfigurationError(
