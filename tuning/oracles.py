@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ class Resumable:
     deadline: float | None = None  # of `time.monotonic`
     lost_after: float = LOST_AFTER
     patient = False  # of a chief: workers may be alive that it has not heard of since its restart
+
+    # Called with a trial, once the state is on disk.
+    on_begin: Callable[[Trial], None] = staticmethod(lambda trial: None)
+    on_end: Callable[[Trial], None] = staticmethod(lambda trial: None)
 
     # KerasTuner's own.
     trials: dict[str, Trial]
@@ -97,6 +102,8 @@ class Resumable:
                 self.tuner_ids.add(tuner_id)
             else:
                 self.finished = True
+        if trial.status == TrialStatus.RUNNING:
+            self.on_begin(trial)
         return trial
 
     @kt.synchronized
@@ -107,6 +114,7 @@ class Resumable:
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
         super().end_trial(trial)  # type: ignore[misc]
+        self.on_end(self.trials[trial.trial_id])
 
     @kt.synchronized
     def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Trial:

@@ -27,15 +27,17 @@ class Progress:
         self._began = time.monotonic()
         self._ended = 0
 
-    def fold(self, trial: Any, line: str) -> None:
-        """A trial began, or one of its folds ended."""
-        if line == "begins":
-            values = trial.hyperparameters.values
-            settings = [
-                f"{parameter.name} {parameter.exact(values[parameter.name])}"
-                for parameter in self.search.space.parameters
-            ]
-            line = ", ".join(settings)
+    def begun(self, trial: Any) -> None:
+        """A trial began."""
+        values = trial.hyperparameters.values
+        settings = [
+            f"{parameter.name} {parameter.exact(values[parameter.name])}"
+            for parameter in self.search.space.parameters
+        ]
+        self.told(trial, ", ".join(settings))
+
+    def told(self, trial: Any, line: str) -> None:
+        """A trial has something to say."""
         self._say(f"{self._name(int(trial.trial_id))}: {line}")
 
     def ended(self, row: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> None:

@@ -126,8 +126,7 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
         material: what `prepare` gave.
         oracle: what `oracles.make` gave.
         directory: where the state is kept.
-        heard: called when a trial begins, at the end of each fold and when it ends, with the trial
-            and a line for the reader; None after its end.
+        heard: called at the end of each fold, with the trial and a line for the reader.
     """
 
     def __init__(
@@ -136,7 +135,7 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
         material: Material,
         oracle: Any,
         directory: Path,
-        heard: Callable[[Trial, str | None], None] | None = None,
+        heard: Callable[[Trial, str], None] | None = None,
     ) -> None:
         self.search_ = search
         self.material = material
@@ -169,7 +168,6 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
                 "expected the same command, but for --role, --out and --data"
             )
         preset = self.preset(values)
-        self._heard(trial, "begins")
         with self._signs_of_life(trial):
             try:
                 trainer = FoldTrainer(preset, self._observe(preset), self.search_.protocol)
@@ -256,13 +254,12 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
         self._asked = 0
 
     def on_trial_end(self, trial: Trial) -> None:
-        """Hand the trial back, and say what became of it."""
+        """Hand the trial back, with the reason where it failed."""
         if trial.message:
             # The chief gets the numbers alone: the reason must be told here.
             reason = trial.message.strip().splitlines()[-1]
             print(f"tune: trial {int(trial.trial_id)} failed: {reason}", file=sys.stderr)
         super().on_trial_end(trial)
-        self._heard(self.oracle.get_trial(trial.trial_id), None)
 
     def _populate_initial_space(self) -> None:
         # KerasTuner would build models to discover the space, which we know.
