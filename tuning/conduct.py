@@ -22,7 +22,7 @@ from ser_keras.training import split_corpus
 from ser_keras.tuning import comparison, distribution, oracles, trials
 from ser_keras.tuning.progress import Progress
 from ser_keras.tuning.report import tuning_report
-from ser_keras.tuning.search import Material, Search, SearchTuner, fingerprint, prepare
+from ser_keras.tuning.search import Material, Search, SearchTuner, fingerprint, number, prepare
 
 SEARCH_FILE = "search.json"
 SPLIT_FILE = "split.csv"
@@ -79,7 +79,7 @@ def search(
     def ended(trial: Any) -> None:
         found = trials.rows(what, oracle.trials.values())
         trials.write(what, found, out)
-        row = next(row for row in found if row["trial"] == int(trial.trial_id))
+        row = next(row for row in found if row["trial"] == number(trial))
         trials.write_hparams(what, row, out)
         progress.ended(row, found)
 

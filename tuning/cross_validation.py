@@ -168,6 +168,11 @@ class FoldTrainer:
         self.epochs_trained = 0
         self._model = VRNN.from_preset(preset, extracted.corpus.emotions, seed=protocol.seed)
         self._model.compile()
+        # A graph of the answer alone: `predict` would give attention and saliency as well.
+        model = self._model
+        answer = tf.function(lambda inputs: tf.argmax(model(inputs)["logits"], axis=-1))
+        inputs, _ = pipeline.batches(extracted, 1).element_spec
+        self._answer = answer.get_concrete_function(inputs)
         variables = [*self._model.variables, *self._model.optimizer.variables]
         self._beginning = [(variable, variable.numpy()) for variable in variables]
 
@@ -184,7 +189,7 @@ class FoldTrainer:
         epoch = tf.Variable(0, dtype=tf.int64)
         size = self.preset.optimization.batch_size
         self._model.adapt(pipeline.batches(heard, size))
-        answers = HeldOut(subset(self.extracted, held_out), self.protocol)
+        answers = HeldOut(subset(self.extracted, held_out), self._answer, self.protocol)
         history = self._model.fit(
             pipeline.batches(heard, size, shuffle=True, seed=self.protocol.seed, epoch=epoch),
             epochs=self.preset.optimization.epochs,
@@ -201,25 +206,19 @@ class HeldOut(keras.callbacks.Callback):
 
     Args:
         extracted: the utterances held out.
+        answer: inputs, as `pipeline.batches` gives them, to classes, int [B].
         protocol: how often, and what counts as better.
     """
 
-    def __init__(self, extracted: Extraction, protocol: Protocol) -> None:
+    def __init__(self, extracted: Extraction, answer: Any, protocol: Protocol) -> None:
         super().__init__()
+        self._answer = answer
         self.protocol = protocol
         self._batches = list(pipeline.batches(extracted, 256))
         self._labels = extracted.corpus.labels()
         self._classes = len(extracted.corpus.emotions)
         self._epochs: list[int] = []
         self._answers: list[tuple[float, float]] = []
-        self._answer: Any = None
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Trace the answering alone: `predict` would compute attention and saliency as well."""
-        model = self.model
-        self._answer = tf.function(
-            lambda inputs: tf.argmax(model(inputs)["logits"], axis=-1), reduce_retracing=True
-        )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Answer if it is time."""

@@ -151,7 +151,7 @@ class Resumable:
             if trial is not None and trial.trial_id not in self.end_order:
                 print(
                     f"tune: {tuner_id} has not been heard of for {self.lost_after:.0f} s; "
-                    f"trial {int(trial.trial_id)} is run again",
+                    f"trial {int(trial.trial_id) + 1} is run again",
                     file=sys.stderr,
                     flush=True,
                 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser_keras.tuning import trials
-from ser_keras.tuning.search import Search
+from ser_keras.tuning.search import Search, number
 
 
 class Progress:
@@ -38,7 +38,7 @@ class Progress:
 
     def told(self, trial: Any, line: str) -> None:
         """A trial has something to say."""
-        self._say(f"{self._name(int(trial.trial_id))}: {line}")
+        self._say(f"{self._name(number(trial))}: {line}")
 
     def ended(self, row: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> None:
         """A trial ended.
@@ -73,7 +73,7 @@ class Progress:
         return min(left, default=None)
 
     def _name(self, trial: int) -> str:
-        return f"trial {trial}" + (f" of 0 to {self.budget - 1}" if self.budget else "")
+        return f"trial {trial}" + (f" of {self.budget}" if self.budget else "")
 
     def _say(self, line: str) -> None:
         print(f"tune: {line}", file=sys.stderr, flush=True)

@@ -14,9 +14,9 @@ from ser_keras.tuning.importance import Importance, importances
 from ser_keras.tuning.search import Search
 
 OPTIMISM = (
-    "The best of several trials is partly the luckiest: its cross-validated accuracy is higher than "
-    "what the same settings reach on other recordings. Only the test part, on which nothing was "
-    "chosen, tells how good they are."
+    "The best of several trials is partly the luckiest: its cross-validated accuracy is higher "
+    "than what the same settings reach on other recordings. Only the test part, on which nothing "
+    "was chosen, tells how good they are."
 )
 
 
@@ -101,7 +101,7 @@ def _facts(
             (
                 f"The preset {search.run.preset.name}, cross-validated",
                 _with_std(first, objective),
-                f"trial 0; the best is {difference:+.1f} points from it",
+                f"trial 1; the best is {difference:+.1f} points from it",
             )
         )
     if comparison:

@@ -72,6 +72,11 @@ class Search:
         }
 
 
+def number(trial: Trial) -> int:
+    """A trial's number for people, from 1; KerasTuner counts from 0."""
+    return int(trial.trial_id) + 1
+
+
 class Fatal(SerKerasError, kt.errors.FatalError):
     """A mistake of the user's that no other trial would mend: the search ends with it."""
 
@@ -258,7 +263,7 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
         if trial.message:
             # The chief gets the numbers alone: the reason must be told here.
             reason = trial.message.strip().splitlines()[-1]
-            print(f"tune: trial {int(trial.trial_id)} failed: {reason}", file=sys.stderr)
+            print(f"tune: trial {number(trial)} failed: {reason}", file=sys.stderr)
         super().on_trial_end(trial)
 
     def _populate_initial_space(self) -> None:

@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from ser_keras.files import write_json, write_text
 from ser_keras.tuning.cross_validation import OBJECTIVES
-from ser_keras.tuning.search import Search
+from ser_keras.tuning.search import Search, number
 
 TRIALS_FILE = "trials.csv"
 BEST_FILE = "best.json"
@@ -26,12 +26,12 @@ STOPPED = "stopped after fold 1"
 def rows(search: Search, trials: Iterable[Any]) -> list[dict[str, Any]]:
     """KerasTuner's trials in the order they began, a flat dictionary each.
 
-    Keys: `trial`, `status`, a key per setting of the space, both accuracies (means over folds,
-    0..1; of a stopped trial estimates), each with `_std` over folds and `_fold_N`, `epochs` (where
-    the mean was best), `epochs_trained` (of all folds together) and `seconds`. None where there is
-    no such value.
+    Keys: `trial` (from 1), `status`, a key per setting of the space, both accuracies (means over
+    folds, 0..1; of a stopped trial estimates), each with `_std` over folds and `_fold_N`, `epochs`
+    (where the mean was best), `epochs_trained` (of all folds together) and `seconds`. None where
+    there is no such value.
     """
-    return [_row(search, trial) for trial in sorted(trials, key=lambda t: int(t.trial_id))]
+    return [_row(search, trial) for trial in sorted(trials, key=number)]
 
 
 def _row(search: Search, trial: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _row(search: Search, trial: Any) -> dict[str, Any]:
     found = {name: trial.metrics.get_last_value(name) for name in trial.metrics.metrics}
     stopped = trial.status == "COMPLETED" and bool(found.get("stopped_early"))
     row: dict[str, Any] = {
-        "trial": int(trial.trial_id),
+        "trial": number(trial),
         "status": STOPPED if stopped else trial.status.lower(),
         **{
             parameter.name: parameter.exact(values[parameter.name])
