@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_more_folds_than_speakers():
     [{"folds": 1}, {"by": "age"}, {"objective": "loss"}, {"patience": 0}, {"every": 0},
      {"seed": -1}],
 )  # fmt: skip
-def test_an_impossible_protocol(wrong: dict):
+def test_an_impossible_protocol(wrong: dict[str, Any]):
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Protocol(**wrong)
 
@@ -174,7 +175,7 @@ def test_what_is_held_out_is_never_seen_in_training(
     given = []
     usual = pipeline.batches
 
-    def spied(part: extraction.Extraction, *args, **kwargs):
+    def spied(part: extraction.Extraction, *args: Any, **kwargs: Any):
         given.append((kwargs.get("shuffle", False), set(part.corpus)))
         return usual(part, *args, **kwargs)
 
