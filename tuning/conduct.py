@@ -86,7 +86,7 @@ def search(
     oracle.on_begin, oracle.on_end = progress.begun, ended
     tuner = _tuner(what, material, oracle, out, progress)
     if oracle.end_order:
-        print(f"tune: {len(oracle.end_order)} trials have ended already", file=sys.stderr)
+        print(f"tune: {len(oracle.end_order)} trials ended in earlier calls", file=sys.stderr)
     if budget is None or len(oracle.end_order) < budget:
         _run(tuner) if address is None else distribution.serve(oracle, address)
     return _conclude(what, out, oracle, parts, test_seeds)

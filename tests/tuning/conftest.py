@@ -61,6 +61,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Replace training, and give the list of all folds that were begun."""
     InsteadOfTraining.begun = []
     monkeypatch.setattr(search_module, "FoldTrainer", InsteadOfTraining)
+    # There is no model whose graphs would have to go, and looking for them takes half a second.
+    monkeypatch.setattr(search_module.keras.backend, "clear_session", lambda: None)
     return InsteadOfTraining.begun
 
 

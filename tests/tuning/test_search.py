@@ -21,6 +21,7 @@ from ser_keras import presets
 from ser_keras.commands import options
 from ser_keras.errors import ConfigurationError
 from ser_keras.tuning import conduct, oracles
+from ser_keras.tuning import search as search_module
 from ser_keras.tuning.search import Search
 from tests.tuning.conftest import SPACE, formula
 
@@ -47,12 +48,12 @@ def without_time(out: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("algorithm", oracles.ALGORITHMS)
 def test_same_seed_same_trials(algorithm: str, make_search: MakeSearch, tmp_path: Path):
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
-        conduct.search(make_search(seed, algorithm=algorithm), tmp_path / name, budget=8)
+        conduct.search(make_search(seed, algorithm=algorithm), tmp_path / name, budget=4)
     assert without_time(tmp_path / "one") == without_time(tmp_path / "again")
-    assert len(settings(tmp_path / "one")) == 8
+    assert len(settings(tmp_path / "one")) == 4
     # But for the preset itself, not even shifted by one, as those of neighbouring seeds are in
     # KerasTuner. Bayesian search may come to the same optimum in the end.
-    assert not set(settings(tmp_path / "one")[1:4]) & set(settings(tmp_path / "other")[1:4])
+    assert not set(settings(tmp_path / "one")[1:3]) & set(settings(tmp_path / "other")[1:3])
 
 
 class Killed(BaseException):
@@ -69,7 +70,8 @@ def test_killed_whenever_the_state_is_written(
 ):
     """A kill right before and right after every single write of the state, and the same again."""
     search = make_search(algorithm=algorithm)
-    conduct.search(search, tmp_path / "whole", budget=6)
+    budget = 4 if algorithm == "bayesian" else 6  # it takes seconds to think of a trial
+    conduct.search(search, tmp_path / "whole", budget=budget)
     whole = Counter(begun)
     begun.clear()
 
@@ -93,7 +95,7 @@ def test_killed_whenever_the_state_is_written(
         writes["left"] = 3 + kills % 3
         before = len(begun)
         try:
-            conduct.search(search, tmp_path / "killed", budget=6)
+            conduct.search(search, tmp_path / "killed", budget=budget)
         except Killed:
             kills += 1
             # A kill in the middle of KerasTuner's lock leaves it taken: here as in a new process.
@@ -107,7 +109,7 @@ def test_killed_whenever_the_state_is_written(
         break
     else:
         pytest.fail("did not come to an end")
-    assert kills > 5
+    assert kills >= budget
     assert without_time(tmp_path / "killed") == without_time(tmp_path / "whole")
     assert set(begun) == set(whole)
 
@@ -239,8 +241,6 @@ def test_a_trial_that_fails_is_told_and_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from ser_keras.tuning import search as search_module
-
     class Failing(search_module.FoldTrainer):  # type: ignore[misc, valid-type]
         def fold(self, training: Any, held_out: Any) -> Any:
             if len(begun) == 2:
@@ -258,8 +258,6 @@ def test_a_trial_that_fails_is_told_and_others_go_on(
 def test_three_failures_in_a_row_end_the_search(
     make_search: MakeSearch, begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from ser_keras.tuning import search as search_module
-
     def fail(self: Any, training: Any, held_out: Any) -> Any:
         raise MemoryError("no room at all")
 
@@ -270,11 +268,11 @@ def test_three_failures_in_a_row_end_the_search(
 
 def tune(manifest: Path, out: Path, tiny_settings: dict[str, Any], *more: str) -> list[str]:
     space = out.parent / "space.toml"
-    space.write_text("recognition_units = { values = [4, 6, 8, 10] }\n")
+    space.write_text("recognition_units = { values = [4, 6, 8] }\n")
     return [
         *(sys.executable, "-m", "ser_keras.cli", "tune"),
         *("--corpus", "manifest", "--data", str(manifest), "--space", str(space)),
-        *("--folds", "2", "--budget", "4", "--out", str(out), "--no-prune"),
+        *("--folds", "2", "--budget", "3", "--out", str(out), "--no-prune"),
         *(word for key, value in tiny_settings.items() for word in ("--set", f"{key}={value}")),
         *more,
     ]
@@ -290,20 +288,19 @@ def test_killed_by_the_system_in_the_middle_of_a_trial(
         told = []
         for line in process.stderr:
             told.append(line)
-            if line.startswith("tune: trial 3 of 4: fold 1"):
+            if line.startswith("tune: trial 2 of 3: fold 1"):
                 process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL, "".join(told)
     before = rows(out)
-    assert [row["status"] for row in before] == ["completed", "completed"]
-    running = next(line for line in told if line.startswith("tune: trial 3 of 4: recognition"))
+    assert [row["status"] for row in before] == ["completed"]
+    running = next(line for line in told if line.startswith("tune: trial 2 of 3: recognition"))
 
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert again.stdout == f"{out / 'best.json'}\n"
-    assert "2 trials have ended already" in again.stderr
+    assert "1 trials ended in earlier calls" in again.stderr
     assert "trial 1 of" not in again.stderr
-    assert "trial 2 of" not in again.stderr
     assert running in again.stderr  # the same settings, from the beginning
-    assert rows(out)[:2] == before
-    assert [row["status"] for row in rows(out)] == ["completed"] * 4
-    assert {row["recognition_units"] for row in rows(out)} == {"4", "6", "8", "10"}
+    assert rows(out)[:1] == before
+    assert [row["status"] for row in rows(out)] == ["completed"] * 3
+    assert {row["recognition_units"] for row in rows(out)} == {"4", "6", "8"}
