@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ser_keras.configuration import Optimization
 from ser_keras.files import replacing, write_text
 
 BACKUP_EVERY = 10.0  # seconds
@@ -86,6 +88,28 @@ def _backups(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.weights.h5"))
 
 
+class CosineSchedule(keras.callbacks.Callback):
+    """Let the learning rate fall along half a cosine, from the optimiser's own to nearly nothing.
+
+    By epochs, so that a resumed run has the rates of the uninterrupted one.
+
+    Args:
+        learning_rate: at the beginning.
+        epochs: after which it would be 0.
+    """
+
+    def __init__(self, learning_rate: float, epochs: int) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the epoch's rate: that of its middle."""
+        phase = math.pi * (epoch + 0.5) / self.epochs
+        rate = self.learning_rate * 0.5 * (1.0 + math.cos(phase))
+        self.model.optimizer.learning_rate.assign(rate)
+
+
 class HistoryFile(keras.callbacks.Callback):
     """Write every epoch's metrics to a CSV, without the epochs that a resumed run repeats."""
 
@@ -155,9 +179,13 @@ class Progress(keras.callbacks.Callback):
         )
 
 
-def for_training(folder: Path, label: str, seed: int, epoch: tf.Variable) -> list[Any]:
+def for_training(
+    folder: Path, label: str, seed: int, epoch: tf.Variable, optimization: Optimization
+) -> list[Any]:
     """All callbacks of a training run that leaves its files in `folder`."""
+    schedule = CosineSchedule(optimization.learning_rate, optimization.epochs)
     return [
+        *([schedule] if optimization.schedule == "cosine" else []),
         RepeatableEpochs(seed, epoch),
         HistoryFile(folder / "history.csv"),
         keras.callbacks.TensorBoard(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ import tensorflow_probability as tfp
 from keras import ops
 
 from ser_keras import saliency
+from ser_keras.convolution import PatchDecoder, PatchEncoder
+from ser_keras.errors import ConfigurationError
 from ser_keras.lstm import LSTMCell
 
 tfd = tfp.distributions
@@ -86,7 +88,15 @@ class VRNNCell(keras.layers.Layer):
         generation_dropout: dropout on g_t where its affine layer reads it.
         classification_dropout: dropout on k_t where its affine layer reads it.
         attention: False samples everything at every instant (the ablation).
-        seed: of dropout and of the latent samples.
+        patch: frames and bands of an observation that is a patch of a spectrogram, for the next
+            three; frames × bands is D.
+        recognition_channels: of the convolutions that the recognition LSTM reads x_t through; none
+            reads x_t itself, as the paper's model does.
+        generation_channels: of the transposed convolutions that make the likelihood; none makes it
+            by an affine layer, as the paper's model does.
+        embedding_units: values that the convolutions sum a patch up by.
+        initial_log_scale: log σ_t of the posterior before training.
+        seed: of initial weights, dropout and the latent samples.
 
     Call arguments:
         inputs: standardised observation X_t, float32 [B, D].
@@ -109,6 +119,11 @@ class VRNNCell(keras.layers.Layer):
         generation_dropout: float = 0.3,
         classification_dropout: float = 0.1,
         attention: bool = True,
+        patch: Sequence[int] | None = None,
+        recognition_channels: Sequence[int] = (),
+        generation_channels: Sequence[int] = (),
+        embedding_units: int = 96,
+        initial_log_scale: float = 0.0,
         seed: int | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -127,11 +142,21 @@ class VRNNCell(keras.layers.Layer):
         self.generation_dropout = generation_dropout
         self.classification_dropout = classification_dropout
         self.attention = attention
+        self.patch = tuple(patch or ())
+        if (recognition_channels or generation_channels) and not self.patch:
+            raise ConfigurationError(
+                "channels: convolutions need patches; found observations without frames, "
+                "expected features with statistics=()"
+            )
+        self.recognition_channels = tuple(recognition_channels)
+        self.generation_channels = tuple(generation_channels)
+        self.embedding_units = embedding_units
+        self.initial_log_scale = initial_log_scale
         self.seed = seed
         self.sample_latent: bool | None = None  # None: sample while training only
 
         # Seeds of their own make initial weights and noise repeatable whatever else is drawn.
-        seeds = iter(np.random.SeedSequence(seed).generate_state(13).tolist())
+        seeds = iter(np.random.SeedSequence(seed).generate_state(14).tolist())
         policy = self.lstm_policy
         self.recognition = _lstm(recognition_units, seeds, dtype=policy, name="recognition")
         self.generation = _lstm(generation_units, seeds, dtype=policy, name="generation")
@@ -139,12 +164,23 @@ class VRNNCell(keras.layers.Layer):
             classification_units, seeds, dtype=policy, name="classification"
         )
         self.posterior = _affine(2 * latent_size, seeds, name="posterior")
-        self.likelihood = _affine(2 * observation_size, seeds, name="likelihood")
+        self.likelihood = (
+            PatchDecoder(self.patch, generation_channels, next(seeds), name="likelihood")
+            if generation_channels
+            else _affine(2 * observation_size, seeds, name="likelihood")
+        )
         self.class_logits = _affine(classes, seeds, name="class_logits")
         self.drop_recognition = keras.layers.Dropout(recognition_dropout, seed=next(seeds))
         self.drop_generation = keras.layers.Dropout(generation_dropout, seed=next(seeds))
         self.drop_classification = keras.layers.Dropout(classification_dropout, seed=next(seeds))
         self.seed_generator = keras.random.SeedGenerator(next(seeds))
+        self.encoder = (
+            PatchEncoder(
+                self.patch, recognition_channels, embedding_units, next(seeds), name="encoder"
+            )
+            if recognition_channels
+            else None
+        )
 
         self.sizes = Step.sizes(observation_size, latent_size, classes)
         self.output_size = sum(self.sizes)
@@ -160,14 +196,26 @@ class VRNNCell(keras.layers.Layer):
         ]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the weights of the three LSTMs and the three affine layers."""
+        """Create the weights of the three LSTMs and of what lies before and after them."""
         batch = input_shape[0]
-        self.recognition.build((batch, self.observation_size))
+        if self.encoder is None:
+            self.recognition.build((batch, self.observation_size))
+        else:
+            self.encoder.build((batch, self.observation_size))
+            self.recognition.build((batch, self.embedding_units))
         self.posterior.build((batch, self.recognition_units))
         self.generation.build((batch, self.latent_size))
         self.likelihood.build((batch, self.generation_units))
         self.classification.build((batch, self.latent_size))
         self.class_logits.build((batch, self.classification_units))
+        log_scales = np.full(self.latent_size, self.initial_log_scale, np.float32)
+        self.posterior.bias.assign(
+            np.concatenate([np.zeros(self.latent_size, np.float32), log_scales])
+        )
+        # Divides the logits when training is over; `calibration.calibrate` sets it.
+        self.temperature = self.add_weight(
+            name="temperature", shape=(), initializer="ones", trainable=False
+        )
         self.built = True
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
@@ -198,7 +246,8 @@ class VRNNCell(keras.layers.Layer):
             attention = ops.ones_like(observation)
         sampled = saliency.sample_observation(observation, prediction, attention)
 
-        hidden, lstm_states[0:2] = self.recognition(sampled, lstm_states[0:2])
+        heard = sampled if self.encoder is None else self.encoder(sampled)
+        hidden, lstm_states[0:2] = self.recognition(heard, lstm_states[0:2])
         hidden = self.drop_recognition(hidden, training=training)
         posterior_mean, posterior_log_scale = gaussian_parameters(self.posterior(hidden))
         latent = self._latent(posterior_mean, posterior_log_scale, training)
@@ -210,6 +259,8 @@ class VRNNCell(keras.layers.Layer):
         hidden, lstm_states[4:6] = self.classification(latent, lstm_states[4:6])
         hidden = self.drop_classification(hidden, training=training)
         logits = self.class_logits(hidden)
+        if not training:
+            logits = logits / self.temperature
 
         step = Step(
             attention,
@@ -256,6 +307,11 @@ class VRNNCell(keras.layers.Layer):
             "generation_dropout": self.generation_dropout,
             "classification_dropout": self.classification_dropout,
             "attention": self.attention,
+            "patch": self.patch,
+            "recognition_channels": self.recognition_channels,
+            "generation_channels": self.generation_channels,
+            "embedding_units": self.embedding_units,
+            "initial_log_scale": self.initial_log_scale,
             "seed": self.seed,
             "dtype": keras.dtype_policies.serialize(self.lstm_policy),
         }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ser_keras.augmentation import Augmentation
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 
@@ -29,8 +30,18 @@ class Architecture:
     generation_dropout: float = 0.3
     classification_dropout: float = 0.1
     attention: bool = True
+    # The convolutional VRNN, for features without statistics: see `VRNNCell`.
+    recognition_channels: tuple[int, ...] = ()
+    generation_channels: tuple[int, ...] = ()
+    embedding_units: int = 96
+    initial_log_scale: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in ("recognition_channels", "generation_channels"):
+            # JSON has lists only; a tuple keeps equal settings equal and hashable.
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            channels = getattr(self, name)
+            _require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
         for name, value in dataclasses.asdict(self).items():
             if name.endswith(("_units", "_size")):
                 _require(value >= 1, name, value, "at least 1")
@@ -46,6 +57,7 @@ class Objective:
     classification_weight: float = 50.0  # λ2
     kl_weight: float = 1.0  # β
     class_term: str = "last"  # "last": at the end of each utterance; "every": at every instant
+    label_smoothing: float = 0.0  # share of the true label that is spread over all classes
 
     def __post_init__(self) -> None:
         for name in ("generation_weight", "classification_weight", "kl_weight"):
@@ -53,6 +65,8 @@ class Objective:
         _require(
             self.class_term in ("last", "every"), "class_term", self.class_term, '"last" or "every"'
         )
+        smoothing = self.label_smoothing
+        _require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -65,26 +79,35 @@ class Optimization:
     epsilon: float = 1e-10
     batch_size: int = 256
     epochs: int = 200
+    schedule: str = "constant"  # "cosine": the learning rate falls to nothing over the epochs
+    weight_decay: float = 0.0  # AdamW's, decoupled
+    weight_average: float = 0.0  # momentum of the average of weights that training ends with
 
     def __post_init__(self) -> None:
         known = ("rmsprop", "adam", "adamw")
         _require(self.optimizer in known, "optimizer", self.optimizer, f"one of {', '.join(known)}")
         for name in ("learning_rate", "epsilon"):
             _require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
-        _require(0.0 <= self.rho < 1.0, "rho", self.rho, "at least 0 and below 1")
+        schedules = ("constant", "cosine")
+        _require(self.schedule in schedules, "schedule", self.schedule, '"constant" or "cosine"')
+        for name in ("rho", "weight_average"):
+            value = getattr(self, name)
+            _require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
+        _require(self.weight_decay >= 0.0, "weight_decay", self.weight_decay, "0 or more")
         for name in ("batch_size", "epochs"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A complete setting: features, architecture, objective and optimisation."""
+    """A complete setting: features, architecture, objective, optimisation and augmentation."""
 
     name: str = "custom"
     features: FeatureSpec = field(default_factory=FeatureSpec)
     architecture: Architecture = field(default_factory=Architecture)
     objective: Objective = field(default_factory=Objective)
     optimization: Optimization = field(default_factory=Optimization)
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def to_dict(self) -> dict[str, Any]:
         """A nested dictionary that JSON can hold."""
@@ -106,6 +129,7 @@ class Preset:
                 architecture=Architecture(**values.get("architecture", {})),
                 objective=Objective(**values.get("objective", {})),
                 optimization=Optimization(**values.get("optimization", {})),
+                augmentation=Augmentation(**values.get("augmentation", {})),
             )
         except TypeError as error:
             raise ConfigurationError(f"preset {values['name']!r}: {error}") from error
@@ -134,7 +158,7 @@ class Preset:
         return dataclasses.replace(self, **parts)
 
 
-_PARTS = ("features", "architecture", "objective", "optimization")
+_PARTS = ("features", "architecture", "objective", "optimization", "augmentation")
 
 
 def _field_types(part: type) -> dict[str, Any]:
@@ -150,7 +174,8 @@ def _convert(name: str, value: Any, to: Any) -> Any:
         _require(value.lower() in words, name, value, "true or false")
         return words[value.lower()]
     if typing.get_origin(to) is tuple:
-        return tuple(word for word in value.split(",") if word)
+        words_type = int if typing.get_args(to)[0] is int else str
+        return tuple(words_type(word) for word in value.split(",") if word)
     if value.lower() == "none" and type(None) in typing.get_args(to):
         return None
     number = int if to is int else float

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ser_keras import pipeline, provenance
+from ser_keras.calibration import expected_calibration_error
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.extraction import Extraction, extract_corpus, usable
 from ser_keras.files import write_text
@@ -47,6 +48,8 @@ class Evaluation:
         attention_similarity: Figure 2.
         nll_per_instant: −log N(X_{t+1}; …) per predicted instant, in nats.
         kl_per_instant: KL per instant, in nats.
+        expected_calibration_error: of the probabilities at the last instants.
+        temperature: that the model divides its logits by.
         versions: of everything that can change a number.
         predictions: a row per utterance, what `predictions.csv` holds.
     """
@@ -69,6 +72,8 @@ class Evaluation:
     attention_similarity: list[list[float]]
     nll_per_instant: float
     kl_per_instant: float
+    expected_calibration_error: float
+    temperature: float
     versions: dict[str, str]
     predictions: list[dict[str, Any]] = field(repr=False)
 
@@ -145,6 +150,8 @@ def evaluate(
         ).tolist(),
         nll_per_instant=_ratio(terms["generation_nll"] * count, np.sum(instants - 1)),
         kl_per_instant=_ratio(terms["kl"] * count, np.sum(instants)),
+        expected_calibration_error=expected_calibration_error(outputs["probabilities"], labels),
+        temperature=float(model.cell.temperature.numpy()),
         versions=provenance.versions(),
         predictions=_rows(extracted, outputs, model.classes),
     )

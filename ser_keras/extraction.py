@@ -12,12 +12,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ser_keras.augmentation import NONE, Augmentation
 from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.feature_cache import FeatureCache, hash_file
 from ser_keras.features import FeatureSpec
-from ser_keras.workers import Observed, Part, observe_here, observe_in_processes
+from ser_keras.workers import Observed, Part, Task, observe_here, observe_in_processes
 
 DECODERS = ("soundfile", "tensorflow-io")
 FRONTENDS = ("librosa", "tensorflow")
@@ -53,6 +54,7 @@ def extract_corpus(
     progress: bool = True,
     decoder: str = "soundfile",
     frontend: str = "librosa",
+    augmentation: Augmentation = NONE,
 ) -> Extraction:
     """Extract the observations of all utterances of a corpus.
 
@@ -67,29 +69,40 @@ def extract_corpus(
         decoder: "soundfile", or "tensorflow-io" to decode and resample in a tf.data graph, which
             needs `pip install 'ser-keras[io]'`.
         frontend: "librosa", or "tensorflow" for its twin, `ser_keras.frontend.Frontend`.
+        augmentation: of a training part: the corpus is followed by so many varied copies of it,
+            made with soundfile and librosa alone.
 
     Raises:
         ConfigurationError: an option is not known, or tensorflow-io cannot be used.
     """
     _check_options(decoder, frontend, workers)
-    parts = [Part(utterance.path, utterance.start, utterance.end) for utterance in corpus]
+    copies = range(augmentation.copies + 1)
+    if augmentation.copies:
+        _check_augmentation(decoder, frontend)
+        corpus = corpus.subset([index for _ in copies for index in range(len(corpus))])
+    number = len(corpus) // len(copies)
+    parts = [
+        Part(utterance.path, utterance.start, utterance.end, index // max(number, 1))
+        for index, utterance in enumerate(corpus)
+    ]
+    task = Task(spec, augmentation)
     shelf = _open_cache(cache, {"spec": spec.to_dict(), "decoder": decoder, "frontend": frontend})
     outcomes: dict[int, Observed | AudioError] = {}
     with _progress_bar(progress) as bar:
-        task = bar.add_task("Extracting features", total=len(parts))
-        keys = _keys(parts, shelf)
+        shown = bar.add_task("Extracting features", total=len(parts))
+        keys = _keys(parts, augmentation, shelf)
         for index, key in enumerate(keys):
             if shelf and key and (entry := shelf.read(key, spec.observation_shape)):
                 outcomes[index] = Observed(*entry)
-        bar.update(task, completed=len(outcomes))
+        bar.update(shown, completed=len(outcomes))
         missing = [index for index in range(len(parts)) if index not in outcomes]
         todo = [parts[index] for index in missing]
-        for position, outcome in _observe(todo, spec, workers, decoder, frontend):
+        for position, outcome in _observe(todo, task, workers, decoder, frontend):
             index = missing[position]
             outcomes[index] = outcome
             if shelf and (key := keys[index]) and isinstance(outcome, Observed):
                 shelf.write(key, outcome.observations, outcome.duration)
-            bar.advance(task)
+            bar.advance(shown)
     return _collect(corpus, outcomes)
 
 
@@ -103,7 +116,7 @@ def usable(extraction: Extraction, what: str) -> Extraction:
     Raises:
         CorpusError: nothing is left.
     """
-    for utterance, reason in extraction.failed:
+    for utterance, reason in dict.fromkeys(extraction.failed):  # copies fail as their original
         print(f"{what}: skipped {utterance.path}: {reason}", file=sys.stderr)
     if extraction.skipped_short:
         count = len(extraction.skipped_short)
@@ -124,6 +137,14 @@ def _check_options(decoder: str, frontend: str, workers: int | None) -> None:
         raise ConfigurationError(f"workers is {workers}, expected at least 1")
 
 
+def _check_augmentation(decoder: str, frontend: str) -> None:
+    if (decoder, frontend) != ("soundfile", "librosa"):
+        raise ConfigurationError(
+            f"augmentation: found decoder {decoder!r} and frontend {frontend!r}, "
+            "expected 'soundfile' and 'librosa'"
+        )
+
+
 def _open_cache(
     cache: str | os.PathLike[str] | bool | None, options: dict[str, object]
 ) -> FeatureCache | None:
@@ -133,7 +154,9 @@ def _open_cache(
     return FeatureCache(directory, options)
 
 
-def _keys(parts: Sequence[Part], cache: FeatureCache | None) -> list[str | None]:
+def _keys(
+    parts: Sequence[Part], augmentation: Augmentation, cache: FeatureCache | None
+) -> list[str | None]:
     """Name each part's entry in the cache; None for a file that cannot be read."""
     hashes: dict[Path, str | None] = {}
     for part in parts:
@@ -142,8 +165,14 @@ def _keys(parts: Sequence[Part], cache: FeatureCache | None) -> list[str | None]
                 hashes[part.path] = hash_file(part.path)
             except OSError:  # said, with its reason, by whoever decodes the file
                 hashes[part.path] = None
+    ranges = augmentation.to_dict()
+    del ranges["copies"]  # more copies leave the first ones as they are
+
+    def variation(part: Part) -> dict[str, object] | None:
+        return {"copy": part.copy, **ranges} if part.copy else None
+
     return [
-        cache.key(content, part.start, part.end)
+        cache.key(content, part.start, part.end, variation(part))
         if cache and (content := hashes[part.path])
         else None
         for part in parts
@@ -151,18 +180,18 @@ def _keys(parts: Sequence[Part], cache: FeatureCache | None) -> list[str | None]
 
 
 def _observe(
-    parts: Sequence[Part], spec: FeatureSpec, workers: int | None, decoder: str, frontend: str
+    parts: Sequence[Part], task: Task, workers: int | None, decoder: str, frontend: str
 ) -> Iterator[tuple[int, Observed | AudioError]]:
     """Choose who extracts; yields each part's index with its outcome, in any order."""
     if (decoder, frontend) != ("soundfile", "librosa"):
         # TensorFlow takes seconds to import and is not needed otherwise.
         from ser_keras.graph_extraction import observe_in_graph
 
-        return observe_in_graph(parts, spec, decoder, frontend)
+        return observe_in_graph(parts, task.spec, decoder, frontend)
     count = min(workers or _cores(), len(parts))
     if count < 2 or len(parts) < WORTH_PROCESSES:
-        return observe_here(parts, spec)
-    return observe_in_processes(parts, spec, count)
+        return observe_here(parts, task)
+    return observe_in_processes(parts, task, count)
 
 
 def _cores() -> int:

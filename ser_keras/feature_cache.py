@@ -53,9 +53,17 @@ class FeatureCache:
         libraries = {name: version(name) for name in LIBRARIES}
         self._options = {"algorithm": ALGORITHM, "libraries": libraries, **options}
 
-    def key(self, content: str, start: float | None, end: float | None) -> str:
-        """Name the entry of a part, in seconds, of a file of that hash."""
+    def key(
+        self,
+        content: str,
+        start: float | None,
+        end: float | None,
+        variation: dict[str, Any] | None = None,
+    ) -> str:
+        """Name the entry of a part, in seconds, of a file of that hash, as it is or varied."""
         origin = {"content": content, "start": start, "end": end, **self._options}
+        if variation:
+            origin["variation"] = variation
         return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
     def read(self, key: str, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from ser_keras import presets
+from ser_keras import presets, shipped
 from ser_keras.errors import ConfigurationError
 from ser_keras.files import replacing
 from ser_keras.vrnn import VRNN
@@ -29,19 +29,20 @@ def load(name: str | os.PathLike[str]) -> VRNN:
     """A trained model.
 
     Args:
-        name: the folder of a run, or a `.keras` file.
+        name: the folder of a run, a `.keras` file, or a preset whose weights come with the package.
 
     Raises:
         ConfigurationError: there is no model of that name, or the file holds something else.
     """
-    path = Path(name)
+    path = shipped.path(str(name)) or Path(name)
     if path.is_dir():
         path = path / MODEL_FILE
     if not path.is_file():
-        known = "a preset has no trained weights" if str(name) in presets.names() else "not found"
+        unknown = str(name) not in presets.names()
+        reason = "not found" if unknown else "this preset comes without trained weights"
         raise ConfigurationError(
-            f"model {name}: {known}; expected the folder of a run that holds {MODEL_FILE}, "
-            "or a .keras file"
+            f"model {name}: {reason}; expected the folder of a run that holds {MODEL_FILE}, "
+            f"a .keras file, or one of {', '.join(shipped.names())}"
         )
     try:
         model = keras.saving.load_model(path)

@@ -68,11 +68,20 @@ def terms(
 
     if objective.class_term == "last":
         logits = last_instant(steps.logits, instants)
-        classification = -tfd.Categorical(logits=logits).log_prob(labels)
+        classification = _cross_entropy(logits, labels, objective.label_smoothing)
     else:
-        log_probability = tfd.Categorical(logits=steps.logits).log_prob(labels[:, tf.newaxis])
-        classification = -_sum_where(log_probability, valid)
+        costs = _cross_entropy(steps.logits, labels[:, tf.newaxis], objective.label_smoothing)
+        classification = _sum_where(costs, valid)
     return Terms(generation, kl, classification)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Of [..., C] and labels [...]; a share of each label is spread evenly over all classes."""
+    cost = -tfd.Categorical(logits=logits).log_prob(labels)
+    if smoothing:
+        spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        cost = (1.0 - smoothing) * cost + smoothing * spread
+    return cost
 
 
 def _sum_where(values: Tensor, valid: Tensor) -> Tensor:

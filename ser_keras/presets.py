@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ser_keras.configuration import Architecture, Preset
+import dataclasses
+
+from ser_keras.augmentation import Augmentation
+from ser_keras.configuration import Architecture, Objective, Optimization, Preset
 from ser_keras.errors import ConfigurationError
+from ser_keras.features import FeatureSpec
 
 # Section 3.2: 512, 256, 512 hidden units, 20 latent variables, dropout 0.3, 0.3, 0.1.
 RAVDESS = Preset(
@@ -33,7 +37,77 @@ IEMOCAP = Preset(
     ),
 )
 
-_PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP)}
+# Patches of 64 frames of 64 bands, about a second, of which half is new; chosen in docs/study.md.
+_PATCHES = FeatureSpec(
+    kind="log-mel",
+    sample_rate=16000,
+    window=63 * 256 / 16000,
+    hop=32 * 256 / 16000,
+    mel_bands=64,
+    fft_size=1024,
+    frame_hop=256,
+    statistics=(),
+    top_db=None,
+)
+
+CONVOLUTIONAL = Preset(
+    name="convolutional",
+    features=_PATCHES,
+    architecture=Architecture(
+        recognition_units=96,
+        generation_units=96,
+        classification_units=96,
+        latent_size=48,
+        recognition_dropout=0.3,
+        generation_dropout=0.1,
+        classification_dropout=0.3,
+        recognition_channels=(16, 32, 64, 64),
+        generation_channels=(8, 16, 16, 24),
+        embedding_units=96,
+        initial_log_scale=-3.0,
+    ),
+    objective=Objective(
+        generation_weight=2.5e-5,
+        classification_weight=1.0,
+        kl_weight=1e-5,
+        class_term="last",
+        label_smoothing=0.1,
+    ),
+    optimization=Optimization(
+        optimizer="adamw",
+        learning_rate=0.001,
+        epsilon=1e-7,
+        batch_size=16,
+        epochs=10,
+        schedule="cosine",
+        weight_decay=0.02,
+        weight_average=0.998,
+    ),
+    augmentation=Augmentation(copies=8),
+)
+
+# For edge devices: under 100,000 parameters, and filters small enough to travel with them.
+TINY = Preset(
+    name="tiny",
+    features=dataclasses.replace(_PATCHES, mel_bands=40, fft_size=512),
+    architecture=dataclasses.replace(
+        CONVOLUTIONAL.architecture,
+        recognition_units=48,
+        generation_units=32,
+        classification_units=48,
+        latent_size=24,
+        recognition_dropout=0.1,
+        classification_dropout=0.1,
+        recognition_channels=(8, 16, 32, 48),
+        generation_channels=(4, 8, 8, 12),
+        embedding_units=48,
+    ),
+    objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
+    optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),
+    augmentation=CONVOLUTIONAL.augmentation,
+)
+
+_PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY)}
 
 
 def names() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from ser_keras import callbacks, corpora, model_files, pipeline, presets, provenance, splits
+from ser_keras.calibration import calibrate
 from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
@@ -38,7 +39,7 @@ class TrainingRun:
         fold: which speakers or session are left out for the test part.
         test_fraction: share of the test part in a random split.
         validation_fraction: share of the training part that is only watched, for the learning
-            curves; nothing is chosen by it.
+            curves, and that the temperature is fitted on; nothing else is chosen by it.
         seed: of the split, the initial weights, the noise and the order of the utterances.
     """
 
@@ -94,7 +95,10 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     parts = split_corpus(run)
     _claim(out, run, parts)
     features = run.preset.features
-    training = usable(extract_corpus(parts["train"], features), "the training part")
+    training = usable(
+        extract_corpus(parts["train"], features, augmentation=run.preset.augmentation),
+        "the training part",
+    )
     epoch = tf.Variable(0, dtype=tf.int64)
     batch_size = run.preset.optimization.batch_size
     data = pipeline.batches(training, batch_size, shuffle=True, seed=run.seed, epoch=epoch)
@@ -115,8 +119,10 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         epochs=run.preset.optimization.epochs,
         shuffle=False,  # the pipeline does
         verbose=0,
-        callbacks=callbacks.for_training(out, label, run.seed, epoch),
+        callbacks=callbacks.for_training(out, label, run.seed, epoch, run.preset.optimization),
     )
+    if validation is not None:
+        calibrate(model, validation)
     model_files.save(model, out / model_files.MODEL_FILE)
     shutil.rmtree(out / "backup", ignore_errors=True)
     return model

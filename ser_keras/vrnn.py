@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras import objective as eq5
-from ser_keras import presets
+from ser_keras import presets, shipped
 from ser_keras.cell import Step, VRNNCell
 from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.errors import ConfigurationError
@@ -76,6 +76,7 @@ class VRNN(keras.Model):
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
             classes=len(self.classes),
+            patch=None if self.features.statistics else self.features.observation_shape,
             seed=seed,
             dtype=self.dtype_policy,
             name="cell",
@@ -102,19 +103,30 @@ class VRNN(keras.Model):
 
     @classmethod
     def from_preset(
-        cls, name: str | Preset, classes: Sequence[str], seed: int | None = None, **settings: Any
+        cls,
+        name: str | Preset,
+        classes: Sequence[str] | None = None,
+        seed: int | None = None,
+        **settings: Any,
     ) -> VRNN:
-        """A new model from a preset.
+        """A model from a preset: a new one, or the trained one that comes with the package.
 
         Args:
             name: of the preset, or the preset itself.
-            classes: names of the emotions.
+            classes: names of the emotions of a new model; None loads the preset's trained weights,
+                whose emotions are RAVDESS's.
             seed: of initial weights, dropout and latent samples.
             **settings: fields of the preset to replace, such as `attention=False`.
 
         Raises:
-            ConfigurationError: unknown preset or setting.
+            ConfigurationError: unknown preset or setting; no classes where there are no trained
+                weights: for most presets, and wherever a setting is replaced.
         """
+        if classes is None and not isinstance(name, Preset) and not settings:
+            trained: VRNN = shipped.load(name)
+            return trained
+        if classes is None:
+            raise ConfigurationError("classes: found none, expected the names of the emotions")
         preset = name if isinstance(name, Preset) else presets.get(name)
         return cls(classes, preset.with_settings(settings), seed=seed)
 

@@ -20,11 +20,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 
 from ser_keras import audio, features
+from ser_keras.augmentation import NONE, Augmentation, vary
 from ser_keras.errors import AudioError
 from ser_keras.features import FeatureSpec
 
@@ -44,11 +45,32 @@ BOOTSTRAP = (
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a sound file, in seconds; None is the file's beginning or end."""
+    """A stretch of a sound file, in seconds; None is the file's beginning or end.
+
+    `copy` is the number of the varied copy that is wanted; 0 is the sound as it is.
+    """
 
     path: Path
     start: float | None = None
     end: float | None = None
+    copy: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is made of every part."""
+
+    spec: FeatureSpec
+    augmentation: Augmentation = NONE
+
+    def to_dict(self) -> dict[str, object]:
+        """All options in types that JSON has."""
+        return {"spec": self.spec.to_dict(), "augmentation": self.augmentation.to_dict()}
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> Task:
+        """The inverse of `to_dict`."""
+        return cls(FeatureSpec.from_dict(options["spec"]), Augmentation(**options["augmentation"]))
 
 
 @dataclass(frozen=True)
@@ -59,36 +81,36 @@ class Observed:
     duration: float
 
 
-def observe(part: Part, spec: FeatureSpec) -> Observed:
+def observe(part: Part, task: Task) -> Observed:
     """Extract one part's observations with librosa.
 
     Raises:
         AudioError: the part cannot be used.
     """
-    samples = audio.load(part.path, spec.sample_rate, part.start, part.end)
-    return Observed(features.extract(samples, spec), len(samples) / spec.sample_rate)
+    rate = task.spec.sample_rate
+    samples = audio.load(part.path, rate, part.start, part.end)
+    samples = vary(samples, rate, task.augmentation, part.copy)
+    return Observed(features.extract(samples, task.spec), len(samples) / rate)
 
 
-def observe_here(
-    parts: Sequence[Part], spec: FeatureSpec
-) -> Iterator[tuple[int, Observed | AudioError]]:
+def observe_here(parts: Sequence[Part], task: Task) -> Iterator[tuple[int, Observed | AudioError]]:
     """Extract parts one by one in this process; yields each part's index with its outcome."""
     for index, part in enumerate(parts):
         try:
-            yield index, observe(part, spec)
+            yield index, observe(part, task)
         except AudioError as error:
             yield index, error
 
 
 def observe_in_processes(
-    parts: Sequence[Part], spec: FeatureSpec, workers: int
+    parts: Sequence[Part], task: Task, workers: int
 ) -> Iterator[tuple[int, Observed | AudioError]]:
     """Extract parts in worker processes; yields each part's index with its outcome as they come.
 
     Raises:
         RuntimeError: a worker process does not start.
     """
-    team = [Worker(spec) for _ in range(workers)]
+    team = [Worker(task) for _ in range(workers)]
     numbered = enumerate(parts)
     outcomes: SimpleQueue[tuple[int, Observed | AudioError] | RuntimeError] = SimpleQueue()
 
@@ -127,8 +149,8 @@ def observe_in_processes(
 class Worker:
     """One worker process, started when it is first needed and again after it died."""
 
-    def __init__(self, spec: FeatureSpec) -> None:
-        self._spec = spec
+    def __init__(self, task: Task) -> None:
+        self._task = task
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._ahead: Part | None = None
@@ -182,7 +204,7 @@ class Worker:
         )
         requests, answers = _streams(process)
         try:
-            _send(requests, self._spec.to_dict())
+            _send(requests, self._task.to_dict())
             json.loads(answers.readline())
         except (OSError, ValueError) as error:
             status = _end(process)
@@ -201,20 +223,20 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 
 
 def serve() -> None:
-    """Be a worker: read a specification, then parts, from standard input until it is closed."""
+    """Be a worker: read a task, then parts, from standard input until it is closed."""
     # The caller ends its workers itself; without this, each would print a traceback on Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever a library prints must not end up among the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    spec = FeatureSpec.from_dict(json.loads(requests.readline()))
+    task = Task.from_dict(json.loads(requests.readline()))
     _send(answers, {"ready": True})
     for line in requests:
         request = json.loads(line)
-        part = Part(Path(request["path"]), request["start"], request["end"])
+        part = Part(Path(request.pop("path")), **request)
         try:
-            observed = observe(part, spec)
+            observed = observe(part, task)
         except AudioError as error:
             _send(answers, {"error": error.reason})
         except Exception as error:  # noqa: BLE001 - one recording must not end the others' extraction
@@ -237,7 +259,7 @@ def _send(stream: IO[bytes], message: dict[str, object]) -> None:
 
 
 def _request(stream: IO[bytes], part: Part) -> None:
-    _send(stream, {"path": str(part.path), "start": part.start, "end": part.end})
+    _send(stream, {**vars(part), "path": str(part.path)})
 
 
 def _receive(stream: IO[bytes], part: Part) -> Observed:

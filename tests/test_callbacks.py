@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from ser_keras import callbacks
-from ser_keras.configuration import Preset
+from ser_keras.configuration import Optimization, Preset
 from ser_keras.vrnn import VRNN
 
 
@@ -199,7 +199,9 @@ def test_progress_tells_now_and_then_and_the_last_epoch(
 
 def test_history_is_complete_before_the_backup(tmp_path: Path):
     """Killed between the two, a run resumes from an epoch that the history has."""
-    all_ = callbacks.for_training(tmp_path, "train", 0, tf.Variable(0, dtype=tf.int64))
+    all_ = callbacks.for_training(
+        tmp_path, "train", 0, tf.Variable(0, dtype=tf.int64), Optimization()
+    )
     kinds = [type(callback) for callback in all_]
     assert kinds.index(callbacks.HistoryFile) < kinds.index(callbacks.Backup)
     assert keras.callbacks.TensorBoard in kinds

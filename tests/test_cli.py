@@ -540,7 +540,7 @@ def test_a_pipe_is_heard_until_it_is_closed(trained_run: Path, synthetic_corpus:
     """A stretch that is not finite is told and taken for silence; what follows is heard."""
     samples, rate = soundfile.read(synthetic_corpus[0].path, dtype="float32")
     broken = np.concatenate([samples, np.full(100, np.nan, np.float32), samples])
-    command = [*SER_KERAS, "stream", "--model", trained_run, "-"]
+    command = [*SER_KERAS, "stream", "--model", str(trained_run), "-"]
     command += ["--rate", str(rate), "--encoding", "float32"]
     done = subprocess.run(
         command, input=broken.astype("<f4").tobytes(), capture_output=True, check=False

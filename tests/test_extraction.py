@@ -19,7 +19,7 @@ from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.extraction import Extraction, extract_corpus
 from ser_keras.features import FeatureSpec
-from ser_keras.workers import Part, Worker
+from ser_keras.workers import Part, Task, Worker
 
 SPEC = FeatureSpec(sample_rate=8000, window=0.5, hop=0.25, fft_size=512, mel_bands=64)
 
@@ -134,7 +134,7 @@ def test_scripts_without_a_guarded_main_part_may_use_processes(
 def test_a_worker_that_dies_or_hangs_costs_only_its_recording(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
-    worker = Worker(SPEC)
+    worker = Worker(Task(SPEC))
     first = worker.observe(Part(recordings[0]))
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
     # A pipe that nobody writes into: opening it never ends.
@@ -164,12 +164,12 @@ def test_an_interrupted_extraction_goes_on_where_it_was(
     observe = workers.observe
     decoded: list[Path] = []
 
-    def interrupted_once(part: Part, spec: FeatureSpec):
+    def interrupted_once(part: Part, task: Task):
         if len(decoded) == 2:
             decoded.append(Path("interrupted"))
             raise KeyboardInterrupt
         decoded.append(part.path)
-        return observe(part, spec)
+        return observe(part, task)
 
     monkeypatch.setattr(workers, "observe", interrupted_once)
     with pytest.raises(KeyboardInterrupt):

@@ -57,7 +57,7 @@ def test_a_missing_model_is_named(name: str, tmp_path: Path):
 
 
 def test_a_preset_is_not_a_trained_model():
-    with pytest.raises(ConfigurationError, match="a preset has no trained weights"):
+    with pytest.raises(ConfigurationError, match="this preset comes without trained weights"):
         model_files.load("ravdess")
 
 

@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         corpus = corpora.load(options.corpus, options.data)
         baselines = {name: BASELINES[name] for name in names}
         accuracy = measure(corpus, options.split, options.seeds, baselines, options.out)
-        if options.reproduction:
-            accuracy = table.add_vrnn(accuracy, options.reproduction)
+        for reproduction in options.reproduction:
+            accuracy = table.add_vrnn(accuracy, reproduction)
         shown = table.markdown(accuracy)
         write_json(options.out / "accuracy.json", accuracy)
         write_text(options.out / "accuracy.md", shown)
@@ -51,9 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--reproduction",
+        action="append",
+        default=[],
         type=Path,
         metavar="FILE",
-        help="reproduction.json of `ser-keras reproduce` on the same splits, for the VRNN's rows",
+        help="reproduction.json of `ser-keras reproduce` on the same splits, for the VRNN's rows; "
+        "may be repeated for several presets",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     return parser

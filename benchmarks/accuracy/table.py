@@ -8,7 +8,7 @@ from typing import Any
 
 from ser_keras.errors import ConfigurationError
 
-VRNN_ROWS = {"attention": "VRNN with attention", "no_attention": "VRNN without attention"}
+VRNN_ROWS = {"attention": "with attention", "no_attention": "without attention"}
 
 
 def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
         reproduction: a `reproduction.json`.
 
     Returns:
-        The same with a part "vrnn".
+        The same with the preset's two rows in a part "vrnn".
 
     Raises:
         ConfigurationError: the file is no such file, or of another corpus or protocol.
@@ -34,7 +34,11 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
                 0.2,
                 measured["protocol"]["test_fraction"],
             )
-        rows = {kind: {"title": title, **measured[kind]} for kind, title in VRNN_ROWS.items()}
+        preset = measured["preset"]
+        rows = {
+            f"{preset}-{kind}": {"title": f"VRNN `{preset}` {title}", **measured[kind]}
+            for kind, title in VRNN_ROWS.items()
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"--reproduction {reproduction}: expected a reproduction.json of "
@@ -44,7 +48,7 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"--reproduction {reproduction}: found {theirs}, expected {ours}, the same splits"
         )
-    return {**accuracy, "vrnn": rows}
+    return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
 
 
 def markdown(accuracy: dict[str, Any]) -> str:

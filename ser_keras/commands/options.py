@@ -50,12 +50,13 @@ def add_corpus(parser: argparse.ArgumentParser, default: str | None = None) -> N
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """`--model RUN|FILE.keras`."""
+    """`--model RUN|FILE.keras|PRESET`."""
     parser.add_argument(
         "--model",
-        required=True,
-        metavar="RUN|FILE.keras",
-        help="a trained model: the folder that `train` left, or a .keras file",
+        default="convolutional",
+        metavar="RUN|FILE.keras|PRESET",
+        help="a trained model: the folder that `train` left, a .keras file, or a preset that comes "
+        "with weights (default: %(default)s)",
     )
 
 

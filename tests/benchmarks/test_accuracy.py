@@ -229,7 +229,8 @@ def test_worker_processes_compute_the_same_in_the_same_order(
 def reproduction(**protocol: Any) -> dict[str, Any]:
     spread = {"mean": 0.667, "std": 0.02, "runs": []}
     row = {"weighted_accuracy": spread, "unweighted_accuracy": spread, "parameters": 2552960}
-    return {"corpus": "own", "protocol": protocol, "attention": row, "no_attention": row}
+    rows = {"attention": row, "no_attention": row}
+    return {"corpus": "own", "preset": "ravdess", "protocol": protocol, **rows}
 
 
 ACCURACY = {
@@ -244,8 +245,19 @@ def test_the_vrnn_is_told_beside_the_baselines(tmp_path: Path):
     path = tmp_path / "reproduction.json"
     path.write_text(json.dumps(reproduction(split="random", seeds=3, test_fraction=0.2)))
     shown = table.markdown(table.add_vrnn(ACCURACY, path))
-    assert "| VRNN with attention | 66.7 ± 2.0 | 66.7 ± 2.0 | 2,552,960 | – |" in shown
-    assert "| VRNN without attention | 66.7" in shown
+    assert "| VRNN `ravdess` with attention | 66.7 ± 2.0 | 66.7 ± 2.0 | 2,552,960 | – |" in shown
+    assert "| VRNN `ravdess` without attention | 66.7" in shown
+
+
+def test_several_presets_are_told_side_by_side(tmp_path: Path):
+    path = tmp_path / "reproduction.json"
+    accuracy = ACCURACY
+    for preset in ("ravdess", "tiny"):
+        measured = reproduction(split="random", seeds=3, test_fraction=0.2)
+        path.write_text(json.dumps(measured | {"preset": preset}))
+        accuracy = table.add_vrnn(accuracy, path)
+    shown = table.markdown(accuracy)
+    assert shown.index("`ravdess` without") < shown.index("`tiny` with attention")
 
 
 @pytest.mark.parametrize(

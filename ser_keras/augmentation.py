@@ -1,0 +1,93 @@
+"""Variations of a recording that leave its emotion as it is, for the training part alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from ser_keras.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How often every recording of the training part is varied, and how far.
+
+    Each copy has a speed (and with it pitch and formants), a beginning, a level and a background
+    of its own, all drawn evenly from their ranges. An epoch goes through the recordings as they
+    are and through all copies.
+
+    Args:
+        copies: varied copies of every recording; 0 augments nothing.
+        speed: a copy is up to e to this power faster or slower.
+        shift: a copy begins up to this many seconds earlier, in silence, or later.
+        gain: lowest and highest change of level, in decibels.
+        noise: lowest and highest level of the white noise added, in decibels relative to full
+            scale.
+
+    Raises:
+        ConfigurationError: an option is out of its range.
+    """
+
+    copies: int = 0
+    speed: float = 0.18
+    shift: float = 0.3
+    gain: tuple[float, float] = (-12.0, 6.0)
+    noise: tuple[float, float] = (-95.0, -55.0)
+
+    def __post_init__(self) -> None:
+        for name in ("copies", "speed", "shift"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"{name}: found {getattr(self, name)}, expected 0 or more")
+        for name in ("gain", "noise"):
+            # JSON has lists only; a tuple keeps equal settings equal and hashable.
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            pair = getattr(self, name)
+            if len(pair) != 2 or pair[0] > pair[1]:
+                raise ConfigurationError(f"{name}: found {pair}, expected the lowest and highest")
+
+    def to_dict(self) -> dict[str, object]:
+        """All options in types that JSON has."""
+        return dataclasses.asdict(self) | {"gain": list(self.gain), "noise": list(self.noise)}
+
+
+NONE = Augmentation()
+
+
+def vary(
+    samples: np.ndarray, sample_rate: int, augmentation: Augmentation, copy: int
+) -> np.ndarray:
+    """One of a recording's copies.
+
+    It follows from the sound and the copy's number alone, so that it is the same in every run, and
+    neither a file's name nor its place in a corpus matters.
+
+    Args:
+        samples: float32 [N], mono.
+        sample_rate: in hertz.
+        augmentation: the ranges.
+        copy: its number; 0 is the recording as it is.
+
+    Returns:
+        float32, of another length.
+    """
+    if not copy:
+        return samples
+    draw = np.random.default_rng([zlib.crc32(samples.tobytes()), copy]).uniform
+    speed = np.exp(draw(-augmentation.speed, augmentation.speed))
+    varied = soxr.resample(samples, sample_rate * speed, sample_rate, quality="MQ")
+    varied = _begin_elsewhere(
+        varied, round(draw(-augmentation.shift, augmentation.shift) * sample_rate)
+    )
+    varied = varied * 10 ** (draw(*augmentation.gain) / 20)
+    level = 10 ** (draw(*augmentation.noise) / 20)
+    noise = np.random.default_rng([zlib.crc32(samples.tobytes()), copy, 1])
+    return (varied + level * noise.standard_normal(len(varied))).astype(np.float32)
+
+
+def _begin_elsewhere(samples: np.ndarray, shift: int) -> np.ndarray:
+    """Cut so many samples off the beginning, or put silence before it if negative."""
+    return samples[shift:] if shift > 0 else np.pad(samples, (-shift, 0))

@@ -1,0 +1,115 @@
+"""Convolutions over patches against SciPy, and what a model over time needs of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import scipy.signal
+
+from ser_keras.configuration import Architecture, Preset
+from ser_keras.convolution import PatchDecoder, PatchEncoder, PatchNormalization
+from ser_keras.errors import ConfigurationError
+from ser_keras.features import FeatureSpec
+from ser_keras.vrnn import VRNN
+
+PATCHES = FeatureSpec(
+    kind="log-mel",
+    sample_rate=8000,
+    window=0.1,
+    hop=0.05,
+    mel_bands=10,
+    fft_size=256,
+    frame_hop=64,
+    statistics=(),
+)
+PRESET = Preset(
+    features=PATCHES,
+    architecture=Architecture(
+        recognition_units=6,
+        generation_units=5,
+        classification_units=7,
+        latent_size=4,
+        recognition_channels=(3, 4),
+        generation_channels=(2, 3),
+        embedding_units=5,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def random() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def test_an_encoder_computed_by_scipy(random: np.random.Generator):
+    encoder = PatchEncoder((8, 6), (2,), 3, seed=1)
+    patch = random.normal(size=(1, 48)).astype(np.float32)
+    found = encoder(patch).numpy()[0]
+    kernel = encoder.convolutions[0].kernel.numpy()[:, :, 0]
+    # Stride 2 over an even side: "same" pads one less before than after.
+    padded = np.pad(patch.reshape(8, 6), ((1, 2), (1, 2)))
+    maps = np.stack(
+        [scipy.signal.correlate2d(padded, kernel[..., c], "valid")[::2, ::2] for c in (0, 1)], -1
+    )
+    maps = np.maximum((maps - maps.mean()) / np.sqrt(maps.var() + 1e-3), 0)
+    flat = np.concatenate([maps.mean(0), maps.max(0)], -1).ravel()
+    summary = flat @ encoder.summary.kernel.numpy()
+    expected = (summary - summary.mean()) / np.sqrt(summary.var() + 1e-3)
+    np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
+
+
+def test_normalisation_ignores_the_level_of_a_patch_and_other_items(random: np.random.Generator):
+    normalize = PatchNormalization()
+    maps = random.normal(size=(2, 4, 5, 3)).astype(np.float32)
+    both = normalize(maps).numpy()
+    assert both.mean(axis=(1, 2, 3)) == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(normalize(maps[:1]).numpy(), both[:1], atol=1e-6)
+    np.testing.assert_allclose(normalize(100 + 7 * maps).numpy(), both, atol=2e-3)
+
+
+@pytest.mark.parametrize("patch", [(16, 8), (13, 10)])
+def test_a_decoder_gives_mean_and_scale_of_every_point(
+    patch: tuple[int, int], random: np.random.Generator
+):
+    decoder = PatchDecoder(patch, (2, 3, 4), seed=1)
+    outputs = decoder(random.normal(size=(3, 5)).astype(np.float32)).numpy()
+    assert outputs.shape == (3, 2 * patch[0] * patch[1])
+    mean, log_scale = np.split(outputs, 2, axis=1)
+    assert not np.allclose(mean, log_scale)
+
+
+def test_answers_do_not_depend_on_batch_padding_or_future(random: np.random.Generator):
+    model = VRNN("ab", PRESET, seed=0)
+    sound = random.normal(size=(2, 5, *PATCHES.observation_shape)).astype(np.float32)
+    whole = model.predict(sound, verbose=0)
+    alone = model.predict(sound[:1, :3], verbose=0)
+    for name in ("timeline", "attention", "prediction"):
+        np.testing.assert_allclose(alone[name], whole[name][:1, :3], atol=1e-5)
+    assert whole["attention"].shape == (2, 5, PATCHES.observation_size)
+    assert set(np.unique(whole["attention"])) == {0.0, 1.0}
+    assert (whole["attention"][:, 0] == 1).all()
+
+
+def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp_path: Path):
+
+    labels = np.arange(32) % 2
+    sound = random.normal(size=(32, 3, *PATCHES.observation_shape)).astype(np.float32)
+    sound[labels == 1, :, :, :5] += 1.5
+    model = VRNN("ab", PRESET.with_settings({"optimizer": "adam", "learning_rate": 0.01}), seed=0)
+    model.compile()
+    losses = model.fit(sound, labels, batch_size=16, epochs=15, verbose=0).history
+    assert losses["generation_nll"][-1] < losses["generation_nll"][0]
+    assert losses["accuracy"][-1] > 0.9
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        again.predict(sound, verbose=0)["logits"], model.predict(sound, verbose=0)["logits"]
+    )
+
+
+def test_convolutions_need_patches():
+    with pytest.raises(ConfigurationError, match=r"expected features with statistics=\(\)"):
+        VRNN("ab", Preset(architecture=PRESET.architecture))
