@@ -156,8 +156,10 @@ class FoldTrainer:
     otherwise take a good part of a trial.
 
     Args:
-        preset: what to train; its epochs are the most that are trained.
-        extracted: the whole training part.
+        preset: what to train; its epochs are the most that are trained. With a schedule or an
+            average of weights, it is trained for all of them, and answers at the end alone: an
+            epoch in between is not what a shorter training would end with.
+        extracted: the whole training part, and after it any varied copies of its utterances.
         protocol: how it is judged.
     """
 
@@ -185,20 +187,37 @@ class FoldTrainer:
         """
         for variable, value in self._beginning:
             variable.assign(value)
-        heard = subset(self.extracted, training)
+        heard = subset(self.extracted, self._with_copies(training))
+        optimization = self.preset.optimization
+        size, epochs = optimization.batch_size, optimization.epochs
         epoch = tf.Variable(0, dtype=tf.int64)
-        size = self.preset.optimization.batch_size
         self._model.adapt(pipeline.batches(heard, size))
-        answers = HeldOut(subset(self.extracted, held_out), self._answer, self.protocol)
+        constant = optimization.schedule == "constant"
+        answers = HeldOut(
+            subset(self.extracted, held_out),
+            self._answer,
+            self.protocol,
+            at_end=not constant or optimization.weight_average > 0,
+        )
+        schedule = callbacks.CosineSchedule(optimization.learning_rate, epochs)
         history = self._model.fit(
             pipeline.batches(heard, size, shuffle=True, seed=self.protocol.seed, epoch=epoch),
-            epochs=self.preset.optimization.epochs,
+            epochs=epochs,
             shuffle=False,  # the pipeline does
             verbose=0,
-            callbacks=[callbacks.RepeatableEpochs(self.protocol.seed, epoch), answers],
+            callbacks=[
+                *([] if constant else [schedule]),
+                callbacks.RepeatableEpochs(self.protocol.seed, epoch),
+                answers,
+            ],
         )
         self.epochs_trained += len(history.epoch)
         return answers.curve()
+
+    def _with_copies(self, training: Sequence[int]) -> list[int]:
+        """Indexes of the utterances, and of their varied copies."""
+        chosen = {self.extracted.corpus[int(index)] for index in training}
+        return [index for index, heard in enumerate(self.extracted.corpus) if heard in chosen]
 
 
 class HeldOut(keras.callbacks.Callback):
@@ -208,10 +227,14 @@ class HeldOut(keras.callbacks.Callback):
         extracted: the utterances held out.
         answer: inputs, as `pipeline.batches` gives them, to classes, int [B].
         protocol: how often, and what counts as better.
+        at_end: answer only when training has ended, and do not end it.
     """
 
-    def __init__(self, extracted: Extraction, answer: Any, protocol: Protocol) -> None:
+    def __init__(
+        self, extracted: Extraction, answer: Any, protocol: Protocol, at_end: bool = False
+    ) -> None:
         super().__init__()
+        self.at_end = at_end
         self._answer = answer
         self.protocol = protocol
         self._batches = list(pipeline.batches(extracted, 256))
@@ -223,17 +246,25 @@ class HeldOut(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Answer if it is time."""
         done = epoch + 1
-        if done % self.protocol.every and done < self.params["epochs"]:
+        if self.at_end or (done % self.protocol.every and done < self.params["epochs"]):
             return
-        predicted = np.concatenate([self._answer(inputs).numpy() for inputs, _ in self._batches])
-        matrix = confusion_matrix(self._labels, predicted, self._classes)
-        self._epochs.append(done)
-        accuracy = float(np.trace(matrix) / len(self._labels))
-        self._answers.append((accuracy, float(np.nanmean(per_class_recall(matrix)))))
+        self._note(done)
         curve = self.curve()
         objective = getattr(curve, self.protocol.objective)
         if done - curve.epochs[int(np.argmax(objective))] >= self.protocol.patience:
             self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Answer with the weights that training ends with, which may be an average."""
+        if self.at_end:
+            self._note(self.params["epochs"])
+
+    def _note(self, done: int) -> None:
+        predicted = np.concatenate([self._answer(inputs).numpy() for inputs, _ in self._batches])
+        matrix = confusion_matrix(self._labels, predicted, self._classes)
+        accuracy = float(np.trace(matrix) / len(self._labels))
+        self._epochs.append(done)
+        self._answers.append((accuracy, float(np.nanmean(per_class_recall(matrix)))))
 
     def curve(self) -> Curve:
         """All answers so far, each the mean of the last few."""

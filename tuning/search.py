@@ -235,14 +235,19 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
 
     def _observe(self, preset: Preset) -> Extraction:
         """The training part's observations; those of the last trial are kept."""
-        if self._extracted is None or self._extracted[0] != preset.features:
-            extracted = extract_corpus(self.material.corpus, preset.features, progress=False)
-            if len(extracted.corpus) != len(self.material.corpus):
+        wanted = (preset.features, preset.augmentation)
+        if self._extracted is None or self._extracted[0] != wanted:
+            corpus = self.material.corpus
+            extracted = extract_corpus(
+                corpus, preset.features, progress=False, augmentation=preset.augmentation
+            )
+            # Varied copies follow, of which some may have become too short.
+            if extracted.corpus.utterances[: len(corpus)] != corpus.utterances:
                 raise CorpusError(
-                    f"found {len(extracted.corpus)} of the {len(self.material.corpus)} recordings "
-                    "that the search began with; the others cannot be read any more"
+                    f"found other recordings than the {len(corpus)} that the search began with; "
+                    "some cannot be read any more"
                 )
-            self._extracted = (preset.features, extracted)
+            self._extracted = (wanted, extracted)
         return self._extracted[1]
 
     def _signs_of_life(self, trial: Trial) -> _SignsOfLife:

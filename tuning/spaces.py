@@ -310,5 +310,5 @@ def _setting(preset: Preset, name: str) -> Any:
     for part in _parts(preset):
         if name in _types_of(part):
             value = getattr(part, name)
-            return ",".join(value) if isinstance(value, tuple) else value
+            return ",".join(map(str, value)) if isinstance(value, tuple) else value
     raise ConfigurationError(f"search space: unknown setting {name!r}")

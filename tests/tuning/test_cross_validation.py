@@ -191,3 +191,51 @@ def test_what_is_held_out_is_never_seen_in_training(
     assert not adapted[1] & kept_out
     assert trained[0]
     assert not trained[1] & kept_out
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("setting", [{"schedule": "cosine"}, {"weight_average": 0.9}])
+def test_where_only_the_end_counts_only_the_end_is_answered(
+    setting: dict[str, Any],
+    extracted: extraction.Extraction,
+    tiny_preset: Preset,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    protocol = Protocol(folds=2, every=1, patience=1)
+    (training, held_out), other = folds(extracted.corpus, protocol)
+    preset = tiny_preset.with_settings(setting)
+    trainer = FoldTrainer(preset, extracted, protocol)
+    trainer.fold(*other)
+    curve = trainer.fold(training, held_out)
+    assert curve.epochs == (3,)
+    report = evaluate(trainer._model, extracted.corpus.subset(held_out), progress=False)
+    assert curve.weighted_accuracy[0] == pytest.approx(report.weighted_accuracy)
+    assert curve == FoldTrainer(preset, extracted, protocol).fold(training, held_out)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_copies_are_trained_on_with_their_originals_alone(
+    synthetic_corpus: Corpus, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+):
+    preset = tiny_preset.with_settings({"copies": 1, "epochs": 1})
+    varied = extraction.extract_corpus(
+        synthetic_corpus, preset.features, progress=False, augmentation=preset.augmentation
+    )
+    assert len(varied.corpus) > len(synthetic_corpus)
+    given = []
+    usual = pipeline.batches
+
+    def spied(part: extraction.Extraction, *args: Any, **kwargs: Any):
+        given.append(part.corpus.utterances)
+        return usual(part, *args, **kwargs)
+
+    protocol = Protocol(folds=2)
+    training, held_out = folds(synthetic_corpus, protocol)[0]
+    trainer = FoldTrainer(preset, varied, protocol)
+    monkeypatch.setattr(pipeline, "batches", spied)
+    trainer.fold(training, held_out)
+    kept_out = {synthetic_corpus[int(index)] for index in held_out}
+    for trained in (given[0], given[2]):
+        assert len(training) < len(trained) <= 2 * len(training)
+        assert not set(trained) & kept_out
+    assert len(given[1]) == len(held_out)
