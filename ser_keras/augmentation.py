@@ -27,6 +27,8 @@ class Augmentation:
         gain: lowest and highest change of level, in decibels.
         noise: lowest and highest level of the white noise added, in decibels relative to full
             scale.
+        band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; see
+            `masking.SpectrogramMask`. Both 0 mask nothing.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -37,9 +39,11 @@ class Augmentation:
     shift: float = 0.3
     gain: tuple[float, float] = (-12.0, 6.0)
     noise: tuple[float, float] = (-95.0, -55.0)
+    band_mask: int = 0
+    frame_mask: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("copies", "speed", "shift"):
+        for name in ("copies", "speed", "shift", "band_mask", "frame_mask"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name}: found {getattr(self, name)}, expected 0 or more")
         for name in ("gain", "noise"):

@@ -39,7 +39,7 @@ class RepeatableEpochs(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the epoch's order and seeds."""
         self.epoch.assign(epoch)
-        generators = self.model.cell.seed_generators
+        generators = self.model.seed_generators
         seeds = np.random.SeedSequence([self.seed, epoch]).generate_state(len(generators))
         for generator, seed in zip(generators, seeds, strict=True):
             generator.state.assign(np.array([seed, 0], dtype=np.uint32))

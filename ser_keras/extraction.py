@@ -166,7 +166,8 @@ def _keys(
             except OSError:  # said, with its reason, by whoever decodes the file
                 hashes[part.path] = None
     ranges = augmentation.to_dict()
-    del ranges["copies"]  # more copies leave the first ones as they are
+    for name in ("copies", "band_mask", "frame_mask"):  # which leave a single copy as it is
+        del ranges[name]
 
     def variation(part: Part) -> dict[str, object] | None:
         return {"copy": part.copy, **ranges} if part.copy else None

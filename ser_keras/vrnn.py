@@ -16,6 +16,7 @@ from ser_keras.cell import Step, VRNNCell
 from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
+from ser_keras.masking import SpectrogramMask
 from ser_keras.optimizers import make_optimizer
 from ser_keras.standardisation import Standardisation
 
@@ -82,6 +83,15 @@ class VRNN(keras.Model):
             name="cell",
             **dataclasses.asdict(self.preset.architecture),
         )
+        augmentation = self.preset.augmentation
+        self.mask = None
+        if augmentation.band_mask or augmentation.frame_mask:
+            if self.features.statistics:
+                raise ConfigurationError(
+                    "band_mask, frame_mask: expected features with statistics=(), patches; "
+                    f"found {self.features.statistics}"
+                )
+            self.mask = SpectrogramMask(augmentation.band_mask, augmentation.frame_mask, seed)
         self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
         self._trackers = {name: keras.metrics.Mean(name=name) for name in _METRICS}
         self.build()
@@ -155,7 +165,7 @@ class VRNN(keras.Model):
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Infer the emotion at every instant; see the class."""
-        observations, instants = self._unpack(inputs)
+        observations, instants = self._unpack(inputs, training)
         steps = self._steps(observations, training)
         return self._describe(steps, instants)
 
@@ -175,6 +185,12 @@ class VRNN(keras.Model):
         )
         output, states = self.cell(flat, states, training=False)
         return Step.split(output, self.cell.sizes), states
+
+    @property
+    def seed_generators(self) -> list[keras.random.SeedGenerator]:
+        """All that a training step draws from."""
+        masks = [] if self.mask is None else [self.mask.seed_generator]
+        return [*self.cell.seed_generators, *masks]
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """Set the optimiser; the loss is Eq. 5.
@@ -263,7 +279,7 @@ class VRNN(keras.Model):
         config = dict(config)
         return cls(preset=Preset.from_dict(config.pop("preset")), **config)
 
-    def _unpack(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def _unpack(self, inputs: Inputs, training: bool = False) -> tuple[Tensor, Tensor]:
         """Standardised flat observations [B, T, D] and instants [B]."""
         if not isinstance(inputs, dict):
             inputs = {"observations": inputs}
@@ -275,6 +291,8 @@ class VRNN(keras.Model):
         if instants is None:
             instants = tf.fill([batch], length)
         observations = self.standardisation(observations)
+        if self.mask is not None:
+            observations = self.mask(observations, training=training)
         flat = tf.reshape(observations, [batch, length, self.features.observation_size])
         return flat, tf.cast(instants, tf.int32)
 
@@ -307,7 +325,7 @@ class VRNN(keras.Model):
         self, inputs: Inputs, labels: Tensor, weights: Tensor | None, training: bool
     ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
         """The mean loss of a batch, and what to track: values and weights, [B] each."""
-        observations, instants = self._unpack(inputs)
+        observations, instants = self._unpack(inputs, training)
         labels = tf.cast(labels, tf.int32)
         steps = self._steps(observations, training)
         terms = eq5.terms(steps, observations, instants, labels, self.objective)

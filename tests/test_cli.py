@@ -284,7 +284,6 @@ def test_help_and_mistakes_do_not_wait_for_tensorflow():
         ["train", "--corpus", "synthetic", "--out", "x", "--split", "fair"],
         ["train", "--corpus", "synthetic", "--out", "x", "--unheard-of"],
         ["predict", "--model", "x"],
-        ["predict", "x.wav"],
         ["evaluate"],
         ["features", "--corpus", "synthetic"],
     ],
@@ -379,7 +378,7 @@ def test_a_preset_file_of_ones_own_is_used(
         (["evaluate", "nowhere"], "nowhere"),
         (["evaluate", "nowhere", "--data", "somewhere"], "--corpus"),
         (["predict", "--model", "nowhere", "a.wav"], "nowhere"),
-        (["predict", "--model", "ravdess", "a.wav"], "no trained weights"),
+        (["predict", "--model", "ravdess", "a.wav"], "without trained weights"),
     ],
 )
 def test_other_commands_name_mistakes_too(
