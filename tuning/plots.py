@@ -67,6 +67,8 @@ def parallel_coordinates(
                 ha="center",
                 fontsize=7,
                 color=GREY,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+                zorder=4,
             )
     axes.set_yticks(heights, [parameter.name for parameter in parameters])
     axes.set_ylim(-0.5, len(parameters) - 0.5)
