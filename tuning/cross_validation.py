@@ -25,6 +25,8 @@ from ser_keras.vrnn import VRNN
 
 KINDS = ("random", "speaker")
 OBJECTIVES = ("weighted_accuracy", "unweighted_accuracy")
+Indexes = Sequence[int] | np.ndarray
+
 SMOOTHED = 3  # answers whose mean counts: a single one of a few hundred utterances jumps about
 
 
@@ -178,7 +180,7 @@ class FoldTrainer:
         variables = [*self._model.variables, *self._model.optimizer.variables]
         self._beginning = [(variable, variable.numpy()) for variable in variables]
 
-    def fold(self, training: Sequence[int], held_out: Sequence[int]) -> Curve:
+    def fold(self, training: Indexes, held_out: Indexes) -> Curve:
         """Train on some utterances, answering for others.
 
         Args:
@@ -214,7 +216,7 @@ class FoldTrainer:
         self.epochs_trained += len(history.epoch)
         return answers.curve()
 
-    def _with_copies(self, training: Sequence[int]) -> list[int]:
+    def _with_copies(self, training: Indexes) -> list[int]:
         """Indexes of the utterances, and of their varied copies."""
         chosen = {self.extracted.corpus[int(index)] for index in training}
         return [index for index, heard in enumerate(self.extracted.corpus) if heard in chosen]
@@ -278,7 +280,7 @@ class HeldOut(keras.callbacks.Callback):
         return Curve(tuple(self._epochs), weighted, unweighted)
 
 
-def subset(extracted: Extraction, indexes: Sequence[int]) -> Extraction:
+def subset(extracted: Extraction, indexes: Indexes) -> Extraction:
     """Some of the utterances extracted."""
     return Extraction(
         corpus=extracted.corpus.subset(indexes),

@@ -62,7 +62,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     InsteadOfTraining.begun = []
     monkeypatch.setattr(search_module, "FoldTrainer", InsteadOfTraining)
     # There is no model whose graphs would have to go, and looking for them takes half a second.
-    monkeypatch.setattr(search_module.keras.backend, "clear_session", lambda: None)
+    monkeypatch.setattr("keras.backend.clear_session", lambda: None)
     return InsteadOfTraining.begun
 
 

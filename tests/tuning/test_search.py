@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keras_tuner.src.engine import oracle as kerastuner
 
 from ser_keras import presets
 from ser_keras.commands import options
@@ -23,7 +24,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.tuning import conduct, oracles
 from ser_keras.tuning import search as search_module
 from ser_keras.tuning.search import Search
-from tests.tuning.conftest import SPACE, formula
+from tests.tuning.conftest import SPACE, InsteadOfTraining, formula
 
 pytestmark = pytest.mark.usefixtures("without_report")
 
@@ -99,8 +100,8 @@ def test_killed_whenever_the_state_is_written(
         except Killed:
             kills += 1
             # A kill in the middle of KerasTuner's lock leaves it taken: here as in a new process.
-            oracles.kt.src.engine.oracle.LOCKS.clear()
-            oracles.kt.src.engine.oracle.THREADS.clear()
+            kerastuner.LOCKS.clear()
+            kerastuner.THREADS.clear()
             repeated = {name for name, _ in begun[before:]} & finished
             assert not repeated, "a finished trial was run again"
             state = json.loads((tmp_path / "killed" / "trials" / "oracle.json").read_text())
@@ -241,7 +242,7 @@ def test_a_trial_that_fails_is_told_and_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    class Failing(search_module.FoldTrainer):  # type: ignore[misc, valid-type]
+    class Failing(InsteadOfTraining):
         def fold(self, training: Any, held_out: Any) -> Any:
             if len(begun) == 2:
                 begun.append(("failed", 0))
@@ -261,7 +262,7 @@ def test_three_failures_in_a_row_end_the_search(
     def fail(self: Any, training: Any, held_out: Any) -> Any:
         raise MemoryError("no room at all")
 
-    monkeypatch.setattr(search_module.FoldTrainer, "fold", fail)
+    monkeypatch.setattr(InsteadOfTraining, "fold", fail)
     with pytest.raises(conduct.SearchFailed, match=r"three trials in a row failed.*no room at all"):
         conduct.search(make_search(), tmp_path, budget=9)
 
