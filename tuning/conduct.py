@@ -68,11 +68,12 @@ def search(
     out = output_folder(out)
     parts = split_corpus(what.run)
     material = prepare(what, parts["train"])
+    oracle = _oracle(what, budget)
+    # Only what can be searched claims the folder.
     _claim(out, what, material, parts)
     deadline = None if hours is None else time.monotonic() + 3600 * hours
     if address is not None:
         distribution.set_environment("chief", address)
-    oracle = _oracle(what, budget)
     oracle.deadline, oracle.lost_after, oracle.patient = deadline, lost_after, address is not None
     progress = Progress(what, budget, deadline)
 

@@ -146,9 +146,10 @@ def test_an_unknown_name_in_a_space(tune: Callable[..., tuple[int, str, str]], t
 
 
 def test_bayesian_search_without_its_library(
-    tune: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    tune: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr("keras_tuner.src.tuners.bayesian.sklearn", None)
     status, _, err = tune("--search", "bayesian")
     assert status == 1
     assert "pip install 'ser-keras[bayesian]'" in err
+    assert not (tmp_path / "out" / "search.json").exists()  # another search may have the folder
