@@ -7,6 +7,7 @@ WORKERS ?= 2
 
 PIP_INSTALL = -m pip install -qq --disable-pip-version-check --no-input
 TYPED = build/typing/ser_keras
+SERVING_API = tensorflow-serving-api==2.21.0
 
 define CHECK_PYTHON
 { $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
@@ -67,6 +68,8 @@ distclean: clean ## Remove the environments too
 	@test -x $(@D)/bin/python || { $(CHECK_PYTHON) && $(PYTHON) -m venv $(@D); }
 	@echo "$(@D): installing ser-keras[$(EXTRAS)] with TensorFlow; a few minutes the first time"
 	@$(@D)/bin/python $(PIP_INSTALL) $(addprefix -c ,$(filter constraints/%,$^)) -e '.[$(EXTRAS)]'
+# TF Serving's own messages, for tests alone. Its package asks for one version of TensorFlow, which it does not need.
+	@$(@D)/bin/python $(PIP_INSTALL) --no-deps $(SERVING_API)
 	@touch $@
 	@echo "$(@D): ready"
 

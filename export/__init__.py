@@ -15,17 +15,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ser_keras.export.edge import tflite as tflite
     from ser_keras.export.servable import saved_model as saved_model
+    from ser_keras.export.serving.bundle import write as serving_bundle
 
 # Loaded when first used: asking for help need not wait for TensorFlow. The modules do not bear the
 # functions' names, since importing a module of that name would hide the function.
-_FUNCTIONS = {"saved_model": "servable", "tflite": "edge"}
+_FUNCTIONS = {
+    "saved_model": ("servable", "saved_model"),
+    "serving_bundle": ("serving.bundle", "write"),
+    "tflite": ("edge", "tflite"),
+}
 
-__all__ = ["saved_model", "tflite"]
+__all__ = ["saved_model", "serving_bundle", "tflite"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"ser_keras.export.{_FUNCTIONS[name]}"), name)
+        module, function = _FUNCTIONS[name]
+        return getattr(importlib.import_module(f"ser_keras.export.{module}"), function)
     raise AttributeError(f"module 'ser_keras.export' has no attribute {name!r}")
 
 

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         help="of TFLite weights (default: float32)",
     )
+    parser.add_argument(
+        "--no-bundle",
+        action="store_true",
+        help="saved-model: leave out what TF Serving, Docker and Kubernetes read, beside NAME",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,8 +57,14 @@ def run(options: argparse.Namespace) -> int:
     model = model_files.load(options.model)
     if options.to == "saved-model":
         written = export.saved_model(model, options.out)
+        beside = [] if options.no_bundle else export.serving_bundle(written.parent)
         size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
-        line = {"format": options.to, "path": str(written), "bytes": size}
+        line = {
+            "format": options.to,
+            "path": str(written),
+            "bytes": size,
+            "bundle": [str(path) for path in beside],
+        }
     else:
         file = options.out if options.out.suffix == ".tflite" else options.out / "model.tflite"
         precision = options.precision or "float32"

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.export.description import describe
+from ser_keras.export.explanation import Explanation
+from ser_keras.export.serving import warm_up
 from ser_keras.export.signatures import signatures
 from ser_keras.vrnn import VRNN
 
@@ -22,7 +24,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
 
     Sound, features, standardisation and model are one graph of TensorFlow core operations. Among
     the assets are `labels.txt`, an emotion a line, and `description.json` (see
-    `description.describe`).
+    `description.describe`); requests to warm up with lie where TF Serving looks for them.
 
     The version appears complete or not at all: it is written beside and then renamed.
 
@@ -41,6 +43,8 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
         version.parent.mkdir(parents=True, exist_ok=True)
         with _beside(version) as folder:
             _write(model, folder / "model", folder)
+            requests = warm_up.requests(describe(model))
+            warm_up.write(folder / "model" / warm_up.PLACE, version.parent.name, requests)
             (folder / "model").rename(version)
     except OSError as error:
         raise ConfigurationError(f"{version}: cannot be written ({error})") from error
@@ -91,7 +95,7 @@ def _write(model: VRNN, folder: Path, scratch: Path) -> None:
     text = json.dumps(describe(model), indent=2, ensure_ascii=False)
     description.write_text(f"{text}\n", encoding="utf-8")
 
-    module = tf.Module()
+    module = Explanation(model)
     # Of Keras the file holds nothing: neither its objects nor a name that would need it to load.
     module.weights = [weight.value for weight in model.weights]
     module.assets = [tf.saved_model.Asset(str(labels)), tf.saved_model.Asset(str(description))]

@@ -58,9 +58,9 @@ CONVOLUTIONAL = Preset(
         generation_units=96,
         classification_units=96,
         latent_size=48,
-        recognition_dropout=0.3,
+        recognition_dropout=0.5,
         generation_dropout=0.1,
-        classification_dropout=0.3,
+        classification_dropout=0.5,
         recognition_channels=(16, 32, 64, 64),
         generation_channels=(8, 16, 16, 24),
         embedding_units=96,
@@ -69,21 +69,21 @@ CONVOLUTIONAL = Preset(
     objective=Objective(
         generation_weight=2.5e-5,
         classification_weight=1.0,
-        kl_weight=1e-5,
+        kl_weight=1e-4,
         class_term="last",
         label_smoothing=0.1,
     ),
     optimization=Optimization(
         optimizer="adamw",
-        learning_rate=0.001,
+        learning_rate=0.0015,
         epsilon=1e-7,
         batch_size=16,
-        epochs=10,
+        epochs=18,
         schedule="cosine",
-        weight_decay=0.02,
+        weight_decay=0.05,
         weight_average=0.998,
     ),
-    augmentation=Augmentation(copies=8),
+    augmentation=Augmentation(copies=8, band_mask=10, frame_mask=10),
 )
 
 # For edge devices: under 100,000 parameters, and filters small enough to travel with them.
@@ -104,7 +104,7 @@ TINY = Preset(
     ),
     objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
     optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),
-    augmentation=CONVOLUTIONAL.augmentation,
+    augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=4, frame_mask=6),
 )
 
 _PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY)}

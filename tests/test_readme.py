@@ -77,6 +77,8 @@ def test_the_command_line(place: Path, capsys: pytest.CaptureFixture[str]):
     assert {words[1] for words in lines} >= {"train", "evaluate", "predict", "reproduce"}
     for words in lines:
         words = [word.replace("/data/RAVDESS", str(place / "RAVDESS")) for word in words[1:]]
+        if words[0] == "serve":  # for ever: tests/export/serving
+            continue
         if "--seeds" in words:
             words[words.index("--seeds") + 1] = "1"
         assert cli.main([*words, *QUICKER.get(words[0], [])]) == 0, words

@@ -12,6 +12,7 @@ from types import ModuleType
 
 BUILT_IN = ("demo", "train", "evaluate", "reproduce", "predict", "stream", "features")
 ENTRY_POINTS = "ser_keras.commands"
+EXTENSIONS = "ser_keras.extensions"
 
 
 def find(name: str) -> ModuleType | None:
@@ -19,6 +20,12 @@ def find(name: str) -> ModuleType | None:
     if name in BUILT_IN:
         return importlib.import_module(f"ser_keras.commands.{name}")
     points = metadata.entry_points(group=ENTRY_POINTS, name=name)
+    return next((point.load() for point in points), None)
+
+
+def extension(name: str) -> ModuleType | None:
+    """What another part of the package adds to a command; None where it is not installed."""
+    points = metadata.entry_points(group=EXTENSIONS, name=name)
     return next((point.load() for point in points), None)
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from ser_keras import commands
 from ser_keras.commands import options as shared
 
 HELP = "recognise recordings: a JSON line each"
@@ -15,10 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     shared.add_model(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    # By a server that runs the model, where the exporting part of the package is installed.
+    remote = commands.extension("server")
+    if remote is not None:
+        remote.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a JSON line per recording; 1 if one of them cannot be used."""
+    remote = commands.extension("server")
+    if remote is not None and options.server is not None:
+        return int(remote.run(options))
     shared.start_tensorflow()
     from ser_keras.recognition import Recognizer
 

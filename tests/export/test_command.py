@@ -28,7 +28,14 @@ def test_exports_a_run_as_the_next_version(
         "format": "saved-model",
         "path": str(name / "1"),
         "bytes": sum(file.stat().st_size for file in name.rglob("*") if file.is_file()),
-    }
+        "bundle": [
+            str(name.parent / file)
+            for file in (
+                "models.config", "batching_parameters.txt", "monitoring.config", "compose.yaml",
+                "kserve-vrnn.yaml",
+            )
+        ],
+    }  # fmt: skip
 
 
 def test_exports_a_file_to_tflite(
@@ -51,7 +58,7 @@ def test_exports_a_file_to_tflite(
     ("words", "message"),
     [
         (["nowhere", "--to", "tflite"], "model nowhere: not found"),
-        (["ravdess", "--to", "tflite"], "a preset has no trained weights"),
+        (["ravdess", "--to", "tflite"], "trained weights"),
         (["nowhere", "--to", "saved-model", "--precision", "int8"], "expected --to tflite"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The local server beside what it serves: throughput and latency against direct calls."""

@@ -1,0 +1,139 @@
+"""Requests that arrive while the model is busy are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from ser_keras.export.serving.json_tensors import Tensors
+from ser_keras.export.serving.servable import Signature, stack
+from ser_keras.export.serving.status import ServingError
+
+
+@dataclass
+class _Waiting:
+    tensors: Tensors
+    rows: int
+    key: tuple[Any, ...]
+    future: asyncio.Future[Tensors] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Batcher:
+    """Runs a signature in threads, on as many waiting instances at once as fit.
+
+    A request never waits for company: it starts when a thread is free. Under load all threads are
+    busy most of the time, and batches form by themselves.
+
+    Args:
+        signature: what to run; each of its batches if it is batchable, else each request alone.
+        executor: its threads.
+        threads: how many batches run at once.
+        largest: instances of a batch, unless one request has more.
+        longest_queue: requests that may wait; more are refused.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        executor: Executor,
+        threads: int,
+        largest: int = 32,
+        longest_queue: int = 1024,
+    ) -> None:
+        self._signature = signature
+        self._executor = executor
+        self._threads = threads
+        self._largest = largest
+        self._longest_queue = longest_queue
+        self._waiting: deque[_Waiting] = deque()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, tensors: Tensors) -> Tensors:
+        """Answer a request.
+
+        Raises:
+            ServingError: what the model said of its input; RESOURCE_EXHAUSTED, too many wait.
+        """
+        if len(self._waiting) >= self._longest_queue:
+            raise ServingError("RESOURCE_EXHAUSTED", "too many requests wait; try again later")
+        waiting = _Waiting(tensors, *self._size(tensors))
+        self._waiting.append(waiting)
+        self._start()
+        return await waiting.future
+
+    def _size(self, tensors: Tensors) -> tuple[int, tuple[Any, ...]]:
+        """Instances of a request, and what it must share with others in its batch."""
+        sizes = {value.shape[0] if value.ndim else -1 for value in tensors.values()}
+        if not self._signature.batchable or len(sizes) != 1:
+            return self._largest, (object(),)
+        return sizes.pop(), tuple(value.shape[1:] for value in tensors.values())
+
+    def _start(self) -> None:
+        while self._waiting and self._running < self._threads:
+            batch = self._next()
+            self._running += 1
+            task = asyncio.ensure_future(self._answer(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _next(self) -> list[_Waiting]:
+        """The oldest request and those that fit with it, in order of arrival."""
+        batch = [self._waiting.popleft()]
+        rows, passed = batch[0].rows, []
+        while self._waiting and rows < self._largest:
+            candidate = self._waiting.popleft()
+            if candidate.future.done():  # its client has left
+                continue
+            if candidate.key == batch[0].key and rows + candidate.rows <= self._largest:
+                batch.append(candidate)
+                rows += candidate.rows
+            else:
+                passed.append(candidate)
+        self._waiting.extendleft(reversed(passed))
+        return batch
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            answers = await loop.run_in_executor(self._executor, self._run, batch)
+        except Exception as error:  # noqa: BLE001  # whoever asked must hear of it
+            answers = [error] * len(batch)
+        finally:
+            self._running -= 1
+            self._start()
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.future.done():
+                continue
+            if isinstance(answer, Exception):
+                waiting.future.set_exception(answer)
+            else:
+                waiting.future.set_result(answer)
+
+    def _run(self, batch: list[_Waiting]) -> list[Tensors | Exception]:
+        """In a thread: the answer, or the error, of each request of a batch."""
+        if len(batch) == 1:
+            try:
+                return [self._signature.run(batch[0].tensors)]
+            except ServingError as error:
+                return [error]
+        tensors = {
+            name: stack([waiting.tensors[name] for waiting in batch]) for name in batch[0].tensors
+        }
+        try:
+            outputs = self._signature.run(tensors)
+        except ServingError:
+            # One bad recording fails the whole batch: find it by halves.
+            half = len(batch) // 2
+            return self._run(batch[:half]) + self._run(batch[half:])
+        answers: list[Tensors | Exception] = []
+        first = 0
+        for waiting in batch:
+            answers.append(self._signature.rows(outputs, first, first + waiting.rows))
+            first += waiting.rows
+        return answers

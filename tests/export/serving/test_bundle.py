@@ -1,0 +1,157 @@
+"""The files for TF Serving are what its own messages and Docker's and KServe's forms take.
+
+TF Serving itself is no Python package: nothing here has started it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from google.protobuf import text_format
+
+from ser_keras import export
+from ser_keras.errors import ConfigurationError
+from ser_keras.export.serving import bundle, model_config, protocol, warm_up
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "vrnn" / "1").mkdir(parents=True)
+    export.serving_bundle(folder / "vrnn")
+    return folder
+
+
+def original(module: str, message: str) -> Any:
+    """A message of tensorflow-serving-api."""
+    imported = pytest.importorskip(
+        f"tensorflow_serving.{module}", reason="needs tensorflow-serving-api, without its needs"
+    )
+    return getattr(imported, message)
+
+
+def test_models_config_is_a_model_server_config(folder: Path):
+    config = original("config.model_server_config_pb2", "ModelServerConfig")()
+    text_format.Parse((folder / "models.config").read_text(), config)
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == (
+        "vrnn", "/models/vrnn", "tensorflow",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ours", "module", "theirs"),
+    [
+        (protocol.ModelServerConfig, "config.model_server_config_pb2", "ModelServerConfig"),
+        (protocol.PredictionLog, "apis.prediction_log_pb2", "PredictionLog"),
+        (protocol.PredictRequest, "apis.predict_pb2", "PredictRequest"),
+        (protocol.PredictResponse, "apis.predict_pb2", "PredictResponse"),
+    ],
+)
+def test_our_messages_have_the_originals_fields(ours: Any, module: str, theirs: str):
+    def compare(mine: Any, other: Any) -> None:
+        fields = {field.name: field for field in other.fields}
+        for field in mine.fields:
+            twin = fields[field.name]
+            assert (field.number, field.type) == (twin.number, twin.type), field.full_name
+            assert field.is_repeated == twin.is_repeated
+            if field.message_type is not None:
+                assert field.message_type.full_name == twin.message_type.full_name
+                if not field.message_type.full_name.startswith("tensorflow.Tensor"):
+                    compare(field.message_type, twin.message_type)
+
+    compare(ours.DESCRIPTOR, original(module, theirs).DESCRIPTOR)
+
+
+def test_batching_parameters_are_consistent(folder: Path):
+    parameters = protocol.BatchingParameters()
+    text_format.Parse((folder / "batching_parameters.txt").read_text(), parameters)
+    sizes = list(parameters.allowed_batch_sizes)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == parameters.max_batch_size.value  # or TF Serving does not start
+
+
+def test_monitoring_config(folder: Path):
+    config = protocol.MonitoringConfig()
+    text_format.Parse((folder / "monitoring.config").read_text(), config)
+    assert config.prometheus_config.enable
+    assert config.prometheus_config.path == "/monitoring/prometheus/metrics"
+
+
+def test_compose_file_mounts_what_its_command_names(folder: Path):
+    service = yaml.safe_load((folder / "compose.yaml").read_text())["services"]["tf-serving"]
+    assert service["image"].startswith("tensorflow/serving:")
+    assert service["volumes"] == ["./:/models:ro"]
+    named = [word.partition("=")[2] for word in service["command"] if "_file=" in word]
+    assert len(named) == 3
+    for path in named:
+        assert (folder / path.removeprefix("/models/")).is_file()
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_kserve_manifest_has_the_fields_of_an_inference_service(folder: Path):
+    manifest = yaml.safe_load((folder / "kserve-vrnn.yaml").read_text())
+    assert manifest["apiVersion"] == "serving.kserve.io/v1beta1"
+    assert manifest["kind"] == "InferenceService"
+    assert manifest["metadata"]["name"] == "vrnn"
+    predictor = manifest["spec"]["predictor"]
+    assert predictor["model"]["modelFormat"] == {"name": "tensorflow"}
+    assert predictor["model"]["storageUri"] == "pvc://models/vrnn"
+    assert 1 <= predictor["minReplicas"] < predictor["maxReplicas"]
+    assert predictor["scaleMetric"] in ("concurrency", "rps", "cpu", "memory")
+
+
+def test_what_people_have_written_is_kept(folder: Path, tmp_path: Path):
+    (tmp_path / "compose.yaml").write_text("mine")
+    (tmp_path / "models.config").write_text(
+        'model_config_list { config { name: "other" base_path: "/elsewhere/other" } }'
+    )
+    (tmp_path / "vrnn").mkdir()
+    written = {path.name for path in export.serving_bundle(tmp_path / "vrnn")}
+    assert "compose.yaml" not in written
+    assert (tmp_path / "compose.yaml").read_text() == "mine"
+    config = text_format.Parse(
+        (tmp_path / "models.config").read_text(), protocol.ModelServerConfig()
+    )
+    models = {one.name: one.base_path for one in config.model_config_list.config}
+    assert models == {"other": "/elsewhere/other", "vrnn": "/models/vrnn"}
+    assert export.serving_bundle(tmp_path / "vrnn") == []  # again: nothing left to do
+    (tmp_path / "models.config").write_text("nonsense {")
+    with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
+        export.serving_bundle(tmp_path / "vrnn")
+    with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
+        model_config.ConfigSource(tmp_path)
+
+
+def test_warm_up_requests_are_answered_by_the_model(servable: Path):
+    """Read by TF Serving's own messages, which are all it knows of them."""
+    log = original("apis.prediction_log_pb2", "PredictionLog")
+    path = servable / "assets.extra" / "tf_serving_warmup_requests"
+    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    assert 0 < len(records) <= warm_up.MOST_REQUESTS
+    assert path.stat().st_size < 3_000_000
+    signatures = tf.saved_model.load(str(servable)).signatures
+    asked = set()
+    for record in records:
+        request = log.FromString(record).predict_log.request
+        assert request.model_spec.name == servable.parent.name
+        asked.add(request.model_spec.signature_name)
+        inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
+        function = signatures[request.model_spec.signature_name]
+        answer = function(**{name: tf.constant(value) for name, value in inputs.items()})
+        assert np.isfinite(answer["probabilities"]).all()
+    assert asked == set(signatures)
+
+
+def test_versions_are_folders_of_numbers_that_hold_a_model(tmp_path: Path):
+    for name in ("1", "10", "2", ".3.partial", "x", "4"):
+        (tmp_path / name).mkdir()
+        if name != "4":  # nothing in it yet
+            (tmp_path / name / "saved_model.pb").touch()
+    assert model_config.versions(tmp_path) == [1, 2, 10]
+    assert bundle.LARGEST_BATCH == 32
