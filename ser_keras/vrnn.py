@@ -357,7 +357,18 @@ class VRNN(keras.Model):
     def _track(self, logs: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         for name, (values, weights) in logs.items():
             self._trackers[name].update_state(values, sample_weight=weights)
-        return {name: tracker.result() for name, tracker in self._trackers.items()}
+        results = {name: tracker.result() for name, tracker in self._trackers.items()}
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras averages them over workers along their first dimension, which a scalar lacks.
+            return {name: result[tf.newaxis] for name, result in results.items()}
+        return results
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: all weights are there from the beginning.
+
+        Under `tf.distribute` Keras would build from a batch that it averages over replicas, which
+        fails with several workers: their batches are no tensors.
+        """
 
 
 def _valid_instants(data: Iterable[Any]) -> Iterator[np.ndarray]:

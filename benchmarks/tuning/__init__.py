@@ -1,0 +1,1 @@
+"""How a search gets faster with workers."""

@@ -1,0 +1,154 @@
+"""Search spaces: what is in them, and what is refused before a trial is spent on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras_tuner as kt
+import pytest
+
+from ser_keras import presets
+from ser_keras.errors import ConfigurationError
+from ser_keras.tuning import spaces
+from ser_keras.tuning.hypermodel import VRNNHyperModel, declare
+from ser_keras.tuning.spaces import Parameter, Space
+
+
+def from_text(text: str, folder: Path) -> Space:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return spaces.load(str(path))
+
+
+def test_the_papers_space_is_its_sizes_and_dropouts_and_holds_both_of_its_settings():
+    space = spaces.load("paper")
+    assert {parameter.name for parameter in space.parameters} == {
+        f"{lstm}_{what}"
+        for lstm in ("recognition", "generation", "classification")
+        for what in ("units", "dropout")
+    }
+    for name in ("ravdess", "iemocap"):
+        preset = presets.get(name)
+        space.check(preset)
+        own = space.of(preset)
+        assert own is not None
+        assert space.apply(presets.RAVDESS, own).architecture == (
+            presets.RAVDESS.with_settings(own).architecture
+        )
+
+
+def test_the_full_space_has_all_that_the_guide_names_and_is_possible_everywhere():
+    space = spaces.load("full")
+    space.check(presets.RAVDESS)
+    named = {parameter.name for parameter in space.parameters}
+    assert named >= {
+        "latent_size", "classification_weight", "kl_weight", "learning_rate", "batch_size",
+        "attention", "window", "hop", "kind",
+    }  # fmt: skip
+
+
+def test_a_users_own(tmp_path: Path):
+    space = from_text(
+        """
+        latent_size = { values = [5, 20] }
+        batch_size = { low = 16, high = 64, step = 16 }
+        kl_weight = { low = 0.01, high = 10.0, scale = "log" }
+        statistics = { values = [["mean"], ["mean", "std"]] }
+        """,
+        tmp_path,
+    )
+    space.check(presets.RAVDESS)
+    assert space.name == "mine"
+    drawn = {"latent_size": 5, "batch_size": 48, "kl_weight": 0.5, "statistics": "mean,std"}
+    preset = space.apply(presets.RAVDESS, drawn)
+    assert preset.architecture.latent_size == 5
+    assert preset.optimization.batch_size == 48
+    assert preset.objective.kl_weight == 0.5
+    assert preset.features.statistics == ("mean", "std")
+    assert Space.from_dict("mine", space.to_dict()) == space
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("velocity = { values = [1, 2] }", "unknown setting 'velocity'"),
+        ("latent_size = { low = 20, high = 10 }", "low below high"),
+        ("latent_size = { low = 0, high = 10 }", "latent_size: found 0"),
+        ("latent_size = { low = 1.5, high = 10.5 }", "found 1.5, expected int"),
+        ("latent_size = { low = 1, high = 9, step = 0.5 }", "expected int"),
+        ("recognition_dropout = { low = 0.0, high = 1.0 }", "recognition_dropout: found 1.0"),
+        ("recognition_dropout = { low = 0.0, high = 0.5, step = 0.0 }", "step above 0"),
+        ("recognition_dropout = { low = 0.0, high = 0.5, step = 0.6 }", "step above 0"),
+        ("kl_weight = { low = 0.0, high = 1.0, scale = 'log' }", "low above 0"),
+        ("kl_weight = { low = 0.1, high = 1.0, scale = 'cubic' }", "linear or log"),
+        ("kl_weight = { low = 0.1, high = inf }", "finite"),
+        ("kl_weight = { low = 0.1 }", "number for high"),
+        ("kl_weight = { low = 0.1, high = 1.0, values = [0.5] }", "either values"),
+        ("kl_weight = { values = [] }", "no value"),
+        ("kl_weight = { values = [1.0, 1.0] }", "every value once"),
+        ("kl_weight = { values = ['much'] }", "'much', expected float"),
+        ("kl_weight = { value = [1.0] }", "unknown value"),
+        ("kl_weight = 3", "expected a table"),
+        ("attention = { values = [0, 1] }", "found 0, expected bool"),
+        ("kind = { values = ['mfcc', 'wavelets'] }", "wavelets"),
+        # Each is possible, but not together.
+        (
+            "coefficients = { values = [20, 100] }\nmel_bands = { values = [64, 128] }",
+            "coefficients 100, mel_bands 64",
+        ),
+        ("epochs = { values = [100, 200] }", "--epochs"),
+        ("", "no setting"),
+        ("kl_weight = {", "not TOML"),
+    ],
+)
+def test_what_is_impossible_is_named(text: str, told: str, tmp_path: Path):
+    with pytest.raises(ConfigurationError) as refusal:
+        from_text(text, tmp_path).check(presets.RAVDESS)
+    assert told in str(refusal.value)
+    assert "search space" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["papr", "missing.toml"])
+def test_a_space_that_does_not_exist(name: str):
+    with pytest.raises(ConfigurationError, match=name):
+        spaces.load(name)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "sent", "meant"),
+    [
+        (Parameter("attention", (True, False)), 0, False),
+        (Parameter("units", (64, 128)), 128.0, 128),
+        (Parameter("dropout", low=0.0, high=0.8, step=0.1), 0.30000001192092896, 0.3),
+        (Parameter("rate", low=1e-4, high=1e-2, scale="log"), 0.0012345678, 0.00123457),
+        (Parameter("size", low=1, high=9), 3.0, 3),
+    ],
+)
+def test_values_survive_their_way_through_kerastuner(parameter: Parameter, sent: Any, meant: Any):
+    """Its messages hold floats of single precision and whole numbers for truth values."""
+    assert parameter.exact(sent) == meant
+    assert type(parameter.exact(sent)) is type(meant)
+
+
+@pytest.mark.parametrize("name", spaces.NAMES)
+def test_kerastuner_draws_what_the_space_holds(name: str):
+    space = spaces.load(name)
+    hp = kt.HyperParameters()
+    for parameter in space.parameters:
+        declare(hp, parameter)
+    for seed in range(20):
+        for parameter, known in zip(space.parameters, hp.space, strict=True):
+            assert parameter.holds(parameter.exact(known.random_sample(seed)))
+
+
+def test_the_hypermodel_is_kerastuners_and_builds_the_model(tiny_preset: Any):
+    space = Space("two", (Parameter("latent_size", (3, 5)), Parameter("attention", (True, False))))
+    hypermodel = VRNNHyperModel(space, tiny_preset, ("calm", "angry"), seed=1)
+    hp = kt.HyperParameters()
+    hp.values = {"latent_size": 5, "attention": False}
+    model = hypermodel.build(hp)
+    assert model.compiled
+    assert model.architecture.latent_size == 5
+    assert not model.architecture.attention
+    assert model.architecture.recognition_units == tiny_preset.architecture.recognition_units

@@ -1,0 +1,196 @@
+"""A chief and workers on loopback, real processes; training alone is a formula's."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ser_keras.errors import ConfigurationError
+from ser_keras.training import split_corpus
+from ser_keras.tuning import conduct, distribution, oracles
+from ser_keras.tuning import search as module
+from ser_keras.tuning.search import Fatal, Search, SearchTuner, prepare
+from tests.tuning.conftest import InsteadOfTraining
+
+BUDGET = 5
+
+# Python that is a chief or a worker of the search in argv[1], with a stand-in for training that
+# takes a second per fold. argv: search as JSON, role, address, folder; what its worker is to do.
+PROCESS = """
+import json, os, sys, time
+from pathlib import Path
+from ser_keras.training import TrainingRun
+from ser_keras.tuning import conduct, search as module
+from ser_keras.tuning.cross_validation import Protocol
+from ser_keras.tuning.search import Search
+from ser_keras.tuning.spaces import Space
+from tests.tuning.conftest import InsteadOfTraining
+
+told, role, address, out, task = sys.argv[1:]
+told = json.loads(told)
+search = Search(
+    run=TrainingRun.from_dict(told["run"]),
+    space=Space.from_dict(told["space"]["name"], told["space"]["settings"]),
+    protocol=Protocol(**told["protocol"]),
+    prune=told["prune"],
+)
+
+class Trainer(InsteadOfTraining):
+    begun = []
+    def fold(self, training, held_out):
+        if task == "hang" and self._fold == 1:
+            print("hanging", flush=True)
+            time.sleep(600)
+        time.sleep(0.3)
+        return super().fold(training, held_out)
+
+module.FoldTrainer = Trainer
+module.SIGN_OF_LIFE_EVERY = 0.5
+if role == "chief":
+    conduct.tuning_report = lambda *_: ""
+    print(conduct.search(search, Path(out), budget=int(task), address=address, lost_after=6.0))
+else:
+    conduct.work(search, address, wait=120.0)
+    print("done")
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def start(tmp_path: Path, cache_directory: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a chief or a worker; all are ended with the test."""
+    with contextlib.ExitStack() as running:
+
+        def begin(search: Search, role: str, address: str, task: str) -> subprocess.Popen[str]:
+            out = str(tmp_path / "search")
+            words = [sys.executable, "-c", PROCESS, json.dumps(search.to_dict()), role, address]
+            process = subprocess.Popen(
+                [*words, out, task],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=Path(__file__).parents[2],
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            )
+            running.callback(process.communicate)
+            running.callback(process.kill)
+            return process
+
+        yield begin
+
+
+def test_a_killed_workers_trial_is_run_again_by_another(
+    start: Callable[..., subprocess.Popen[str]], make_search: Callable[..., Search], tmp_path: Path
+):
+    address = f"127.0.0.1:{free_port()}"
+    search = make_search(prune=False)
+    chief = start(search, "chief", address, str(BUDGET))
+    lost = start(search, "worker", address, "hang")
+    assert lost.stdout is not None
+    assert lost.stdout.readline() == "hanging\n", lost.communicate()[1]
+    lost.send_signal(signal.SIGKILL)
+    other = start(search, "worker", address, "work")
+    answer, told = other.communicate(timeout=120)
+    assert answer == "done\n", told
+    best, told = chief.communicate(timeout=60)
+    assert best == f"{tmp_path / 'search' / 'best.json'}\n", told
+    assert chief.returncode == 0
+    assert "trial 1 is run again" in told
+
+    with (tmp_path / "search" / "trials.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["trial"] for row in found] == [str(number + 1) for number in range(BUDGET)]
+    assert {row["status"] for row in found} == {"completed"}
+    assert told.count("trial 1 of 5: weighted_accuracy") == 1
+    # What is drawn does not depend on who runs it.
+    here = tmp_path / "here"
+    _search_here(search, here)
+    with (here / "trials.csv").open(newline="") as file:
+        alone = list(csv.DictReader(file))
+    for row, other_row in zip(found, alone, strict=True):
+        for key in row:
+            if key != "seconds":
+                assert row[key] == pytest.approx(other_row[key]) or float(
+                    row[key]
+                ) == pytest.approx(float(other_row[key]), rel=1e-5), key
+
+
+def _search_here(search: Search, out: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        InsteadOfTraining.begun = []
+        patch.setattr(module, "FoldTrainer", InsteadOfTraining)
+        patch.setattr(conduct, "tuning_report", lambda *_: "")
+        conduct.search(search, out, budget=BUDGET)
+
+
+def test_a_worker_of_another_search_is_refused(make_search: Callable[..., Search], tmp_path: Path):
+    """Chief and worker are given the same command; a slip must not mix two searches."""
+    theirs, mine = make_search(), make_search(protocol={"patience": 7})
+    training = split_corpus(mine.run)["train"]
+    oracle = oracles.make("random", "weighted_accuracy", 0, 5, 3)
+    chief = SearchTuner(theirs, prepare(theirs, training), oracle, tmp_path)
+    trial = chief.oracle.create_trial("worker-1")
+    worker = SearchTuner(
+        mine,
+        prepare(mine, training),
+        oracles.make("random", "weighted_accuracy", 0, 5, 3),
+        tmp_path / "worker",
+    )
+    with pytest.raises(Fatal, match="other options than its chief"):
+        worker.run_trial(trial)
+
+
+def test_a_worker_without_a_chief():
+    address = f"127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    with pytest.raises(distribution.ChiefGone, match=address):
+        distribution.wait_for_chief(address, seconds=0.5)
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("wrong", ["chief", "chief:", ":8500", "chief:port", "chief:0", "a:70000"])
+def test_an_address_that_is_none(wrong: str):
+    with pytest.raises(ConfigurationError, match="HOST:PORT"):
+        distribution.parse_address(wrong)
+
+
+def test_an_address_that_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ConfigurationError, match=address):
+            distribution.serve(_Oracle(), address)
+
+
+class _Oracle:
+    finished = True
+    tuner_ids: tuple[str, ...] = ()
+
+
+def test_a_host_named_chief_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch):
+    for name in ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(socket, "gethostname", lambda: "the-chief-of-all")
+    distribution.set_environment("worker", "there:8500")
+    assert "chief" not in os.environ["KERASTUNER_TUNER_ID"]
+    distribution.set_environment("chief", "here:8500")
+    assert os.environ["KERASTUNER_TUNER_ID"] == "chief"
+    assert os.environ["KERASTUNER_ORACLE_IP"] == "here"
+    assert os.environ["KERASTUNER_ORACLE_PORT"] == "8500"

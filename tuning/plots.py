@@ -1,0 +1,99 @@
+"""Pictures of a search: parallel coordinates of its trials, importance of its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from ser_keras.plots.canvas import BLUE, GREY, ORANGE, WIDTH, panel, styled
+from ser_keras.tuning.importance import Importance, position
+from ser_keras.tuning.spaces import Parameter
+
+
+@styled
+def parallel_coordinates(
+    parameters: Sequence[Parameter],
+    found: Sequence[Mapping[str, Any]],
+    objective: str,
+    best: int | None = None,
+) -> Figure:
+    """A line per trial across an axis per setting, coloured by its score; the best is thick.
+
+    Axes lie one below the other, so that their names can be read on a narrow page.
+
+    Args:
+        parameters: the space's.
+        found: rows of trials; those without a score are left out.
+        objective: the score's key, a fraction 0..1.
+        best: number of the best trial.
+    """
+    scored = sorted(
+        (row for row in found if row[objective] is not None),
+        key=lambda row: (row["trial"] == best, row[objective]),  # the best is drawn last
+    )
+    scores = [100 * row[objective] for row in scored]
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.5 * len(parameters)), layout="constrained")
+    axes = figure.subplots()
+    heights = np.arange(len(parameters))[::-1]
+    colours = ScalarMappable(
+        Normalize(min(scores, default=0), max(scores, default=1)), colormaps["viridis_r"]
+    )
+    for row, score in zip(scored, scores, strict=True):
+        places = [position(parameter, row[parameter.name]) for parameter in parameters]
+        chosen = row["trial"] == best
+        axes.plot(
+            places,
+            heights,
+            color=ORANGE if chosen else colours.to_rgba(score),
+            linewidth=3.0 if chosen else 1.2,
+            marker="o",
+            markersize=6 if chosen else 3.5,
+            clip_on=False,
+        )
+    for parameter, height in zip(parameters, heights, strict=True):
+        axes.axhline(height, color=GREY, linewidth=0.6, zorder=0)
+        for value in parameter.extremes():
+            axes.annotate(
+                f"{value:g}" if isinstance(value, float) else str(value),
+                (position(parameter, value), height),
+                xytext=(0, -11),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+                color=GREY,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+                zorder=4,
+            )
+    axes.set_yticks(heights, [parameter.name for parameter in parameters])
+    axes.set_ylim(-0.5, len(parameters) - 0.5)
+    axes.set_xlim(-0.06, 1.06)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    label = f"{objective.replace('_', ' ')} (%); the best trial in orange"
+    figure.colorbar(colours, ax=axes, orientation="horizontal", label=label, aspect=40)
+    return figure
+
+
+@styled
+def importance(results: Sequence[Importance]) -> Figure:
+    """A bar per setting: the share of the scores' variance that it explains, and by chance."""
+    figure, axes = panel(len(results), 0.32, 0.9)
+    places = np.arange(len(results))[::-1]
+    explained = [100 * result.explained for result in results]
+    chance = [100 * result.by_chance for result in results]
+    axes.barh(places, explained, height=0.6, color=BLUE, label="explained")
+    axes.scatter(chance, places, marker="|", s=160, color=ORANGE, label="by chance, 95 %", zorder=3)
+    axes.set_yticks(places, [result.name for result in results])
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("share of the variance of the trials' scores (%)")
+    axes.grid(axis="x")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
