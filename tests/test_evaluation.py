@@ -43,7 +43,7 @@ EVALUATION_KEYS = {
     "kl_per_instant",
     "versions",
 }
-ADDED_KEYS = {"n_failed"}
+ADDED_KEYS = {"expected_calibration_error", "temperature", "n_failed"}
 
 CLASSES = ("angry", "calm", "sad", "never heard")
 
