@@ -39,7 +39,7 @@ PRESET = Preset(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(3)
 
@@ -94,15 +94,14 @@ def test_answers_do_not_depend_on_batch_padding_or_future(random: np.random.Gene
 
 
 def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp_path: Path):
-
     labels = np.arange(32) % 2
     sound = random.normal(size=(32, 3, *PATCHES.observation_shape)).astype(np.float32)
     sound[labels == 1, :, :, :5] += 1.5
     model = VRNN("ab", PRESET.with_settings({"optimizer": "adam", "learning_rate": 0.01}), seed=0)
     model.compile()
-    losses = model.fit(sound, labels, batch_size=16, epochs=15, verbose=0).history
+    losses = model.fit(sound, labels, batch_size=16, epochs=25, verbose=0).history
     assert losses["generation_nll"][-1] < losses["generation_nll"][0]
-    assert losses["accuracy"][-1] > 0.9
+    assert model.evaluate(sound, labels, verbose=0, return_dict=True)["accuracy"] > 0.9
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(
