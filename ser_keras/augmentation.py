@@ -80,7 +80,8 @@ def vary(
     """
     if not copy:
         return samples
-    draw = np.random.default_rng([zlib.crc32(samples.tobytes()), copy]).uniform
+    content = zlib.crc32(samples.tobytes())
+    draw = np.random.default_rng([content, copy]).uniform
     speed = np.exp(draw(-augmentation.speed, augmentation.speed))
     varied = soxr.resample(samples, sample_rate * speed, sample_rate, quality="MQ")
     varied = _begin_elsewhere(
@@ -88,7 +89,7 @@ def vary(
     )
     varied = varied * 10 ** (draw(*augmentation.gain) / 20)
     level = 10 ** (draw(*augmentation.noise) / 20)
-    noise = np.random.default_rng([zlib.crc32(samples.tobytes()), copy, 1])
+    noise = np.random.default_rng([content, copy, 1])
     return (varied + level * noise.standard_normal(len(varied))).astype(np.float32)
 
 
