@@ -128,8 +128,8 @@ class VRNNCell(keras.layers.Layer):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        # Observations, states and distributions keep full precision; the LSTMs alone follow a
-        # mixed-precision policy.
+        # Observations, states and distributions keep full precision; what reads an observation and
+        # the LSTMs follow a mixed-precision policy.
         super().__init__(dtype="float32", **kwargs)
         self.lstm_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         self.observation_size = observation_size
@@ -165,7 +165,9 @@ class VRNNCell(keras.layers.Layer):
         )
         self.posterior = _affine(2 * latent_size, seeds, name="posterior")
         self.likelihood = (
-            PatchDecoder(self.patch, generation_channels, next(seeds), name="likelihood")
+            PatchDecoder(
+                self.patch, generation_channels, next(seeds), dtype="float32", name="likelihood"
+            )
             if generation_channels
             else _affine(2 * observation_size, seeds, name="likelihood")
         )
@@ -176,7 +178,12 @@ class VRNNCell(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(next(seeds))
         self.encoder = (
             PatchEncoder(
-                self.patch, recognition_channels, embedding_units, next(seeds), name="encoder"
+                self.patch,
+                recognition_channels,
+                embedding_units,
+                next(seeds),
+                dtype=policy,
+                name="encoder",
             )
             if recognition_channels
             else None

@@ -56,9 +56,12 @@ def terms(
     """
     valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
 
-    likelihood = diagonal_gaussian(steps.next_mean[:, :-1], steps.next_log_scale[:, :-1])
-    log_likelihood = likelihood.log_prob(observations[:, 1:])
-    generation = -_sum_where(log_likelihood, valid[:, 1:])
+    # The last instant's prediction has nothing to be compared with. It counts for nothing rather
+    # than being cut off: the gradient of a slice copies all that was sliced.
+    likelihood = diagonal_gaussian(steps.next_mean, steps.next_log_scale)
+    following = tf.concat([observations[:, 1:], tf.zeros_like(observations[:, :1])], axis=1)
+    followed = tf.concat([valid[:, 1:], tf.zeros_like(valid[:, :1])], axis=1)
+    generation = -_sum_where(likelihood.log_prob(following), followed)
 
     posterior = diagonal_gaussian(steps.posterior_mean, steps.posterior_log_scale)
     prior = diagonal_gaussian(

@@ -48,11 +48,12 @@ def test_an_encoder_computed_by_scipy(random: np.random.Generator):
     encoder = PatchEncoder((8, 6), (2,), 3, seed=1)
     patch = random.normal(size=(1, 48)).astype(np.float32)
     found = encoder(patch).numpy()[0]
-    kernel = encoder.convolutions[0].kernel.numpy()[:, :, 0]
-    # Stride 2 over an even side: "same" pads one less before than after.
-    padded = np.pad(patch.reshape(8, 6), ((1, 2), (1, 2)))
+    kernel = encoder.convolutions[0].kernel.numpy()
+    # Blocks of 2 × 2 points are channels: together a filter of 6 × 6 points with a stride of two.
+    image = np.pad(patch.reshape(8, 6), 2)
+    filters = kernel.reshape(3, 3, 2, 2, 2).transpose(0, 2, 1, 3, 4).reshape(6, 6, 2)
     maps = np.stack(
-        [scipy.signal.correlate2d(padded, kernel[..., c], "valid")[::2, ::2] for c in (0, 1)], -1
+        [scipy.signal.correlate2d(image, filters[..., c], "valid")[::2, ::2] for c in (0, 1)], -1
     )
     maps = np.maximum((maps - maps.mean()) / np.sqrt(maps.var() + 1e-3), 0)
     flat = np.concatenate([maps.mean(0), maps.max(0)], -1).ravel()
@@ -70,7 +71,36 @@ def test_normalisation_ignores_the_level_of_a_patch_and_other_items(random: np.r
     np.testing.assert_allclose(normalize(100 + 7 * maps).numpy(), both, atol=2e-3)
 
 
-@pytest.mark.parametrize("patch", [(16, 8), (13, 10)])
+@pytest.mark.parametrize("patch", [(8, 6), (7, 5)])
+def test_an_odd_patch_is_padded(patch: tuple[int, int], random: np.random.Generator):
+    encoder = PatchEncoder(patch, (2, 3), 4, seed=1)
+    flat = random.normal(size=(2, patch[0] * patch[1])).astype(np.float32)
+    even = PatchEncoder((8, 6), (2, 3), 4, seed=1)
+    image = np.pad(flat.reshape(2, *patch), ((0, 0), (0, 8 - patch[0]), (0, 6 - patch[1])))
+    np.testing.assert_allclose(encoder(flat), even(image.reshape(2, 48)), atol=1e-6)
+
+
+def test_a_decoder_computed_by_scipy(random: np.random.Generator):
+    decoder = PatchDecoder((8, 4), (3,), seed=1)
+    hidden = random.normal(size=(1, 5)).astype(np.float32)
+    mean, log_scale = np.split(decoder(hidden).numpy()[0], 2)
+    maps = np.maximum(hidden @ decoder.spread.kernel.numpy(), 0).reshape(2, 1, 3)
+    kernel = decoder.convolutions[0].kernel.numpy()
+    padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))
+    blocks = np.stack(
+        [
+            sum(scipy.signal.correlate2d(padded[..., c], kernel[:, :, c, k], "valid") for c in range(3))
+            for k in range(32)
+        ],
+        -1,
+    )
+    for found, half in ((mean, blocks[..., :16]), (log_scale, blocks[..., 16:])):
+        # Points of a block lie beside one another: frame by frame, band by band.
+        patch = half.reshape(2, 1, 4, 4).transpose(0, 2, 1, 3).reshape(8, 4)
+        np.testing.assert_allclose(found, patch.ravel(), atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [(32, 16), (29, 10)])
 def test_a_decoder_gives_mean_and_scale_of_every_point(
     patch: tuple[int, int], random: np.random.Generator
 ):
@@ -79,6 +109,27 @@ def test_a_decoder_gives_mean_and_scale_of_every_point(
     assert outputs.shape == (3, 2 * patch[0] * patch[1])
     mean, log_scale = np.split(outputs, 2, axis=1)
     assert not np.allclose(mean, log_scale)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_reads_in_half_and_generates_in_full(
+    policy: str, random: np.random.Generator
+):
+    model = VRNN("ab", PRESET, seed=0, dtype=policy)
+    assert model.cell.encoder.summary.compute_dtype == policy.removeprefix("mixed_")
+    assert {layer.compute_dtype for layer in model.cell.likelihood.convolutions} == {"float32"}
+    assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
+    sound = random.normal(size=(8, 3, *PATCHES.observation_shape)).astype(np.float32)
+    model.compile()
+    history = model.fit(sound, np.arange(8) % 2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    full = VRNN("ab", PRESET, seed=0, dtype="float32")
+    full.set_weights(model.get_weights())
+    np.testing.assert_allclose(
+        model.predict(sound, verbose=0)["probabilities"],
+        full.predict(sound, verbose=0)["probabilities"],
+        atol=0.02,
+    )
 
 
 def test_answers_do_not_depend_on_batch_padding_or_future(random: np.random.Generator):
