@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -54,3 +55,15 @@ class Standardisation(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Standardise; [..., K]."""
         return (ops.cast(inputs, "float32") - self.mean) / self.scale
+
+
+def valid_instants(data: Iterable[Any]) -> Iterator[np.ndarray]:
+    """The observations of each batch without their padding, [N, *observation_shape]."""
+    for batch in data:
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if not isinstance(inputs, dict):
+            inputs = {"observations": inputs}
+        observations = np.asarray(inputs["observations"], dtype=np.float32)
+        length = observations.shape[1]
+        instants = np.asarray(inputs.get("instants", np.full(len(observations), length)))
+        yield observations[np.arange(length) < instants[:, np.newaxis]]

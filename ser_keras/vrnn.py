@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -17,22 +17,12 @@ from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.masking import SpectrogramMask
+from ser_keras.metrics import METRICS, Observed, observe
 from ser_keras.optimizers import make_optimizer
-from ser_keras.standardisation import Standardisation
+from ser_keras.standardisation import Standardisation, valid_instants
 
 Tensor = Any
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
-
-_METRICS = (
-    "loss",
-    "elbo",
-    "generation_nll",
-    "kl",
-    "class_cross_entropy",
-    "accuracy",
-    "sampled_fraction",
-    "sampled_fraction_after_first",
-)
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
@@ -93,7 +83,7 @@ class VRNN(keras.Model):
                 )
             self.mask = SpectrogramMask(augmentation.band_mask, augmentation.frame_mask, seed)
         self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in _METRICS}
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.build()
 
     @property
@@ -156,7 +146,7 @@ class VRNN(keras.Model):
         Args:
             data: batches of inputs as `fit` takes them, labels or not; the training part only.
         """
-        self.standardisation.adapt(np.concatenate(list(_valid_instants(data))))
+        self.standardisation.adapt(np.concatenate(list(valid_instants(data))))
 
     @property
     def adapted(self) -> bool:
@@ -179,11 +169,8 @@ class VRNN(keras.Model):
         Returns:
             All that the instant yields, fields [B, …], and the new states.
         """
-        flat = tf.reshape(
-            self.standardisation(observations[:, tf.newaxis]),
-            [-1, self.features.observation_size],
-        )
-        output, states = self.cell(flat, states, training=False)
+        flat, _ = self._unpack(observations[:, tf.newaxis])
+        output, states = self.cell(flat[:, 0], states, training=False)
         return Step.split(output, self.cell.sizes), states
 
     @property
@@ -323,8 +310,8 @@ class VRNN(keras.Model):
 
     def _loss(
         self, inputs: Inputs, labels: Tensor, weights: Tensor | None, training: bool
-    ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
-        """The mean loss of a batch, and what to track: values and weights, [B] each."""
+    ) -> tuple[Tensor, Observed]:
+        """The mean loss of a batch, and what to track."""
         observations, instants = self._unpack(inputs, training)
         labels = tf.cast(labels, tf.int32)
         steps = self._steps(observations, training)
@@ -332,29 +319,10 @@ class VRNN(keras.Model):
         losses = terms.loss(self.objective)
         weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
 
-        predicted = tf.argmax(
-            eq5.last_instant(steps.logits, instants), axis=-1, output_type=tf.int32
-        )
-        valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
-        sampled = tf.reduce_sum(tf.reduce_mean(steps.attention, axis=-1) * valid, axis=1)
-        heard = tf.cast(instants, tf.float32)
-        logs = {
-            "loss": (losses, weights),
-            "elbo": (-terms.negative_elbo(), weights),
-            "generation_nll": (terms.generation, weights),
-            "kl": (terms.kl, weights),
-            "class_cross_entropy": (terms.classification, weights),
-            "accuracy": (tf.cast(predicted == labels, tf.float32), weights),
-            "sampled_fraction": (sampled / heard, heard * weights),
-            # The first instant is sampled whole, whatever the model.
-            "sampled_fraction_after_first": (
-                tf.math.divide_no_nan(sampled - 1.0, heard - 1.0),
-                (heard - 1.0) * weights,
-            ),
-        }
+        logs = observe(steps, terms, losses, instants, labels, weights)
         return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)), logs
 
-    def _track(self, logs: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    def _track(self, logs: Observed) -> dict[str, Tensor]:
         for name, (values, weights) in logs.items():
             self._trackers[name].update_state(values, sample_weight=weights)
         results = {name: tracker.result() for name, tracker in self._trackers.items()}
@@ -369,15 +337,3 @@ class VRNN(keras.Model):
         Under `tf.distribute` Keras would build from a batch that it averages over replicas, which
         fails with several workers: their batches are no tensors.
         """
-
-
-def _valid_instants(data: Iterable[Any]) -> Iterator[np.ndarray]:
-    """The observations of each batch without their padding, [N, *observation_shape]."""
-    for batch in data:
-        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        if not isinstance(inputs, dict):
-            inputs = {"observations": inputs}
-        observations = np.asarray(inputs["observations"], dtype=np.float32)
-        length = observations.shape[1]
-        instants = np.asarray(inputs.get("instants", np.full(len(observations), length)))
-        yield observations[np.arange(length) < instants[:, np.newaxis]]

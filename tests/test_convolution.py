@@ -89,7 +89,10 @@ def test_a_decoder_computed_by_scipy(random: np.random.Generator):
     padded = np.pad(maps, ((1, 1), (1, 1), (0, 0)))
     blocks = np.stack(
         [
-            sum(scipy.signal.correlate2d(padded[..., c], kernel[:, :, c, k], "valid") for c in range(3))
+            sum(
+                scipy.signal.correlate2d(padded[..., c], kernel[:, :, c, k], "valid")
+                for c in range(3)
+            )
             for k in range(32)
         ],
         -1,
