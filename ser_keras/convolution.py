@@ -52,8 +52,8 @@ class PatchNormalization(keras.layers.Layer):
 class PatchEncoder(keras.layers.Layer):
     """What the recognition LSTM reads of a patch.
 
-    Convolutions, each normalised and rectified; mean and maximum over the frames that are left;
-    an affine layer. The first reads blocks of 2 × 2 points as four channels, the others have
+    Convolutions, each normalised and rectified, and of what they leave mean and maximum over the
+    frames; mean and standard deviation of every band; an affine layer over them all. The first reads blocks of 2 × 2 points as four channels, the others have
     strides of two: on a CPU this is much faster than a strided convolution of a single channel.
 
     Args:
@@ -117,13 +117,14 @@ class PatchEncoder(keras.layers.Layer):
             shape = convolution.compute_output_shape(shape)
             normalization.build(shape)
         _, _, bands, channels = shape
-        self.summary.build((input_shape[0], 2 * bands * channels))
+        self.summary.build((input_shape[0], 2 * bands * channels + 2 * self.patch[1]))
         self.summary_normalization.build((input_shape[0], self.units))
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
         """Sum patches up; see the class."""
-        maps = ops.reshape(inputs, (-1, *self.patch, 1))
+        patches = ops.reshape(inputs, (-1, *self.patch))
+        maps = patches[..., None]
         if self._even() != self.patch:
             odd = [even - side for even, side in zip(self._even(), self.patch, strict=True)]
             maps = ops.pad(maps, [[0, 0], [0, odd[0]], [0, odd[1]], [0, 0]])
@@ -132,6 +133,10 @@ class PatchEncoder(keras.layers.Layer):
             maps = ops.relu(normalization(convolution(maps)))
         pooled = ops.concatenate([ops.mean(maps, axis=1), ops.max(maps, axis=1)], axis=-1)
         flat = ops.reshape(pooled, (-1, pooled.shape[1] * pooled.shape[2]))
+        # The convolutions' normalisation hides the spectrum's shape and how much it moves.
+        mean, variance = ops.moments(patches, axes=[1])
+        deviation = ops.sqrt(variance + PatchNormalization.SMALLEST_VARIANCE)
+        flat = ops.concatenate([flat, mean, deviation], axis=-1)
         return ops.relu(self.summary_normalization(self.summary(flat)))
 
     def _even(self) -> tuple[int, int]:

@@ -53,20 +53,25 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
 
 def markdown(accuracy: dict[str, Any]) -> str:
     """Write the table: accuracies in percent, mean ± standard deviation over the splits."""
-    protocol = accuracy["protocol"]
-    if protocol["split"] == "random":
-        splits = f"random 80/20, {protocol['seeds']} seeds"
-    else:
-        splits = f"by {protocol['split']}, {protocol['folds']} folds"
     rows = [*accuracy.get("vrnn", {}).values(), *accuracy["baselines"].values()]
     lines = [
-        f"{accuracy['corpus']}, {accuracy['utterances']} utterances, {splits}",
+        protocol(accuracy),
         "",
         "| model | WA % | UA % | trainable parameters | seconds |",
         "| --- | ---: | ---: | ---: | ---: |",
         *map(_row, rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def protocol(accuracy: dict[str, Any]) -> str:
+    """What was measured on which splits, for a headline."""
+    found = accuracy["protocol"]
+    if found["split"] == "random":
+        splits = f"random 80/20, {found['seeds']} seeds"
+    else:
+        splits = f"by {found['split']}, {found['folds']} folds"
+    return f"{accuracy['corpus']}, {accuracy['utterances']} utterances, {splits}"
 
 
 def _row(row: dict[str, Any]) -> str:

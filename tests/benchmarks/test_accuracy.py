@@ -17,6 +17,7 @@ import sklearn.metrics
 
 from benchmarks.accuracy import (
     bilstm,
+    figure,
     log_mel_cnn,
     recordings,
     spectrograms,
@@ -254,6 +255,29 @@ def test_several_presets_are_told_side_by_side(tmp_path: Path):
         accuracy = table.add_vrnn(accuracy, path)
     shown = table.markdown(accuracy)
     assert shown.index("`ravdess` without") < shown.index("`tiny` with attention")
+
+
+def test_the_figure_shows_every_model_by_parameters(tmp_path: Path):
+    path = tmp_path / "reproduction.json"
+    path.write_text(json.dumps(reproduction(split="random", seeds=3, test_fraction=0.2)))
+    spread = {"mean": 0.5, "std": 0.1}
+    baseline = {"title": "an SVM", "unweighted_accuracy": spread, "parameters": None}
+    accuracy = table.add_vrnn(ACCURACY, path) | {"baselines": {"svm": baseline}}
+    (panel,) = figure.draw([accuracy]).axes
+    assert [text.get_text() for text in panel.texts] == ["an SVM", "VRNN ravdess"]
+    points = [line for line in panel.lines if line.get_marker() == "o"]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in points] == [(2552960, 66.7)] * 2
+    path.write_text(json.dumps(accuracy))
+    out = tmp_path / "accuracy.png"
+    assert figure.main([str(path), "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_figure_of_what_is_no_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "accuracy.json"
+    path.write_text("{}")
+    assert figure.main([str(path), "--out", str(tmp_path / "accuracy.png")]) == 1
+    assert "expected an accuracy.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""`python -m benchmarks.accuracy.figure`: accuracy against parameters, for all models measured.
+
+    python -m benchmarks.accuracy.figure RANDOM/accuracy.json SPEAKER/accuracy.json --out accuracy.png
+
+draws one panel for each file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter
+
+from benchmarks.accuracy.table import VRNN_ROWS, protocol
+from ser_keras.errors import ConfigurationError, SerKerasError
+from ser_keras.plots import save
+from ser_keras.plots.canvas import BLUE, GREY, ORANGE, WIDTH, styled
+
+KEY = "unweighted_accuracy"
+WITH, WITHOUT = (f" {title}" for title in VRNN_ROWS.values())
+
+
+@styled
+def draw(measured: Sequence[dict[str, Any]]) -> Figure:
+    """Unweighted accuracy (mean and standard deviation over the splits) against parameters.
+
+    Args:
+        measured: what `accuracy.json` files hold, one for each panel.
+
+    Returns:
+        Models with trainable parameters as points, hollow for the VRNN without attention; those
+        without any as lines across.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4 * len(measured)), layout="constrained")
+    panels = figure.subplots(len(measured), sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, accuracy in zip(panels, measured, strict=True):
+        ours, others = accuracy.get("vrnn", {}), accuracy["baselines"]
+        for name, row in {**others, **ours}.items():
+            mean, deviation = 100 * row[KEY]["mean"], 100 * row[KEY]["std"]
+            if row["parameters"] is None:
+                _line(axes, mean, row["title"])
+            else:
+                _point(axes, row, mean, deviation, name in ours)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(protocol(accuracy), loc="left")
+        axes.set_ylabel("unweighted accuracy, %")
+        axes.grid(axis="y")
+        axes.margins(x=0.35)
+    panels[-1].set_xlabel("trainable parameters (hollow: without attention)")
+    return figure
+
+
+def _line(axes: Axes, mean: float, title: str) -> None:
+    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle=":")
+    # x in shares of the panel, y in percent.
+    place = axes.get_yaxis_transform()
+    axes.text(0.01, mean, title, transform=place, color=GREY, fontsize=7, va="bottom")
+
+
+def _point(axes: Axes, row: dict[str, Any], mean: float, deviation: float, ours: bool) -> None:
+    color = BLUE if ours else ORANGE
+    # The ablation has the model's parameters; a hollow point beside it needs no name.
+    hollow = row["title"].endswith(WITHOUT)
+    axes.errorbar(
+        row["parameters"],
+        mean,
+        deviation,
+        fmt="o",
+        color=color,
+        markerfacecolor="white" if hollow else color,
+        capsize=2,
+        linewidth=1,
+    )
+    if not hollow:
+        axes.annotate(
+            row["title"].removesuffix(WITH).replace("`", ""),
+            (row["parameters"], mean),
+            xytext=(6, 6),
+            textcoords="offset points",
+            fontsize=8,
+            color=color,
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy.figure", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("measured", nargs="+", type=Path, metavar="ACCURACY_JSON")
+    parser.add_argument("--out", required=True, type=Path, metavar="PNG")
+    options = parser.parse_args(arguments)
+    try:
+        save(draw([_read(path) for path in options.measured]), options.out)
+    except SerKerasError as error:
+        print(f"benchmarks.accuracy.figure: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        accuracy: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if {"protocol", "baselines"} <= accuracy.keys():
+            return accuracy
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigurationError(f"{path}: expected an accuracy.json ({error})") from error
+    raise ConfigurationError(f"{path}: found no baselines, expected an accuracy.json")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
