@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 from keras import ops
 
 from ser_keras import saliency
-from ser_keras.convolution import PatchDecoder, PatchEncoder
+from ser_keras.convolution import BandStatistics, PatchDecoder, PatchEncoder
 from ser_keras.errors import ConfigurationError
-from ser_keras.lstm import LSTMCell
+from ser_keras.listener import Heard, Listener, affine, gaussian_parameters, lstm
 
-tfd = tfp.distributions
 Tensor = Any
-Distribution = Any  # TFP has no types
-
-# Beyond e^±8 a scale of standardised features tells nothing more, and soon overflows.
-LOG_SCALE_LIMIT = 8.0
-
-
-def diagonal_gaussian(mean: Tensor, log_scale: Tensor) -> Distribution:
-    """N(mean, diag exp(log_scale)²) over the last axis.
-
-    Args:
-        mean: [..., K].
-        log_scale: logarithm of the standard deviation, [..., K].
-
-    Returns:
-        A distribution of event shape [K] and batch shape [...].
-    """
-    return tfd.Independent(tfd.Normal(mean, tf.exp(log_scale)), reinterpreted_batch_ndims=1)
 
 
 class Step(NamedTuple):
-    """Everything one instant yields; D observation, Z latent, C classes.
+    """Everything one instant yields; D observation, Z latent, C classes, L listeners.
 
     A Keras RNN carries one output tensor only, so a step travels as its fields laid end to end.
     """
@@ -51,16 +32,17 @@ class Step(NamedTuple):
     posterior_log_scale: Tensor  # log σ_t, [..., Z]
     next_mean: Tensor  # m_{t+1} = x̂_{t+1}, [..., D]
     next_log_scale: Tensor  # log s_{t+1}, [..., D]
-    logits: Tensor  # [..., C]
+    logits: Tensor  # mean over the listeners, [..., C]
+    listener_logits: Tensor  # of every listener, [..., L C]
 
     @staticmethod
-    def sizes(observation_size: int, latent_size: int, classes: int) -> Step:
-        """The last dimension of every field."""
-        d, z = observation_size, latent_size
-        return Step(d, d, d, z, z, d, d, classes)
+    def sizes(observation_size: int, latent_size: int, classes: int, listeners: int = 1) -> Step:
+        """The last dimension of every field; latent_size is that of each of L listeners."""
+        d, z, c = observation_size, listeners * latent_size, classes
+        return Step(d, d, d, z, z, d, d, c, listeners * c)
 
     def concatenate(self) -> Tensor:
-        """All fields as one tensor, [..., 5 D + 2 Z + C]."""
+        """All fields as one tensor, [..., 5 D + 2 Z + (1 + L) C]."""
         return ops.concatenate(list(self), axis=-1)
 
     @classmethod
@@ -76,6 +58,11 @@ class VRNNCell(keras.layers.Layer):
     Selects what to sample of the observation (Eq. 2-4), infers the latent variable, predicts the
     next observation and classifies, each with an LSTM of its own (Algorithm 2). At the first
     instant there is no prediction yet and everything is sampled (Algorithm 1 line 3).
+
+    Of a patch a second listener may read the bands' statistics beside the first, which reads it
+    through convolutions. Each has its own latent variables and is trained to be right alone; the
+    prediction is made of both latent variables, and the emotion of the mean of their logits, a
+    product of experts (Hinton 2002).
 
     Args:
         observation_size: D, elements of an observation.
@@ -95,6 +82,7 @@ class VRNNCell(keras.layers.Layer):
         generation_channels: of the transposed convolutions that make the likelihood; none makes it
             by an affine layer, as the paper's model does.
         embedding_units: values that the convolutions sum a patch up by.
+        statistics_units: hidden units of both LSTMs of the second listener; 0 has none.
         initial_log_scale: log σ_t of the posterior before training.
         seed: of initial weights, dropout and the latent samples.
 
@@ -104,7 +92,7 @@ class VRNNCell(keras.layers.Layer):
         training: True samples z_t and drops out; False takes the posterior's mean.
 
     Returns:
-        `Step.concatenate()`, float32 [B, 5 D + 2 Z + C], and the new states.
+        `Step.concatenate()`, float32 [B, 5 D + 2 Z + (1 + L) C], and the new states.
     """
 
     def __init__(
@@ -123,6 +111,7 @@ class VRNNCell(keras.layers.Layer):
         recognition_channels: Sequence[int] = (),
         generation_channels: Sequence[int] = (),
         embedding_units: int = 96,
+        statistics_units: int = 0,
         initial_log_scale: float = 0.0,
         seed: int | None = None,
         dtype: Any = None,
@@ -143,82 +132,85 @@ class VRNNCell(keras.layers.Layer):
         self.classification_dropout = classification_dropout
         self.attention = attention
         self.patch = tuple(patch or ())
-        if (recognition_channels or generation_channels) and not self.patch:
+        if (recognition_channels or generation_channels or statistics_units) and not self.patch:
             raise ConfigurationError(
-                "channels: convolutions need patches; found observations without frames, "
-                "expected features with statistics=()"
+                "recognition_channels, generation_channels, statistics_units: found observations "
+                "without frames, expected patches, features with statistics=()"
             )
         self.recognition_channels = tuple(recognition_channels)
         self.generation_channels = tuple(generation_channels)
         self.embedding_units = embedding_units
+        self.statistics_units = statistics_units
         self.initial_log_scale = initial_log_scale
         self.seed = seed
         self.sample_latent: bool | None = None  # None: sample while training only
 
         # Seeds of their own make initial weights and noise repeatable whatever else is drawn.
-        seeds = iter(np.random.SeedSequence(seed).generate_state(14).tolist())
+        seeds = np.random.SeedSequence(seed).generate_state(23).tolist()
         policy = self.lstm_policy
-        self.recognition = _lstm(recognition_units, seeds, dtype=policy, name="recognition")
-        self.generation = _lstm(generation_units, seeds, dtype=policy, name="generation")
-        self.classification = _lstm(
-            classification_units, seeds, dtype=policy, name="classification"
-        )
-        self.posterior = _affine(2 * latent_size, seeds, name="posterior")
+
+        def listen(units: tuple[int, int], seeds: list[int], name: str) -> Listener:
+            return Listener(
+                classes,
+                *units,
+                latent_size,
+                recognition_dropout,
+                classification_dropout,
+                initial_log_scale,
+                seeds,
+                dtype=policy,
+                name=name,
+            )
+
+        # The order in which the paper's model has always drawn them.
+        own = [seeds[place] for place in (0, 1, 4, 5, 6, 8, 9, 11, 12)]
+        self.listeners = [listen((recognition_units, classification_units), own, "listener")]
+        self.readers: list[keras.layers.Layer | None] = [None]
+        if recognition_channels:
+            self.readers = [
+                PatchEncoder(
+                    self.patch,
+                    recognition_channels,
+                    embedding_units,
+                    seeds[13],
+                    dtype=policy,
+                    name="encoder",
+                )
+            ]
+        if statistics_units:
+            self.listeners.append(listen((statistics_units,) * 2, seeds[14:], "second_listener"))
+            self.readers.append(BandStatistics(self.patch, dtype="float32", name="statistics"))
+        self.generation = lstm(generation_units, seeds[2:4], dtype=policy, name="generation")
+        self.drop_generation = keras.layers.Dropout(generation_dropout, seed=seeds[10])
         self.likelihood = (
             PatchDecoder(
-                self.patch, generation_channels, next(seeds), dtype="float32", name="likelihood"
+                self.patch, generation_channels, seeds[7], dtype="float32", name="likelihood"
             )
             if generation_channels
-            else _affine(2 * observation_size, seeds, name="likelihood")
-        )
-        self.class_logits = _affine(classes, seeds, name="class_logits")
-        self.drop_recognition = keras.layers.Dropout(recognition_dropout, seed=next(seeds))
-        self.drop_generation = keras.layers.Dropout(generation_dropout, seed=next(seeds))
-        self.drop_classification = keras.layers.Dropout(classification_dropout, seed=next(seeds))
-        self.seed_generator = keras.random.SeedGenerator(next(seeds))
-        self.encoder = (
-            PatchEncoder(
-                self.patch,
-                recognition_channels,
-                embedding_units,
-                next(seeds),
-                dtype=policy,
-                name="encoder",
-            )
-            if recognition_channels
-            else None
+            else affine(2 * observation_size, seeds[7], name="likelihood")
         )
 
-        self.sizes = Step.sizes(observation_size, latent_size, classes)
+        self.sizes = Step.sizes(observation_size, latent_size, classes, len(self.listeners))
         self.output_size = sum(self.sizes)
         self.state_size = [
-            recognition_units,
-            recognition_units,
+            *(size for listener in self.listeners for size in listener.state_size),
             generation_units,
             generation_units,
-            classification_units,
-            classification_units,
             observation_size,
             1,
         ]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the weights of the three LSTMs and of what lies before and after them."""
+        """Create the weights of all LSTMs and of what lies before and after them."""
         batch = input_shape[0]
-        if self.encoder is None:
-            self.recognition.build((batch, self.observation_size))
-        else:
-            self.encoder.build((batch, self.observation_size))
-            self.recognition.build((batch, self.embedding_units))
-        self.posterior.build((batch, self.recognition_units))
-        self.generation.build((batch, self.latent_size))
+        for reader, listener in zip(self.readers, self.listeners, strict=True):
+            shape: tuple[int | None, ...] = (batch, self.observation_size)
+            if reader is not None:
+                reader.build(shape)
+                shape = reader.compute_output_shape(shape)
+            listener.build(shape)
+        self.generation.build((batch, len(self.listeners) * self.latent_size))
         self.likelihood.build((batch, self.generation_units))
-        self.classification.build((batch, self.latent_size))
-        self.class_logits.build((batch, self.classification_units))
-        log_scales = np.full(self.latent_size, self.initial_log_scale, np.float32)
-        self.posterior.bias.assign(
-            np.concatenate([np.zeros(self.latent_size, np.float32), log_scales])
-        )
         # Divides the logits when training is over; `calibration.calibrate` sets it.
         self.temperature = self.add_weight(
             name="temperature", shape=(), initializer="ones", trainable=False
@@ -226,24 +218,22 @@ class VRNNCell(keras.layers.Layer):
         self.built = True
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
-        """Zeros, [B, size] each: h and c of the three LSTMs, x̂, and whether there is a past."""
+        """Zeros, [B, size] each: h and c of all LSTMs, x̂, and whether there is a past."""
         return [ops.zeros((batch_size, size), dtype="float32") for size in self.state_size]
 
     @contextmanager
     def laid_out(self) -> Iterator[None]:
         """Lay the LSTMs' weights out once for all steps of a scan; see `LSTMCell`."""
-        with (
-            self.recognition.laid_out(),
-            self.generation.laid_out(),
-            self.classification.laid_out(),
-        ):
+        with ExitStack() as stack:
+            for lstms in (*self.listeners, self.generation):
+                stack.enter_context(lstms.laid_out())
             yield
 
     def call(
         self, inputs: Tensor, states: list[Tensor], training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """One step; see the class."""
-        *lstm_states, prediction, begun = states
+        *listening, hidden, carry, prediction, begun = states
         observation = ops.cast(inputs, "float32")
 
         saliency_map = saliency.saliency_map(observation, prediction)
@@ -253,53 +243,47 @@ class VRNNCell(keras.layers.Layer):
             attention = ops.ones_like(observation)
         sampled = saliency.sample_observation(observation, prediction, attention)
 
-        heard = sampled if self.encoder is None else self.encoder(sampled)
-        hidden, lstm_states[0:2] = self.recognition(heard, lstm_states[0:2])
-        hidden = self.drop_recognition(hidden, training=training)
-        posterior_mean, posterior_log_scale = gaussian_parameters(self.posterior(hidden))
-        latent = self._latent(posterior_mean, posterior_log_scale, training)
+        heard, listening = self._listen(sampled, listening, training)
+        latent = ops.concatenate([each.latent for each in heard], axis=-1)
+        generated, (hidden, carry) = self.generation(latent, [hidden, carry])
+        generated = self.drop_generation(generated, training=training)
+        next_mean, next_log_scale = gaussian_parameters(self.likelihood(generated))
 
-        hidden, lstm_states[2:4] = self.generation(latent, lstm_states[2:4])
-        hidden = self.drop_generation(hidden, training=training)
-        next_mean, next_log_scale = gaussian_parameters(self.likelihood(hidden))
-
-        hidden, lstm_states[4:6] = self.classification(latent, lstm_states[4:6])
-        hidden = self.drop_classification(hidden, training=training)
-        logits = self.class_logits(hidden)
-        if not training:
-            logits = logits / self.temperature
-
+        logits = [each.logits if training else each.logits / self.temperature for each in heard]
         step = Step(
             attention,
             saliency_map,
             prediction,
-            posterior_mean,
-            posterior_log_scale,
+            ops.concatenate([each.posterior_mean for each in heard], axis=-1),
+            ops.concatenate([each.posterior_log_scale for each in heard], axis=-1),
             next_mean,
             next_log_scale,
-            logits,
+            sum(logits[1:], logits[0]) / len(logits),
+            ops.concatenate(logits, axis=-1),
         )
-        new_states = [
-            *[ops.cast(state, "float32") for state in lstm_states],
-            next_mean,
-            ops.ones_like(begun),
-        ]
-        return step.concatenate(), new_states
+        lstm_states = [ops.cast(state, "float32") for state in (*listening, hidden, carry)]
+        return step.concatenate(), [*lstm_states, next_mean, ops.ones_like(begun)]
+
+    def _listen(
+        self, sampled: Tensor, states: list[Tensor], training: bool
+    ) -> tuple[list[Heard], list[Tensor]]:
+        """What every listener makes of x_t, and their new states one after the other."""
+        sample = training if self.sample_latent is None else self.sample_latent
+        answers, new_states = [], []
+        for reader, listener in zip(self.readers, self.listeners, strict=True):
+            own = states[len(new_states) : len(new_states) + len(listener.state_size)]
+            heard = sampled if reader is None else reader(sampled)
+            answer, own = listener(heard, own, training=training, sample=sample)
+            answers.append(answer)
+            new_states += own
+        return answers, new_states
 
     @property
     def seed_generators(self) -> list[keras.random.SeedGenerator]:
-        """All that a training step draws from: three dropouts and the latent sample."""
-        drops = (self.drop_recognition, self.drop_generation, self.drop_classification)
-        dropouts = [drop.seed_generator for drop in drops if drop.rate > 0]
-        return [*dropouts, self.seed_generator]
-
-    def _latent(self, mean: Tensor, log_scale: Tensor, training: bool) -> Tensor:
-        """z_t: a reparameterised sample of the posterior, or its mean; [B, Z]."""
-        posterior = diagonal_gaussian(mean, log_scale)
-        if training if self.sample_latent is None else self.sample_latent:
-            # A tensor seed makes TFP stateless, so that XLA draws the same numbers.
-            return posterior.sample(seed=ops.cast(self.seed_generator.next(), "int32"))
-        return posterior.mean()
+        """All that a training step draws from: dropouts and latent samples."""
+        drop = self.drop_generation
+        own = [drop.seed_generator] if drop.rate > 0 else []
+        return own + [each for listener in self.listeners for each in listener.seed_generators]
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
@@ -318,28 +302,8 @@ class VRNNCell(keras.layers.Layer):
             "recognition_channels": self.recognition_channels,
             "generation_channels": self.generation_channels,
             "embedding_units": self.embedding_units,
+            "statistics_units": self.statistics_units,
             "initial_log_scale": self.initial_log_scale,
             "seed": self.seed,
             "dtype": keras.dtype_policies.serialize(self.lstm_policy),
         }
-
-
-def gaussian_parameters(affine: Tensor) -> tuple[Tensor, Tensor]:
-    """Split an affine layer's output [..., 2 K] into mean and bounded log scale, [..., K] each."""
-    mean, log_scale = tf.split(affine, 2, axis=-1)
-    return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
-
-
-def _lstm(units: int, seeds: Iterator[int], **kwargs: Any) -> LSTMCell:
-    return LSTMCell(
-        units,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-        **kwargs,
-    )
-
-
-def _affine(units: int, seeds: Iterator[int], **kwargs: Any) -> keras.layers.Dense:
-    """A layer that yields parameters of a distribution: float32 whatever the policy."""
-    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-    return keras.layers.Dense(units, kernel_initializer=initializer, dtype="float32", **kwargs)

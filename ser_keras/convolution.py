@@ -52,8 +52,8 @@ class PatchNormalization(keras.layers.Layer):
 class PatchEncoder(keras.layers.Layer):
     """What the recognition LSTM reads of a patch.
 
-    Convolutions, each normalised and rectified, and of what they leave mean and maximum over the
-    frames; mean and standard deviation of every band; an affine layer over them all. The first reads blocks of 2 × 2 points as four channels, the others have
+    Convolutions, each normalised and rectified; mean and maximum over the frames that are left;
+    an affine layer. The first reads blocks of 2 × 2 points as four channels, the others have
     strides of two: on a CPU this is much faster than a strided convolution of a single channel.
 
     Args:
@@ -117,14 +117,13 @@ class PatchEncoder(keras.layers.Layer):
             shape = convolution.compute_output_shape(shape)
             normalization.build(shape)
         _, _, bands, channels = shape
-        self.summary.build((input_shape[0], 2 * bands * channels + 2 * self.patch[1]))
+        self.summary.build((input_shape[0], 2 * bands * channels))
         self.summary_normalization.build((input_shape[0], self.units))
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
         """Sum patches up; see the class."""
-        patches = ops.reshape(inputs, (-1, *self.patch))
-        maps = patches[..., None]
+        maps = ops.reshape(inputs, (-1, *self.patch, 1))
         if self._even() != self.patch:
             odd = [even - side for even, side in zip(self._even(), self.patch, strict=True)]
             maps = ops.pad(maps, [[0, 0], [0, odd[0]], [0, odd[1]], [0, 0]])
@@ -133,11 +132,11 @@ class PatchEncoder(keras.layers.Layer):
             maps = ops.relu(normalization(convolution(maps)))
         pooled = ops.concatenate([ops.mean(maps, axis=1), ops.max(maps, axis=1)], axis=-1)
         flat = ops.reshape(pooled, (-1, pooled.shape[1] * pooled.shape[2]))
-        # The convolutions' normalisation hides the spectrum's shape and how much it moves.
-        mean, variance = ops.moments(patches, axes=[1])
-        deviation = ops.sqrt(variance + PatchNormalization.SMALLEST_VARIANCE)
-        flat = ops.concatenate([flat, mean, deviation], axis=-1)
         return ops.relu(self.summary_normalization(self.summary(flat)))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """[B, units]."""
+        return (input_shape[0], self.units)
 
     def _even(self) -> tuple[int, int]:
         """Frames and bands of the patch when an odd one has been padded."""
@@ -152,6 +151,42 @@ class PatchEncoder(keras.layers.Layer):
             "units": self.units,
             "seed": self.seed,
         }
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class BandStatistics(keras.layers.Layer):
+    """Mean and standard deviation of every band over the frames of a patch.
+
+    The spectrum's shape and how much it moves, which the convolutions' normalisation hides.
+
+    Args:
+        patch: frames and bands of a patch.
+
+    Call arguments:
+        inputs: patches laid flat, [B, frames × bands].
+
+    Returns:
+        [B, 2 × bands], all means before all deviations.
+    """
+
+    def __init__(self, patch: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.patch = (int(patch[0]), int(patch[1]))
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Sum patches up; see the class."""
+        mean, variance = ops.moments(ops.reshape(inputs, (-1, *self.patch)), axes=[1])
+        # The root of nothing has no gradient.
+        deviation = ops.sqrt(variance + PatchNormalization.SMALLEST_VARIANCE)
+        return ops.concatenate([mean, deviation], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """[B, 2 × bands]."""
+        return (input_shape[0], 2 * self.patch[1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return super().get_config() | {"patch": self.patch}
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")

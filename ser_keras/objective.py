@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ser_keras.cell import Step, diagonal_gaussian
+from ser_keras.cell import Step
 from ser_keras.configuration import Objective
+from ser_keras.listener import diagonal_gaussian
 
 tfd = tfp.distributions
 Tensor = Any
@@ -35,7 +36,7 @@ class Terms(NamedTuple):
 
 
 def last_instant(sequence: Tensor, instants: Tensor) -> Tensor:
-    """Each utterance's values at its own last instant: [B, T, K] and [B] to [B, K]."""
+    """Each utterance's values at its own last instant: [B, T, …] and [B] to [B, …]."""
     return tf.gather(sequence, instants - 1, axis=1, batch_dims=1)
 
 
@@ -69,12 +70,17 @@ def terms(
     )
     kl = _sum_where(tfd.kl_divergence(posterior, prior), valid)
 
+    # Every listener is to be right alone; their mean bounds the cost of their mean logits (Jensen).
+    batch, length = tf.unstack(tf.shape(valid))
+    logits = tf.reshape(steps.listener_logits, [batch, length, -1, steps.logits.shape[-1]])
     if objective.class_term == "last":
-        logits = last_instant(steps.logits, instants)
-        classification = _cross_entropy(logits, labels, objective.label_smoothing)
+        logits, labels = last_instant(logits, instants), labels[:, tf.newaxis]
+        costs = _cross_entropy(logits, labels, objective.label_smoothing)
+        classification = tf.reduce_mean(costs, axis=-1)
     else:
-        costs = _cross_entropy(steps.logits, labels[:, tf.newaxis], objective.label_smoothing)
-        classification = _sum_where(costs, valid)
+        labels = labels[:, tf.newaxis, tf.newaxis]
+        costs = _cross_entropy(logits, labels, objective.label_smoothing)
+        classification = _sum_where(tf.reduce_mean(costs, axis=-1), valid)
     return Terms(generation, kl, classification)
 
 

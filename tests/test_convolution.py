@@ -8,9 +8,11 @@ import keras
 import numpy as np
 import pytest
 import scipy.signal
+import tensorflow as tf
 
+from ser_keras.cell import Step
 from ser_keras.configuration import Architecture, Preset
-from ser_keras.convolution import PatchDecoder, PatchEncoder, PatchNormalization
+from ser_keras.convolution import BandStatistics, PatchDecoder, PatchEncoder, PatchNormalization
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.vrnn import VRNN
@@ -119,7 +121,7 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
     policy: str, random: np.random.Generator
 ):
     model = VRNN("ab", PRESET, seed=0, dtype=policy)
-    assert model.cell.encoder.summary.compute_dtype == policy.removeprefix("mixed_")
+    assert model.cell.readers[0].summary.compute_dtype == policy.removeprefix("mixed_")
     assert {layer.compute_dtype for layer in model.cell.likelihood.convolutions} == {"float32"}
     assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
     sound = random.normal(size=(8, 3, *PATCHES.observation_shape)).astype(np.float32)
@@ -135,8 +137,40 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
     )
 
 
-def test_answers_do_not_depend_on_batch_padding_or_future(random: np.random.Generator):
-    model = VRNN("ab", PRESET, seed=0)
+def test_statistics_of_every_band(random: np.random.Generator):
+    patches = random.normal(2, 3, size=(4, 6, 5)).astype(np.float32)
+    found = BandStatistics((6, 5))(patches.reshape(4, 30)).numpy()
+    expected = [patches.mean(axis=1), np.sqrt(patches.var(axis=1) + 1e-3)]
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=-1), atol=1e-5)
+
+
+def test_two_listeners_share_the_prediction_and_average_their_logits(random: np.random.Generator):
+    model = VRNN("ab", PRESET.with_settings({"statistics_units": 3}), seed=0)
+    cell = model.cell
+    patches = random.normal(size=(2, PATCHES.observation_size)).astype(np.float32)
+    output, states = cell(patches, cell.get_initial_state(2))
+    step = Step.split(output, cell.sizes)
+    assert [state.shape[1] for state in states] == cell.state_size
+    first, second = tf.split(step.listener_logits, 2, axis=-1)
+    np.testing.assert_allclose(step.logits, (first + second) / 2, atol=1e-6)
+    # The first instant is sampled whole: each listener alone, from nothing but the patches.
+    for number, (reader, listener) in enumerate(zip(cell.readers, cell.listeners, strict=True)):
+        nothing = [np.zeros((2, size), np.float32) for size in listener.state_size]
+        heard, _ = listener(reader(patches), nothing)
+        np.testing.assert_allclose(heard.logits, (first, second)[number], atol=1e-6)
+        own = tf.split(step.posterior_mean, 2, axis=-1)[number]
+        np.testing.assert_allclose(heard.posterior_mean, own, atol=1e-6)
+    zeros = [np.zeros((2, cell.generation_units), np.float32)] * 2
+    generated, _ = cell.generation(step.posterior_mean, zeros)
+    mean, _ = np.split(cell.likelihood(generated), 2, axis=-1)
+    np.testing.assert_allclose(step.next_mean, mean, atol=1e-5)
+
+
+@pytest.mark.parametrize("statistics_units", [0, 3])
+def test_answers_do_not_depend_on_batch_padding_or_future(
+    statistics_units: int, random: np.random.Generator
+):
+    model = VRNN("ab", PRESET.with_settings({"statistics_units": statistics_units}), seed=0)
     sound = random.normal(size=(2, 5, *PATCHES.observation_shape)).astype(np.float32)
     whole = model.predict(sound, verbose=0)
     alone = model.predict(sound[:1, :3], verbose=0)
@@ -151,7 +185,8 @@ def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp
     labels = np.arange(32) % 2
     sound = random.normal(size=(32, 3, *PATCHES.observation_shape)).astype(np.float32)
     sound[labels == 1, :, :, :5] += 1.5
-    model = VRNN("ab", PRESET.with_settings({"optimizer": "adam", "learning_rate": 0.01}), seed=0)
+    settings = {"optimizer": "adam", "learning_rate": 0.01, "statistics_units": 4}
+    model = VRNN("ab", PRESET.with_settings(settings), seed=0)
     model.compile()
     losses = model.fit(sound, labels, batch_size=16, epochs=25, verbose=0).history
     assert losses["generation_nll"][-1] < losses["generation_nll"][0]
@@ -164,5 +199,5 @@ def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp
 
 
 def test_convolutions_need_patches():
-    with pytest.raises(ConfigurationError, match=r"expected features with statistics=\(\)"):
+    with pytest.raises(ConfigurationError, match=r"expected patches, features with st"):
         VRNN("ab", Preset(architecture=PRESET.architecture))

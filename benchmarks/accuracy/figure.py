@@ -1,6 +1,6 @@
 """`python -m benchmarks.accuracy.figure`: accuracy against parameters, for all models measured.
 
-    python -m benchmarks.accuracy.figure RANDOM/accuracy.json SPEAKER/accuracy.json --out accuracy.png
+    python -m benchmarks.accuracy.figure OUT/accuracy.json OUT2/accuracy.json --out accuracy.png
 
 draws one panel for each file.
 """

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ser_keras.cell import LOG_SCALE_LIMIT
 from ser_keras.configuration import Architecture, Objective
+from ser_keras.listener import LOG_SCALE_LIMIT
 
 
 class Steps(NamedTuple):
