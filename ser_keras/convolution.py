@@ -155,7 +155,7 @@ class PatchEncoder(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="ser_keras")
 class BandStatistics(keras.layers.Layer):
-    """Mean and standard deviation of every band over the frames of a patch.
+    """Mean and log variance of every band over the frames of a patch.
 
     The spectrum's shape and how much it moves, which the convolutions' normalisation hides.
 
@@ -166,7 +166,7 @@ class BandStatistics(keras.layers.Layer):
         inputs: patches laid flat, [B, frames × bands].
 
     Returns:
-        [B, 2 × bands], all means before all deviations.
+        [B, 2 × bands], all means before all log variances.
     """
 
     def __init__(self, patch: Sequence[int], **kwargs: Any) -> None:
@@ -176,9 +176,9 @@ class BandStatistics(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Sum patches up; see the class."""
         mean, variance = ops.moments(ops.reshape(inputs, (-1, *self.patch)), axes=[1])
-        # The root of nothing has no gradient.
-        deviation = ops.sqrt(variance + PatchNormalization.SMALLEST_VARIANCE)
-        return ops.concatenate([mean, deviation], axis=-1)
+        # As wide as the means are, which a variance is not; and silence has none.
+        log_variance = ops.log(variance + PatchNormalization.SMALLEST_VARIANCE)
+        return ops.concatenate([mean, log_variance], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """[B, 2 × bands]."""
