@@ -225,8 +225,9 @@ class VRNNCell(keras.layers.Layer):
     def laid_out(self) -> Iterator[None]:
         """Lay the LSTMs' weights out once for all steps of a scan; see `LSTMCell`."""
         with ExitStack() as stack:
-            for lstms in (*self.listeners, self.generation):
-                stack.enter_context(lstms.laid_out())
+            for listener in self.listeners:
+                stack.enter_context(listener.laid_out())
+            stack.enter_context(self.generation.laid_out())
             yield
 
     def call(
@@ -269,7 +270,8 @@ class VRNNCell(keras.layers.Layer):
     ) -> tuple[list[Heard], list[Tensor]]:
         """What every listener makes of x_t, and their new states one after the other."""
         sample = training if self.sample_latent is None else self.sample_latent
-        answers, new_states = [], []
+        answers: list[Heard] = []
+        new_states: list[Tensor] = []
         for reader, listener in zip(self.readers, self.listeners, strict=True):
             own = states[len(new_states) : len(new_states) + len(listener.state_size)]
             heard = sampled if reader is None else reader(sampled)

@@ -121,7 +121,9 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
     policy: str, random: np.random.Generator
 ):
     model = VRNN("ab", PRESET, seed=0, dtype=policy)
-    assert model.cell.readers[0].summary.compute_dtype == policy.removeprefix("mixed_")
+    (encoder,) = model.cell.readers
+    assert encoder is not None
+    assert encoder.summary.compute_dtype == policy.removeprefix("mixed_")
     assert {layer.compute_dtype for layer in model.cell.likelihood.convolutions} == {"float32"}
     assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
     sound = random.normal(size=(8, 3, *PATCHES.observation_shape)).astype(np.float32)
@@ -155,6 +157,7 @@ def test_two_listeners_share_the_prediction_and_average_their_logits(random: np.
     np.testing.assert_allclose(step.logits, (first + second) / 2, atol=1e-6)
     # The first instant is sampled whole: each listener alone, from nothing but the patches.
     for number, (reader, listener) in enumerate(zip(cell.readers, cell.listeners, strict=True)):
+        assert reader is not None
         nothing = [np.zeros((2, size), np.float32) for size in listener.state_size]
         heard, _ = listener(reader(patches), nothing)
         np.testing.assert_allclose(heard.logits, (first, second)[number], atol=1e-6)
