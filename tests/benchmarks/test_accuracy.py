@@ -268,7 +268,8 @@ def test_the_figure_shows_every_model_by_parameters(tmp_path: Path):
     points = [line for line in panel.lines if line.get_marker() == "o"]
     assert len(points) == 2
     for line in points:
-        np.testing.assert_allclose(line.get_xydata(), [[2552960, 66.7]])
+        place: Any = line.get_xydata()
+        np.testing.assert_allclose(place, [[2552960, 66.7]])
     path.write_text(json.dumps(accuracy))
     out = tmp_path / "accuracy.png"
     assert figure.main([str(path), "--out", str(out)]) == 0
