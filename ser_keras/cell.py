@@ -59,10 +59,11 @@ class VRNNCell(keras.layers.Layer):
     next observation and classifies, each with an LSTM of its own (Algorithm 2). At the first
     instant there is no prediction yet and everything is sampled (Algorithm 1 line 3).
 
-    Of a patch a second listener may read the bands' statistics beside the first, which reads it
-    through convolutions. Each has its own latent variables and is trained to be right alone; the
-    prediction is made of both latent variables, and the emotion of the mean of their logits, a
-    product of experts (Hinton 2002).
+    Of a patch a second listener may attend to the bands' statistics, where they are not as expected
+    of the prediction, beside the first, which reads the patch through convolutions. Each has its
+    own latent variables and is trained to be right alone; the prediction is made of both latent
+    variables, and the emotion of the mean of their logits, a product of experts (Hinton 2002).
+    Attention and saliency of a `Step` are the first's.
 
     Args:
         observation_size: D, elements of an observation.
@@ -165,21 +166,22 @@ class VRNNCell(keras.layers.Layer):
         # The order in which the paper's model has always drawn them.
         own = [seeds[place] for place in (0, 1, 4, 5, 6, 8, 9, 11, 12)]
         self.listeners = [listen((recognition_units, classification_units), own, "listener")]
-        self.readers: list[keras.layers.Layer | None] = [None]
-        if recognition_channels:
-            self.readers = [
-                PatchEncoder(
-                    self.patch,
-                    recognition_channels,
-                    embedding_units,
-                    seeds[13],
-                    dtype=policy,
-                    name="encoder",
-                )
-            ]
+        self.encoder = (
+            PatchEncoder(
+                self.patch,
+                recognition_channels,
+                embedding_units,
+                seeds[13],
+                dtype=policy,
+                name="encoder",
+            )
+            if recognition_channels
+            else None
+        )
+        self.statistics = None
         if statistics_units:
+            self.statistics = BandStatistics(self.patch, dtype="float32", name="statistics")
             self.listeners.append(listen((statistics_units,) * 2, seeds[14:], "second_listener"))
-            self.readers.append(BandStatistics(self.patch, dtype="float32", name="statistics"))
         self.generation = lstm(generation_units, seeds[2:4], dtype=policy, name="generation")
         self.drop_generation = keras.layers.Dropout(generation_dropout, seed=seeds[10])
         self.likelihood = (
@@ -196,6 +198,7 @@ class VRNNCell(keras.layers.Layer):
             *(size for listener in self.listeners for size in listener.state_size),
             generation_units,
             generation_units,
+            *([self.statistics.size] if self.statistics else []),
             observation_size,
             1,
         ]
@@ -203,12 +206,14 @@ class VRNNCell(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights of all LSTMs and of what lies before and after them."""
         batch = input_shape[0]
-        for reader, listener in zip(self.readers, self.listeners, strict=True):
-            shape: tuple[int | None, ...] = (batch, self.observation_size)
-            if reader is not None:
-                reader.build(shape)
-                shape = reader.compute_output_shape(shape)
-            listener.build(shape)
+        heard = [self.observation_size]
+        if self.encoder is not None:
+            self.encoder.build((batch, self.observation_size))
+            heard = [self.embedding_units]
+        if self.statistics is not None:
+            heard.append(self.statistics.size)
+        for listener, size in zip(self.listeners, heard, strict=True):
+            listener.build((batch, size))
         self.generation.build((batch, len(self.listeners) * self.latent_size))
         self.likelihood.build((batch, self.generation_units))
         # Divides the logits when training is over; `calibration.calibrate` sets it.
@@ -218,7 +223,11 @@ class VRNNCell(keras.layers.Layer):
         self.built = True
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
-        """Zeros, [B, size] each: h and c of all LSTMs, x̂, and whether there is a past."""
+        """Zeros, [B, size] each.
+
+        h and c of every listener's LSTMs and of the generation LSTM, the statistics expected where
+        a listener attends to them, x̂, and whether there is a past.
+        """
         return [ops.zeros((batch_size, size), dtype="float32") for size in self.state_size]
 
     @contextmanager
@@ -234,17 +243,16 @@ class VRNNCell(keras.layers.Layer):
         self, inputs: Tensor, states: list[Tensor], training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """One step; see the class."""
-        *listening, hidden, carry, prediction, begun = states
+        *states, prediction, begun = states
         observation = ops.cast(inputs, "float32")
+        attention, saliency_map, sampled = self._attend(observation, prediction, begun)
+        to_hear = [sampled if self.encoder is None else self.encoder(sampled)]
+        if self.statistics is not None:
+            *states, expected = states
+            to_hear.append(self._attend(self.statistics(observation), expected, begun)[-1])
+        *listening, hidden, carry = states
 
-        saliency_map = saliency.saliency_map(observation, prediction)
-        if self.attention:
-            attention = ops.maximum(saliency.attention_weights(saliency_map), 1.0 - begun)
-        else:
-            attention = ops.ones_like(observation)
-        sampled = saliency.sample_observation(observation, prediction, attention)
-
-        heard, listening = self._listen(sampled, listening, training)
+        heard, listening = self._listen(to_hear, listening, training)
         latent = ops.concatenate([each.latent for each in heard], axis=-1)
         generated, (hidden, carry) = self.generation(latent, [hidden, carry])
         generated = self.drop_generation(generated, training=training)
@@ -262,19 +270,32 @@ class VRNNCell(keras.layers.Layer):
             sum(logits[1:], logits[0]) / len(logits),
             ops.concatenate(logits, axis=-1),
         )
-        lstm_states = [ops.cast(state, "float32") for state in (*listening, hidden, carry)]
-        return step.concatenate(), [*lstm_states, next_mean, ops.ones_like(begun)]
+        new_states = [ops.cast(state, "float32") for state in (*listening, hidden, carry)]
+        if self.statistics is not None:
+            new_states.append(self.statistics.expected(next_mean, next_log_scale))
+        return step.concatenate(), [*new_states, next_mean, ops.ones_like(begun)]
+
+    def _attend(
+        self, observation: Tensor, prediction: Tensor, begun: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """W_t, S_t and x_t of Eq. 2-4, [B, D] each."""
+        saliency_map = saliency.saliency_map(observation, prediction)
+        if self.attention:
+            attention = ops.maximum(saliency.attention_weights(saliency_map), 1.0 - begun)
+        else:
+            attention = ops.ones_like(observation)
+        sampled = saliency.sample_observation(observation, prediction, attention)
+        return attention, saliency_map, sampled
 
     def _listen(
-        self, sampled: Tensor, states: list[Tensor], training: bool
+        self, to_hear: list[Tensor], states: list[Tensor], training: bool
     ) -> tuple[list[Heard], list[Tensor]]:
-        """What every listener makes of x_t, and their new states one after the other."""
+        """What every listener makes of its input, and their new states one after the other."""
         sample = training if self.sample_latent is None else self.sample_latent
         answers: list[Heard] = []
         new_states: list[Tensor] = []
-        for reader, listener in zip(self.readers, self.listeners, strict=True):
+        for listener, heard in zip(self.listeners, to_hear, strict=True):
             own = states[len(new_states) : len(new_states) + len(listener.state_size)]
-            heard = sampled if reader is None else reader(sampled)
             answer, own = listener(heard, own, training=training, sample=sample)
             answers.append(answer)
             new_states += own

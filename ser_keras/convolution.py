@@ -134,10 +134,6 @@ class PatchEncoder(keras.layers.Layer):
         flat = ops.reshape(pooled, (-1, pooled.shape[1] * pooled.shape[2]))
         return ops.relu(self.summary_normalization(self.summary(flat)))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """[B, units]."""
-        return (input_shape[0], self.units)
-
     def _even(self) -> tuple[int, int]:
         """Frames and bands of the patch when an odd one has been padded."""
         frames, bands = (-(-side // STRIDE) * STRIDE for side in self.patch)
@@ -172,17 +168,33 @@ class BandStatistics(keras.layers.Layer):
     def __init__(self, patch: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patch = (int(patch[0]), int(patch[1]))
+        self.size = 2 * self.patch[1]
 
     def call(self, inputs: Tensor) -> Tensor:
         """Sum patches up; see the class."""
-        mean, variance = ops.moments(ops.reshape(inputs, (-1, *self.patch)), axes=[1])
+        return self._lay(*ops.moments(self._patches(inputs), axes=[1]))
+
+    def expected(self, mean: Tensor, log_scale: Tensor) -> Tensor:
+        """Statistics to expect of a patch that is not there yet.
+
+        Args:
+            mean, log_scale: of every point of the patch, [B, frames × bands].
+
+        Returns:
+            [B, 2 × bands]. A band varies as much as its means over the frames do and each point
+            around its mean (the law of total variance).
+        """
+        mean, between = ops.moments(self._patches(mean), axes=[1])
+        within = ops.mean(ops.exp(2.0 * self._patches(log_scale)), axis=1)
+        return self._lay(mean, between + within)
+
+    def _patches(self, flat: Tensor) -> Tensor:
+        return ops.reshape(flat, (-1, *self.patch))
+
+    def _lay(self, mean: Tensor, variance: Tensor) -> Tensor:
         # As wide as the means are, which a variance is not; and silence has none.
         log_variance = ops.log(variance + PatchNormalization.SMALLEST_VARIANCE)
         return ops.concatenate([mean, log_variance], axis=-1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """[B, 2 × bands]."""
-        return (input_shape[0], 2 * self.patch[1])
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""

@@ -121,7 +121,7 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
     policy: str, random: np.random.Generator
 ):
     model = VRNN("ab", PRESET, seed=0, dtype=policy)
-    (encoder,) = model.cell.readers
+    encoder = model.cell.encoder
     assert encoder is not None
     assert encoder.summary.compute_dtype == policy.removeprefix("mixed_")
     assert {layer.compute_dtype for layer in model.cell.likelihood.convolutions} == {"float32"}
@@ -146,6 +146,43 @@ def test_statistics_of_every_band(random: np.random.Generator):
     np.testing.assert_allclose(found, np.concatenate(expected, axis=-1), atol=1e-5)
 
 
+def test_statistics_to_expect_are_those_of_many_patches(random: np.random.Generator):
+    mean, log_scale = random.normal(size=(2, 1, 30)).astype(np.float32)
+    patches = mean + np.exp(log_scale) * random.normal(size=(50000, 30)).astype(np.float32)
+    statistics = BandStatistics((6, 5))
+    means, log_variances = np.split(statistics(patches).numpy(), 2, axis=-1)
+    expected_means, expected = np.split(statistics.expected(mean, log_scale).numpy()[0], 2)
+    np.testing.assert_allclose(means.mean(axis=0), expected_means, atol=0.05)
+    # Of each patch the variance about its own mean: that of the mean over frames is missing.
+    own = np.exp(2 * log_scale).reshape(6, 5).sum(axis=0) / 36
+    np.testing.assert_allclose(
+        np.exp(log_variances).mean(axis=0) + own, np.exp(expected), rtol=0.05
+    )
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_a_listener_to_statistics_samples_those_that_surprise(
+    attention: bool, random: np.random.Generator
+):
+    settings = {"statistics_units": 3, "attention": attention}
+    cell = VRNN("ab", PRESET.with_settings(settings), seed=0).cell
+    assert cell.statistics is not None
+    patches = random.normal(size=(2, PATCHES.observation_size)).astype(np.float32)
+    _, states = cell(patches, cell.get_initial_state(2))
+    statistics = cell.statistics(patches).numpy()
+    *_, expected, _, _ = (np.asarray(state) for state in states)
+    error = np.abs(statistics - expected)
+    surprising = error >= error.mean(axis=1, keepdims=True)
+    if not attention:
+        surprising[:] = True
+    heard = np.where(surprising, statistics, expected)
+    answer, _ = cell.listeners[1](heard, [tf.constant(state) for state in states[4:8]])
+    step = Step.split(cell(patches, states)[0], cell.sizes)
+    np.testing.assert_allclose(
+        step.posterior_mean[:, cell.latent_size :], answer.posterior_mean, atol=1e-6
+    )
+
+
 def test_two_listeners_share_the_prediction_and_average_their_logits(random: np.random.Generator):
     model = VRNN("ab", PRESET.with_settings({"statistics_units": 3}), seed=0)
     cell = model.cell
@@ -156,8 +193,11 @@ def test_two_listeners_share_the_prediction_and_average_their_logits(random: np.
     first, second = tf.split(step.listener_logits, 2, axis=-1)
     np.testing.assert_allclose(step.logits, (first + second) / 2, atol=1e-6)
     # The first instant is sampled whole: each listener alone, from nothing but the patches.
-    for number, (reader, listener) in enumerate(zip(cell.readers, cell.listeners, strict=True)):
-        assert reader is not None
+    assert cell.encoder is not None
+    assert cell.statistics is not None
+    for number, (reader, listener) in enumerate(
+        zip((cell.encoder, cell.statistics), cell.listeners, strict=True)
+    ):
         nothing = [np.zeros((2, size), np.float32) for size in listener.state_size]
         heard, _ = listener(reader(patches), nothing)
         np.testing.assert_allclose(heard.logits, (first, second)[number], atol=1e-6)
