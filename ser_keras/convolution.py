@@ -178,7 +178,8 @@ class BandStatistics(keras.layers.Layer):
         """Statistics to expect of a patch that is not there yet.
 
         Args:
-            mean, log_scale: of every point of the patch, [B, frames × bands].
+            mean: of every point of the patch, [B, frames × bands].
+            log_scale: logarithm of the standard deviation of every point, the same shape.
 
         Returns:
             [B, 2 × bands]. A band varies as much as its means over the frames do and each point

@@ -58,9 +58,9 @@ CONVOLUTIONAL = Preset(
         generation_units=96,
         classification_units=96,
         latent_size=48,
-        recognition_dropout=0.5,
+        recognition_dropout=0.3,
         generation_dropout=0.1,
-        classification_dropout=0.5,
+        classification_dropout=0.3,
         recognition_channels=(16, 32, 64, 64),
         generation_channels=(16, 16, 24),
         embedding_units=96,
@@ -84,7 +84,7 @@ CONVOLUTIONAL = Preset(
         weight_decay=0.05,
         weight_average=0.998,
     ),
-    augmentation=Augmentation(copies=8, band_mask=10, frame_mask=10),
+    augmentation=Augmentation(copies=8, speed=0.14, shift=0.1, band_mask=6, frame_mask=6),
 )
 
 # For edge devices: under 100,000 parameters, and filters small enough to travel with them.
@@ -96,17 +96,17 @@ TINY = Preset(
         recognition_units=32,
         generation_units=32,
         classification_units=32,
-        statistics_units=40,
         latent_size=16,
         recognition_dropout=0.1,
         classification_dropout=0.1,
         recognition_channels=(8, 16, 32, 32),
         generation_channels=(8, 8, 12),
         embedding_units=32,
+        statistics_units=40,
     ),
     objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
     optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),
-    augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=4, frame_mask=6),
+    augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=3, frame_mask=4),
 )
 
 _PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY)}
