@@ -6,6 +6,11 @@ trains a preset on RAVDESS as a whole (a hundredth is left out, for a split has 
 preset's epochs: nothing is chosen by any test part. The temperature is that of another run, by
 speaker, on the speakers which that run has not heard: on those it was trained on, a model is
 certain of itself.
+
+    python -m benchmarks.weights --data DIR --preset tiny --unheard RUN --as-it-is --out OUT
+
+trains nothing and takes the model of that other run itself: fewer speakers, but then what the run
+says about unheard speakers is said of the very weights.
 """
 
 from __future__ import annotations
@@ -18,8 +23,9 @@ from pathlib import Path
 
 from ser_keras import model_files, pipeline, presets, training
 from ser_keras.calibration import calibrate
-from ser_keras.errors import SerKerasError
+from ser_keras.errors import ConfigurationError, SerKerasError
 from ser_keras.extraction import extract_corpus, usable
+from ser_keras.files import output_folder
 from ser_keras.vrnn import VRNN
 
 LEFT_OUT = 0.01
@@ -40,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", required=True, choices=presets.names())
     parser.add_argument("--unheard", required=True, type=Path, metavar="RUN", help="by speaker")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--as-it-is", action="store_true", help="take the model of RUN itself")
     options = parser.parse_args(arguments)
     run = training.TrainingRun(
         corpus="ravdess",
@@ -49,7 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         validation_fraction=0.0,
     )
     try:
-        trained = training.train(run, options.out, options.preset)
+        if options.as_it_is:
+            trained = model_files.load(options.unheard)
+            if trained.preset != run.preset:
+                raise ConfigurationError(
+                    f"{options.unheard}: expected the preset {run.preset.name}"
+                )
+        else:
+            trained = training.train(run, options.out, options.preset)
         temperature = temperature_of(options.unheard)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
@@ -58,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped = VRNN(trained.classes, trained.preset)
     shipped.set_weights(trained.get_weights())
     shipped.cell.temperature.assign(temperature)
-    path = options.out / f"{options.preset}.keras"
+    path = output_folder(options.out) / f"{options.preset}.keras"
     model_files.save(shipped, path)
     print(json.dumps({"weights": str(path), "temperature": temperature}))
     return 0
