@@ -102,7 +102,7 @@ TINY = Preset(
         recognition_channels=(8, 16, 32, 32),
         generation_channels=(8, 8, 12),
         embedding_units=32,
-        statistics_units=40,
+        statistics_units=36,
     ),
     objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
     optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),

@@ -11,7 +11,6 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated
 
 from ser_keras import audio, export, features
-from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.errors import ConfigurationError, SerKerasError
 from ser_keras.export.edge import PRECISIONS
 from ser_keras.export.edge_frontend import EdgeFrontend
@@ -130,12 +129,6 @@ def test_weights_are_in_the_file_once(tmp_path: Path, precision: str, size: int)
     file = export.tflite(model, tmp_path / "model.tflite", precision)
     expected = size * model.cell.count_params()
     assert file.stat().st_size == pytest.approx(expected, abs=200_000)
-
-
-def test_tiny_is_tiny(tmp_path: Path):
-    model = VRNN.from_preset("tiny", EMOTIONS, seed=0)
-    assert model.count_params() < 100_000
-    assert export.tflite(model, tmp_path / "tiny.tflite", "int8").stat().st_size < 150_000
 
 
 def test_the_description_lies_beside_the_file(files: dict[str, Path], model: VRNN):
