@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -193,11 +194,8 @@ def test_two_listeners_share_the_prediction_and_average_their_logits(random: np.
     first, second = tf.split(step.listener_logits, 2, axis=-1)
     np.testing.assert_allclose(step.logits, (first + second) / 2, atol=1e-6)
     # The first instant is sampled whole: each listener alone, from nothing but the patches.
-    assert cell.encoder is not None
-    assert cell.statistics is not None
-    for number, (reader, listener) in enumerate(
-        zip((cell.encoder, cell.statistics), cell.listeners, strict=True)
-    ):
+    readers: list[Any] = [cell.encoder, cell.statistics]
+    for number, (reader, listener) in enumerate(zip(readers, cell.listeners, strict=True)):
         nothing = [np.zeros((2, size), np.float32) for size in listener.state_size]
         heard, _ = listener(reader(patches), nothing)
         np.testing.assert_allclose(heard.logits, (first, second)[number], atol=1e-6)
