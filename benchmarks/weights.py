@@ -56,14 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         validation_fraction=0.0,
     )
     try:
+        out = output_folder(options.out)
         if options.as_it_is:
             trained = model_files.load(options.unheard)
             if trained.preset != run.preset:
                 raise ConfigurationError(
-                    f"{options.unheard}: expected the preset {run.preset.name}"
+                    f"{options.unheard}: found preset {trained.preset.name} with other settings, "
+                    f"expected {run.preset.name} as it is"
                 )
         else:
-            trained = training.train(run, options.out, options.preset)
+            trained = training.train(run, out, options.preset)
         temperature = temperature_of(options.unheard)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped = VRNN(trained.classes, trained.preset)
     shipped.set_weights(trained.get_weights())
     shipped.cell.temperature.assign(temperature)
-    path = output_folder(options.out) / f"{options.preset}.keras"
+    path = out / f"{options.preset}.keras"
     model_files.save(shipped, path)
     print(json.dumps({"weights": str(path), "temperature": temperature}))
     return 0

@@ -12,9 +12,12 @@ import tensorflow as tf
 from keras import ops
 
 from ser_keras import saliency
-from ser_keras.convolution import BandStatistics, PatchDecoder, PatchEncoder
+from ser_keras.band_statistics import BandStatistics
+from ser_keras.convolution import PatchDecoder, PatchEncoder
 from ser_keras.errors import ConfigurationError
-from ser_keras.listener import Heard, Listener, affine, gaussian_parameters, lstm
+from ser_keras.gaussian import affine, gaussian_parameters
+from ser_keras.listener import Heard, Listener
+from ser_keras.lstm import seeded_lstm
 
 Tensor = Any
 
@@ -28,8 +31,8 @@ class Step(NamedTuple):
     attention: Tensor  # W_t, [..., D]
     saliency: Tensor  # S_t, [..., D]
     prediction: Tensor  # x̂_t, [..., D]
-    posterior_mean: Tensor  # μ_t, [..., Z]
-    posterior_log_scale: Tensor  # log σ_t, [..., Z]
+    posterior_mean: Tensor  # μ_t of every listener, [..., L Z]
+    posterior_log_scale: Tensor  # log σ_t, [..., L Z]
     next_mean: Tensor  # m_{t+1} = x̂_{t+1}, [..., D]
     next_log_scale: Tensor  # log s_{t+1}, [..., D]
     logits: Tensor  # mean over the listeners, [..., C]
@@ -42,7 +45,7 @@ class Step(NamedTuple):
         return Step(d, d, d, z, z, d, d, c, listeners * c)
 
     def concatenate(self) -> Tensor:
-        """All fields as one tensor, [..., 5 D + 2 Z + (1 + L) C]."""
+        """All fields as one tensor, [..., 5 D + 2 L Z + (1 + L) C]."""
         return ops.concatenate(list(self), axis=-1)
 
     @classmethod
@@ -71,7 +74,7 @@ class VRNNCell(keras.layers.Layer):
         recognition_units: hidden units of the recognition LSTM.
         generation_units: hidden units of the generation LSTM.
         classification_units: hidden units of the classification LSTM.
-        latent_size: Z, elements of the latent variable.
+        latent_size: Z, elements of the latent variable of each listener.
         recognition_dropout: dropout on h_t where its affine layer reads it.
         generation_dropout: dropout on g_t where its affine layer reads it.
         classification_dropout: dropout on k_t where its affine layer reads it.
@@ -93,7 +96,7 @@ class VRNNCell(keras.layers.Layer):
         training: True samples z_t and drops out; False takes the posterior's mean.
 
     Returns:
-        `Step.concatenate()`, float32 [B, 5 D + 2 Z + (1 + L) C], and the new states.
+        `Step.concatenate()`, float32 [B, 5 D + 2 L Z + (1 + L) C], and the new states.
     """
 
     def __init__(
@@ -182,7 +185,7 @@ class VRNNCell(keras.layers.Layer):
         if statistics_units:
             self.statistics = BandStatistics(self.patch, dtype="float32", name="statistics")
             self.listeners.append(listen((statistics_units,) * 2, seeds[14:], "second_listener"))
-        self.generation = lstm(generation_units, seeds[2:4], dtype=policy, name="generation")
+        self.generation = seeded_lstm(generation_units, seeds[2:4], dtype=policy, name="generation")
         self.drop_generation = keras.layers.Dropout(generation_dropout, seed=seeds[10])
         self.likelihood = (
             PatchDecoder(

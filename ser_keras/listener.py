@@ -8,37 +8,12 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
-import tensorflow_probability as tfp
 from keras import ops
 
-from ser_keras.lstm import LSTMCell
+from ser_keras.gaussian import affine, diagonal_gaussian, gaussian_parameters
+from ser_keras.lstm import seeded_lstm
 
-tfd = tfp.distributions
 Tensor = Any
-Distribution = Any  # TFP has no types
-
-# Beyond e^±8 a scale of standardised features tells nothing more, and soon overflows.
-LOG_SCALE_LIMIT = 8.0
-
-
-def diagonal_gaussian(mean: Tensor, log_scale: Tensor) -> Distribution:
-    """N(mean, diag exp(log_scale)²) over the last axis.
-
-    Args:
-        mean: [..., K].
-        log_scale: logarithm of the standard deviation, [..., K].
-
-    Returns:
-        A distribution of event shape [K] and batch shape [...].
-    """
-    return tfd.Independent(tfd.Normal(mean, tf.exp(log_scale)), reinterpreted_batch_ndims=1)
-
-
-def gaussian_parameters(affine: Tensor) -> tuple[Tensor, Tensor]:
-    """Split an affine layer's output [..., 2 K] into mean and bounded log scale, [..., K] each."""
-    mean, log_scale = tf.split(affine, 2, axis=-1)
-    return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
 
 
 class Heard(NamedTuple):
@@ -90,8 +65,10 @@ class Listener(keras.layers.Layer):
     ) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.latent_size, self.initial_log_scale = latent_size, initial_log_scale
-        self.recognition = lstm(recognition_units, seeds[0:2], dtype=dtype, name="recognition")
-        self.classification = lstm(
+        self.recognition = seeded_lstm(
+            recognition_units, seeds[0:2], dtype=dtype, name="recognition"
+        )
+        self.classification = seeded_lstm(
             classification_units, seeds[2:4], dtype=dtype, name="classification"
         )
         self.posterior = affine(2 * latent_size, seeds[4], name="posterior")
@@ -145,19 +122,3 @@ class Listener(keras.layers.Layer):
         """All that a training step draws from: two dropouts and the latent sample."""
         drops = (self.drop_recognition, self.drop_classification)
         return [*(drop.seed_generator for drop in drops if drop.rate > 0), self.seed_generator]
-
-
-def lstm(units: int, seeds: Sequence[int], **kwargs: Any) -> LSTMCell:
-    """An LSTM cell whose kernels have initial values of their own, of two seeds."""
-    return LSTMCell(
-        units,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seeds[0]),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=seeds[1]),
-        **kwargs,
-    )
-
-
-def affine(units: int, seed: int, **kwargs: Any) -> keras.layers.Dense:
-    """A layer that yields parameters of a distribution: float32 whatever the policy."""
-    initializer = keras.initializers.GlorotUniform(seed=seed)
-    return keras.layers.Dense(units, kernel_initializer=initializer, dtype="float32", **kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,3 +60,13 @@ class LSTMCell(keras.layers.LSTMCell):
         """Both kernels, one above the other, [inputs + units, 4 units + padding]."""
         kernel = ops.concatenate([self.kernel, self.recurrent_kernel], axis=0)
         return ops.pad(ops.cast(kernel, self.compute_dtype), [[0, 0], [0, self._padding]])
+
+
+def seeded_lstm(units: int, seeds: Sequence[int], **kwargs: Any) -> LSTMCell:
+    """A cell whose two kernels have initial values of their own, one seed each."""
+    return LSTMCell(
+        units,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seeds[0]),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seeds[1]),
+        **kwargs,
+    )

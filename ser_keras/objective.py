@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from ser_keras.cell import Step
 from ser_keras.configuration import Objective
-from ser_keras.listener import diagonal_gaussian
+from ser_keras.gaussian import diagonal_gaussian
 
 tfd = tfp.distributions
 Tensor = Any

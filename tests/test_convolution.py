@@ -11,9 +11,10 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
+from ser_keras.band_statistics import BandStatistics
 from ser_keras.cell import Step
 from ser_keras.configuration import Architecture, Preset
-from ser_keras.convolution import BandStatistics, PatchDecoder, PatchEncoder, PatchNormalization
+from ser_keras.convolution import PatchDecoder, PatchEncoder, PatchNormalization
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.vrnn import VRNN

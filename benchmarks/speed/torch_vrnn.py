@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ser_keras.configuration import Architecture, Objective
-from ser_keras.listener import LOG_SCALE_LIMIT
+from ser_keras.gaussian import LOG_SCALE_LIMIT
 
 
 class Steps(NamedTuple):
