@@ -18,6 +18,7 @@ class _Waiting:
     tensors: Tensors
     rows: int
     key: tuple[Any, ...]
+    latest: float  # by the loop's clock, when it starts with whatever company it has
     future: asyncio.Future[Tensors] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -26,8 +27,9 @@ class _Waiting:
 class Batcher:
     """Runs a signature in threads, on as many waiting instances at once as fit.
 
-    A request never waits for company: it starts when a thread is free. Under load all threads are
-    busy most of the time, and batches form by themselves.
+    While nothing runs, a request starts at once. While something does, a second thread would take
+    its core from the first: requests gather until they fill a batch, until nothing runs, or until
+    the oldest has waited long enough. An instance in a full batch costs a fraction of one alone.
 
     Args:
         signature: what to run; each of its batches if it is batchable, else each request alone.
@@ -35,6 +37,7 @@ class Batcher:
         threads: how many batches run at once.
         largest: instances of a batch, unless one request has more.
         longest_queue: requests that may wait; more are refused.
+        patience: how long a request waits for a batch to fill while another runs, in seconds.
     """
 
     def __init__(
@@ -44,14 +47,17 @@ class Batcher:
         threads: int,
         largest: int = 32,
         longest_queue: int = 1024,
+        patience: float = 0.03,
     ) -> None:
         self._signature = signature
         self._executor = executor
         self._threads = threads
         self._largest = largest
         self._longest_queue = longest_queue
+        self._patience = patience
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
+        self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, tensors: Tensors) -> Tensors:
@@ -62,7 +68,8 @@ class Batcher:
         """
         if len(self._waiting) >= self._longest_queue:
             raise ServingError("RESOURCE_EXHAUSTED", "too many requests wait; try again later")
-        waiting = _Waiting(tensors, *self._size(tensors))
+        latest = asyncio.get_running_loop().time() + self._patience
+        waiting = _Waiting(tensors, *self._size(tensors), latest)
         self._waiting.append(waiting)
         self._start()
         return await waiting.future
@@ -75,12 +82,28 @@ class Batcher:
         return sizes.pop(), tuple(value.shape[1:] for value in tensors.values())
 
     def _start(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         while self._waiting and self._running < self._threads:
+            if not self._ripe():
+                self._alarm = asyncio.get_running_loop().call_at(
+                    self._waiting[0].latest, self._start
+                )
+                return
             batch = self._next()
             self._running += 1
             task = asyncio.ensure_future(self._answer(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _ripe(self) -> bool:
+        """Whether the requests that wait should wait no longer."""
+        return (
+            self._running == 0
+            or sum(waiting.rows for waiting in self._waiting) >= self._largest
+            or asyncio.get_running_loop().time() >= self._waiting[0].latest
+        )
 
     def _next(self) -> list[_Waiting]:
         """The oldest request and those that fit with it, in order of arrival."""

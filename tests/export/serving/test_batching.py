@@ -1,0 +1,78 @@
+"""When requests are put together: by what the batcher runs, never by the clock of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ser_keras.export.serving.batching import Batcher
+
+AGES = 3600.0  # longer than any test
+
+
+class Doubling:
+    """A signature that answers with twice its input, when it is let, and knows its batches."""
+
+    batchable = True
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.may_end = threading.Semaphore(0)
+
+    def run(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.sizes.append(len(tensors["x"]))
+        assert self.may_end.acquire(timeout=60)
+        return {"y": 2 * tensors["x"]}
+
+    def rows(self, outputs: dict[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
+        return {"y": outputs["y"][first:last]}
+
+
+def ask(values: list[int], batches: list[int], **settings: Any) -> Doubling:
+    """Ask for each value at once, then let batches end when so many have begun.
+
+    Args:
+        values: a request of one instance for each.
+        batches: before each end, how many batches must have begun.
+        settings: the batcher's.
+    """
+    signature = Doubling()
+
+    async def play(executor: ThreadPoolExecutor) -> None:
+        batcher = Batcher(signature, executor, threads=2, **settings)  # type: ignore[arg-type]
+        asked = [asyncio.ensure_future(batcher.run({"x": np.array([v])})) for v in values]
+        for begun in batches:
+            while len(signature.sizes) < begun:
+                await asyncio.sleep(0.001)
+            signature.may_end.release()
+        answers = [int(answer["y"][0]) for answer in await asyncio.gather(*asked)]
+        assert answers == [2 * value for value in values]
+
+    with ThreadPoolExecutor(2) as executor:
+        asyncio.run(asyncio.wait_for(play(executor), timeout=60))
+    return signature
+
+
+def test_one_request_starts_at_once():
+    assert ask([7], [1], patience=AGES).sizes == [1]
+
+
+def test_requests_gather_while_a_batch_runs():
+    assert ask([1, 2, 3, 4, 5], [1, 2], patience=AGES).sizes == [1, 4]
+
+
+def test_a_full_batch_starts_beside_the_one_that_runs():
+    # Both must have begun before either ends.
+    assert ask([1, 2, 3, 4, 5, 6], [2, 2, 3], largest=4, patience=AGES).sizes == [1, 4, 1]
+
+
+def test_a_request_waits_no_longer_than_patience():
+    assert ask([1, 2], [2, 2], patience=0.01).sizes == [1, 1]
+
+
+def test_without_patience_every_free_thread_is_used():
+    assert ask([1, 2, 3, 4], [2, 2, 3], patience=0.0).sizes == [1, 1, 2]
