@@ -8,6 +8,8 @@ WORKERS ?= 2
 PIP_INSTALL = -m pip install -qq --disable-pip-version-check --no-input
 TYPED = build/typing/ser_keras
 SERVING_API = tensorflow-serving-api==2.21.0
+# Packages that tests read schemas of, and nothing imports: TF Serving's configuration, KServe, Compose.
+SCHEMAS = min-tfs-client==1.0.2 kserve==0.21.0 docker-compose==1.29.2
 
 define CHECK_PYTHON
 { $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
@@ -70,6 +72,8 @@ distclean: clean ## Remove the environments too
 	@$(@D)/bin/python $(PIP_INSTALL) $(addprefix -c ,$(filter constraints/%,$^)) -e '.[$(EXTRAS)]'
 # TF Serving's own messages, for tests alone. Its package asks for one version of TensorFlow, which it does not need.
 	@$(@D)/bin/python $(PIP_INSTALL) --no-deps $(SERVING_API)
+	@rm -rf $(@D)/schemas
+	@$(@D)/bin/python $(PIP_INSTALL) --no-deps --target $(@D)/schemas $(SCHEMAS)
 	@touch $@
 	@echo "$(@D): ready"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,6 +18,8 @@ from google.protobuf import text_format
 from ser_keras import export
 from ser_keras.errors import ConfigurationError
 from ser_keras.export.serving import bundle, model_config, protocol, warm_up
+
+from . import schemas
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,19 @@ def original(module: str, message: str) -> Any:
         f"tensorflow_serving.{module}", reason="needs tensorflow-serving-api, without its needs"
     )
     return getattr(imported, message)
+
+
+def compare(mine: Any, other: Any) -> None:
+    """Every field of a message of ours is one of the original's."""
+    fields = {field.name: field for field in other.fields}
+    for field in mine.fields:
+        twin = fields[field.name]
+        assert (field.number, field.type) == (twin.number, twin.type), field.full_name
+        assert field.is_repeated == twin.is_repeated
+        if field.message_type is not None:
+            assert field.message_type.full_name == twin.message_type.full_name
+            if not field.message_type.full_name.startswith("tensorflow.Tensor"):
+                compare(field.message_type, twin.message_type)
 
 
 def test_models_config_is_a_model_server_config(folder: Path):
@@ -54,22 +70,28 @@ def test_models_config_is_a_model_server_config(folder: Path):
     ],
 )
 def test_our_messages_have_the_originals_fields(ours: Any, module: str, theirs: str):
-    def compare(mine: Any, other: Any) -> None:
-        fields = {field.name: field for field in other.fields}
-        for field in mine.fields:
-            twin = fields[field.name]
-            assert (field.number, field.type) == (twin.number, twin.type), field.full_name
-            assert field.is_repeated == twin.is_repeated
-            if field.message_type is not None:
-                assert field.message_type.full_name == twin.message_type.full_name
-                if not field.message_type.full_name.startswith("tensorflow.Tensor"):
-                    compare(field.message_type, twin.message_type)
-
     compare(ours.DESCRIPTOR, original(module, theirs).DESCRIPTOR)
 
 
+@pytest.mark.parametrize(
+    ("ours", "file", "theirs"),
+    [
+        (
+            protocol.BatchingParameters,
+            "servables/tensorflow/session_bundle_config",
+            "BatchingParameters",
+        ),
+        (protocol.MonitoringConfig, "config/monitoring_config", "MonitoringConfig"),
+    ],
+)
+def test_our_configuration_has_the_originals_fields(ours: Any, file: str, theirs: str):
+    compare(ours.DESCRIPTOR, schemas.message(file, theirs).DESCRIPTOR)
+
+
 def test_batching_parameters_are_consistent(folder: Path):
-    parameters = protocol.BatchingParameters()
+    parameters = schemas.message(
+        "servables/tensorflow/session_bundle_config", "BatchingParameters"
+    )()
     text_format.Parse((folder / "batching_parameters.txt").read_text(), parameters)
     sizes = list(parameters.allowed_batch_sizes)
     assert sizes == sorted(sizes)
@@ -77,7 +99,7 @@ def test_batching_parameters_are_consistent(folder: Path):
 
 
 def test_monitoring_config(folder: Path):
-    config = protocol.MonitoringConfig()
+    config = schemas.message("config/monitoring_config", "MonitoringConfig")()
     text_format.Parse((folder / "monitoring.config").read_text(), config)
     assert config.prometheus_config.enable
     assert config.prometheus_config.path == "/monitoring/prometheus/metrics"
@@ -94,8 +116,17 @@ def test_compose_file_mounts_what_its_command_names(folder: Path):
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
+def test_compose_file_follows_the_compose_specification(folder: Path):
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    schemas.check_compose(compose)
+    compose["services"]["tf-serving"]["restarts"] = "always"
+    with pytest.raises(jsonschema.ValidationError, match="restarts"):
+        schemas.check_compose(compose)
+
+
 def test_kserve_manifest_has_the_fields_of_an_inference_service(folder: Path):
     manifest = yaml.safe_load((folder / "kserve-vrnn.yaml").read_text())
+    schemas.check_kserve("V1beta1InferenceService", manifest)
     assert manifest["apiVersion"] == "serving.kserve.io/v1beta1"
     assert manifest["kind"] == "InferenceService"
     assert manifest["metadata"]["name"] == "vrnn"
