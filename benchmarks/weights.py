@@ -7,7 +7,7 @@ preset's epochs: nothing is chosen by any test part. The temperature is that of 
 speaker, on the speakers which that run has not heard: on those it was trained on, a model is
 certain of itself.
 
-    python -m benchmarks.weights --data DIR --preset tiny --unheard RUN --as-it-is --out OUT
+    python -m benchmarks.weights --as-it-is --preset tiny --unheard RUN --out OUT
 
 trains nothing and takes the model of that other run itself: fewer speakers, but then what the run
 says about unheard speakers is said of the very weights.
@@ -31,45 +31,47 @@ from ser_keras.vrnn import VRNN
 LEFT_OUT = 0.01
 
 
-def temperature_of(folder: Path) -> float:
-    """The temperature of a run by speaker on its own test part."""
+def calibrated(folder: Path) -> VRNN:
+    """The model of a run by speaker, its temperature fitted on the run's own test part."""
     run = training.read_run(folder)
     model = model_files.load(folder)
     test = training.split_corpus(run)["test"]
     extraction = usable(extract_corpus(test, model.features), "the test part")
-    return calibrate(model, pipeline.batches(extraction, classes=model.classes))
+    calibrate(model, pipeline.batches(extraction, classes=model.classes))
+    return model
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
-    parser.add_argument("--data", required=True, metavar="DIR", help="RAVDESS")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="DIR", help="RAVDESS, to train on")
+    source.add_argument("--as-it-is", action="store_true", help="take the model of RUN itself")
     parser.add_argument("--preset", required=True, choices=presets.names())
     parser.add_argument("--unheard", required=True, type=Path, metavar="RUN", help="by speaker")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--as-it-is", action="store_true", help="take the model of RUN itself")
     options = parser.parse_args(arguments)
-    run = training.TrainingRun(
-        corpus="ravdess",
-        data=options.data,
-        preset=presets.get(options.preset),
-        test_fraction=LEFT_OUT,
-        validation_fraction=0.0,
-    )
+    preset = presets.get(options.preset)
     try:
         out = output_folder(options.out)
-        if options.as_it_is:
-            trained = model_files.load(options.unheard)
-            if trained.preset != run.preset:
-                raise ConfigurationError(
-                    f"{options.unheard}: found preset {trained.preset.name} with other settings, "
-                    f"expected {run.preset.name} as it is"
-                )
-        else:
+        judged = trained = calibrated(options.unheard)
+        if judged.preset != preset:
+            raise ConfigurationError(
+                f"{options.unheard}: found preset {judged.preset.name} with other settings, "
+                f"expected {preset.name} as it is"
+            )
+        if not options.as_it_is:
+            run = training.TrainingRun(
+                corpus="ravdess",
+                data=options.data,
+                preset=preset,
+                test_fraction=LEFT_OUT,
+                validation_fraction=0.0,
+            )
             trained = training.train(run, out, options.preset)
-        temperature = temperature_of(options.unheard)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
         return 1
+    temperature = float(judged.cell.temperature.numpy())
     # A new model has no optimiser, which is twice the size of the weights.
     shipped = VRNN(trained.classes, trained.preset)
     shipped.set_weights(trained.get_weights())
