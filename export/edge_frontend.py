@@ -48,9 +48,12 @@ class EdgeFrontend(Frontend):
         """As `Frontend._to_decibels`, of one window [frames, bands], with exact numbers."""
         audible = tf.maximum(power, exact(LEAST_POWER, windows))
         decibels = exact(10.0 / np.log(10.0), windows) * tf.math.log(audible)
-        if self.spec.top_db is None:
-            return decibels
-        return tf.maximum(decibels, tf.reduce_max(decibels) - exact(self.spec.top_db, windows))
+        if self.spec.top_db is not None:
+            softest = tf.reduce_max(decibels) - exact(self.spec.top_db, windows)
+            decibels = tf.maximum(decibels, softest)
+        if not self.spec.level:
+            decibels -= tf.reduce_mean(decibels)
+        return decibels
 
 
 def _neighbouring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:

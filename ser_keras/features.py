@@ -39,6 +39,8 @@ class FeatureSpec:
             the observation; none keeps all frames, a time-frequency patch.
         top_db: decibels below the loudest point of a window where its spectrogram is cut off;
             None for no limit.
+        level: False takes a window's mean over all frames and bands away from its log-mel
+            spectrogram, so that a recording is the same at any level.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -54,6 +56,7 @@ class FeatureSpec:
     frame_hop: int = 512
     statistics: tuple[str, ...] = ("mean",)
     top_db: float | None = 80.0
+    level: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -205,6 +208,8 @@ def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands)
     power = np.einsum("ft,mf->mt", np.abs(spectrum) ** 2, filters, optimize=True)
     log_mel = librosa.power_to_db(power, ref=1.0, top_db=spec.top_db)
+    if not spec.level:
+        log_mel -= log_mel.mean()
     if spec.kind == "log-mel":
         return log_mel
     return scipy.fft.dct(log_mel, axis=0, type=2, norm="ortho")[: spec.coefficients]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import librosa
@@ -60,6 +61,17 @@ def test_only_whole_windows_count(samples: int, instants: int):
     observations = features.extract(np.zeros(samples, np.float32), spec)
     assert observations.shape == (instants, 40)
     assert observations.dtype == np.float32
+
+
+def test_without_level_a_recording_is_the_same_at_any(noise: np.ndarray):
+    with_level = FeatureSpec(kind="log-mel", statistics=(), top_db=None)
+    spec = dataclasses.replace(with_level, level=False)
+    found = features.extract(noise, spec)
+    expected = features.extract(noise, with_level)
+    np.testing.assert_allclose(
+        found, expected - expected.mean(axis=(1, 2), keepdims=True), atol=1e-4
+    )
+    np.testing.assert_allclose(features.extract(noise / 2, spec), found, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["mfcc", "log-mel"])
