@@ -23,6 +23,7 @@ from ser_keras.workers import ONE_THREAD_EACH
 Arrays = dict[str, np.ndarray]
 
 KERAS = "keras"
+BOUNDS = (1e-4, 1e-2)  # what float32 and float16 are to keep to
 
 
 def run_apart(contender: str, model: Path | str, sounds: Sounds) -> Arrays:
@@ -118,18 +119,20 @@ def peer_cost(arrays: Arrays, sounds: Sounds) -> dict[str, Any]:
     }
 
 
-def agreement(found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+def agreement(found: np.ndarray, expected: np.ndarray) -> dict[str, Any]:
     """How far answers [N, C] are from those expected.
 
     Returns:
-        largest: difference of any probability; p99: of the largest of each utterance;
-        same_emotion: share of the utterances; utterances: N.
+        largest: difference of any probability; p99: of the largest of each utterance; beyond:
+            how many utterances have one beyond each of `BOUNDS`; same_emotion: share of the
+            utterances; utterances: N.
     """
     differences = np.abs(found - expected).max(axis=1)
     same = found.argmax(axis=1) == expected.argmax(axis=1)
     return {
         "largest": float(differences.max()),
         "p99": float(np.percentile(differences, 99)),
+        "beyond": {str(bound): int((differences > bound).sum()) for bound in BOUNDS},
         "same_emotion": float(same.mean()),
         "utterances": len(found),
     }
