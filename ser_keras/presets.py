@@ -91,7 +91,7 @@ CONVOLUTIONAL = Preset(
 # there is room for goes into the convolutions, which hear more of a stranger than statistics do.
 TINY = Preset(
     name="tiny",
-    features=dataclasses.replace(_PATCHES, mel_bands=40, fft_size=512),
+    features=dataclasses.replace(_PATCHES, mel_bands=40, fft_size=512, level=False),
     architecture=dataclasses.replace(
         CONVOLUTIONAL.architecture,
         recognition_units=40,
