@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser_keras import cli, corpora, shipped
+from ser_keras import cli, corpora, presets, shipped
 from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import evaluate
@@ -17,14 +17,14 @@ from ser_keras.vrnn import VRNN
 
 def test_all_weights_together_are_small():
     files = [shipped.path(name) for name in shipped.names()]
-    assert "convolutional" in shipped.names()
+    assert shipped.names() == ["convolutional", "tiny"]
     assert sum(file.stat().st_size for file in files if file) < 6e6
 
 
 @pytest.mark.parametrize("name", shipped.names())
 def test_a_preset_without_classes_is_the_trained_model(name: str):
     model = VRNN.from_preset(name)
-    assert model.preset.name == name
+    assert model.preset == presets.get(name)
     assert model.adapted
     assert model.classes == tuple(EMOTIONS)
     new = VRNN.from_preset(name, classes=EMOTIONS, seed=0)
@@ -55,8 +55,9 @@ def sound_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.real
-def test_weights_belong_to_the_features(ravdess: Path):
+@pytest.mark.parametrize("name", shipped.names())
+def test_weights_belong_to_the_features(name: str, ravdess: Path):
     """On speakers it was trained on: no evidence of quality, but of the right weights and units."""
     corpus = corpora.load("ravdess", ravdess)
-    found = evaluate(VRNN.from_preset("convolutional"), corpus[::24], progress=False)
+    found = evaluate(VRNN.from_preset(name), corpus[::24], progress=False)
     assert found.weighted_accuracy > 0.8
