@@ -35,9 +35,8 @@ def message(file: str, name: str) -> Any:
     source = _path(f"tensorflow_serving/{file}_pb2.py").read_text("utf-8")
     (literal,) = re.findall(r"^  serialized_pb=_b\((.*)\)$", source, re.MULTILINE)
     pool = descriptor_pool.DescriptorPool()
-    _add(pool, wrappers_pb2.DESCRIPTOR)
-    _add(pool, config_pb2.DESCRIPTOR)
-    _add(pool, named_tensor_pb2.DESCRIPTOR)
+    for needed in (wrappers_pb2, config_pb2, named_tensor_pb2):
+        _add(pool, needed.DESCRIPTOR)
     pool.AddSerializedFile(ast.literal_eval(literal).encode("latin1"))
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.serving.{name}"))
 

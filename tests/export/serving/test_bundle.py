@@ -73,25 +73,21 @@ def test_our_messages_have_the_originals_fields(ours: Any, module: str, theirs: 
     compare(ours.DESCRIPTOR, original(module, theirs).DESCRIPTOR)
 
 
+# Where TF Serving defines what it reads of the two files.
+BATCHING = ("servables/tensorflow/session_bundle_config", "BatchingParameters")
+MONITORING = ("config/monitoring_config", "MonitoringConfig")
+
+
 @pytest.mark.parametrize(
-    ("ours", "file", "theirs"),
-    [
-        (
-            protocol.BatchingParameters,
-            "servables/tensorflow/session_bundle_config",
-            "BatchingParameters",
-        ),
-        (protocol.MonitoringConfig, "config/monitoring_config", "MonitoringConfig"),
-    ],
+    ("ours", "theirs"),
+    [(protocol.BatchingParameters, BATCHING), (protocol.MonitoringConfig, MONITORING)],
 )
-def test_our_configuration_has_the_originals_fields(ours: Any, file: str, theirs: str):
-    compare(ours.DESCRIPTOR, schemas.message(file, theirs).DESCRIPTOR)
+def test_our_configuration_has_the_originals_fields(ours: Any, theirs: tuple[str, str]):
+    compare(ours.DESCRIPTOR, schemas.message(*theirs).DESCRIPTOR)
 
 
 def test_batching_parameters_are_consistent(folder: Path):
-    parameters = schemas.message(
-        "servables/tensorflow/session_bundle_config", "BatchingParameters"
-    )()
+    parameters = schemas.message(*BATCHING)()
     text_format.Parse((folder / "batching_parameters.txt").read_text(), parameters)
     sizes = list(parameters.allowed_batch_sizes)
     assert sizes == sorted(sizes)
@@ -99,7 +95,7 @@ def test_batching_parameters_are_consistent(folder: Path):
 
 
 def test_monitoring_config(folder: Path):
-    config = schemas.message("config/monitoring_config", "MonitoringConfig")()
+    config = schemas.message(*MONITORING)()
     text_format.Parse((folder / "monitoring.config").read_text(), config)
     assert config.prometheus_config.enable
     assert config.prometheus_config.path == "/monitoring/prometheus/metrics"
