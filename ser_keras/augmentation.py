@@ -6,6 +6,7 @@ import dataclasses
 import zlib
 from dataclasses import dataclass
 
+import librosa
 import numpy as np
 import soxr
 
@@ -27,6 +28,8 @@ class Augmentation:
         gain: lowest and highest change of level, in decibels.
         noise: lowest and highest level of the white noise added, in decibels relative to full
             scale.
+        trim: of what is quieter than so many decibels below the loudest, at either end, a copy
+            loses a share; None cuts nothing off.
         band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; see
             `masking.SpectrogramMask`. Both 0 mask nothing.
 
@@ -39,6 +42,7 @@ class Augmentation:
     shift: float = 0.3
     gain: tuple[float, float] = (-12.0, 6.0)
     noise: tuple[float, float] = (-95.0, -55.0)
+    trim: float | None = None
     band_mask: int = 0
     frame_mask: int = 0
 
@@ -82,6 +86,9 @@ def vary(
         return samples
     content = zlib.crc32(samples.tobytes())
     draw = np.random.default_rng([content, copy]).uniform
+    if augmentation.trim is not None:
+        _, (begin, end) = librosa.effects.trim(samples, top_db=augmentation.trim)
+        samples = samples[round(draw(0, begin)) : round(draw(end, len(samples)))]
     speed = np.exp(draw(-augmentation.speed, augmentation.speed))
     varied = soxr.resample(samples, sample_rate * speed, sample_rate, quality="MQ")
     varied = _begin_elsewhere(

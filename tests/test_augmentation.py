@@ -57,6 +57,22 @@ def test_a_copy_begins_earlier_or_later():
     assert all(abs(length - len(TONE)) <= 0.2 * RATE for length in lengths)
 
 
+def test_a_copy_loses_a_share_of_the_silence_at_its_ends_alone():
+    silence = np.full(RATE, 1e-4, np.float32)  # 65 dB below the tone
+    recording = np.concatenate([silence, TONE, silence])
+    copies = [
+        vary(recording, RATE, dataclasses.replace(STILL, trim=40.0), copy) for copy in range(1, 9)
+    ]
+    frame = 2048  # librosa tells silence by frames of so many samples
+    loud = [np.flatnonzero(np.abs(copy) > 1e-3) for copy in copies]
+    before = [places[0] for places in loud]
+    after = [len(copy) - 1 - places[-1] for copy, places in zip(copies, loud, strict=True)]
+    for places in loud:
+        assert places[-1] - places[0] == pytest.approx(len(TONE), abs=4)
+    for left in (before, after):
+        assert min(left) < RATE / 2 < max(left) <= RATE + frame
+
+
 def test_copies_follow_from_the_sound_alone():
     augmentation = Augmentation(copies=2)
     once, again = (vary(TONE, RATE, augmentation, 1) for _ in range(2))
