@@ -65,6 +65,8 @@ class FeatureSpec:
             value = getattr(self, option)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{option} is {value!r}, expected an integer above 0")
+        if not isinstance(self.level, bool):
+            raise ConfigurationError(f"level is {self.level!r}, expected true or false")
         for option in ("window", "hop", "top_db"):
             value = getattr(self, option)
             if option == "top_db" and value is None:

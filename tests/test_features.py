@@ -119,6 +119,7 @@ def test_a_specification_survives_json():
         {"statistics": ("mean", "mean")},
         {"statistics": "mean"},
         {"top_db": 0.0},
+        {"level": "no"},
         {"colour": "blue"},
     ],
 )
