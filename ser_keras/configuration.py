@@ -34,7 +34,6 @@ class Architecture:
     recognition_channels: tuple[int, ...] = ()
     generation_channels: tuple[int, ...] = ()
     embedding_units: int = 96
-    statistics_units: int = 0
     initial_log_scale: float = 0.0
 
     def __post_init__(self) -> None:
@@ -43,10 +42,11 @@ class Architecture:
             object.__setattr__(self, name, tuple(getattr(self, name)))
             channels = getattr(self, name)
             _require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
+        attention = self.attention
+        _require(isinstance(attention, bool), "attention", attention, "true or false")
         for name, value in dataclasses.asdict(self).items():
             if name.endswith(("_units", "_size")):
-                least = 0 if name == "statistics_units" else 1
-                _require(value >= least, name, value, f"at least {least}")
+                _require(value >= 1, name, value, "at least 1")
             if name.endswith("_dropout"):
                 _require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
 

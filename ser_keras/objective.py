@@ -36,7 +36,7 @@ class Terms(NamedTuple):
 
 
 def last_instant(sequence: Tensor, instants: Tensor) -> Tensor:
-    """Each utterance's values at its own last instant: [B, T, …] and [B] to [B, …]."""
+    """Each utterance's values at its own last instant: [B, T, K] and [B] to [B, K]."""
     return tf.gather(sequence, instants - 1, axis=1, batch_dims=1)
 
 
@@ -70,17 +70,12 @@ def terms(
     )
     kl = _sum_where(tfd.kl_divergence(posterior, prior), valid)
 
-    # Every listener is to be right alone; their mean bounds the cost of their mean logits (Jensen).
-    batch, length = tf.unstack(tf.shape(valid))
-    logits = tf.reshape(steps.listener_logits, [batch, length, -1, steps.logits.shape[-1]])
     if objective.class_term == "last":
-        logits, labels = last_instant(logits, instants), labels[:, tf.newaxis]
-        costs = _cross_entropy(logits, labels, objective.label_smoothing)
-        classification = tf.reduce_mean(costs, axis=-1)
+        logits = last_instant(steps.logits, instants)
+        classification = _cross_entropy(logits, labels, objective.label_smoothing)
     else:
-        labels = labels[:, tf.newaxis, tf.newaxis]
-        costs = _cross_entropy(logits, labels, objective.label_smoothing)
-        classification = _sum_where(tf.reduce_mean(costs, axis=-1), valid)
+        costs = _cross_entropy(steps.logits, labels[:, tf.newaxis], objective.label_smoothing)
+        classification = _sum_where(costs, valid)
     return Terms(generation, kl, classification)
 
 

@@ -48,23 +48,23 @@ _PATCHES = FeatureSpec(
     frame_hop=256,
     statistics=(),
     top_db=None,
+    level=False,
 )
 
 CONVOLUTIONAL = Preset(
     name="convolutional",
     features=_PATCHES,
     architecture=Architecture(
-        recognition_units=96,
+        recognition_units=128,
         generation_units=96,
-        classification_units=96,
+        classification_units=128,
         latent_size=48,
         recognition_dropout=0.3,
         generation_dropout=0.1,
         classification_dropout=0.3,
-        recognition_channels=(16, 32, 64, 64),
+        recognition_channels=(24, 48, 96, 96),
         generation_channels=(16, 16, 24),
-        embedding_units=96,
-        statistics_units=192,
+        embedding_units=128,
         initial_log_scale=-3.0,
     ),
     objective=Objective(
@@ -87,11 +87,10 @@ CONVOLUTIONAL = Preset(
     augmentation=Augmentation(copies=8, speed=0.14, shift=0.1, band_mask=6, frame_mask=6),
 )
 
-# For edge devices: under 100,000 parameters, and filters small enough to travel with them. All that
-# there is room for goes into the convolutions, which hear more of a stranger than statistics do.
+# For edge devices: under 100,000 parameters, and filters small enough to travel with them.
 TINY = Preset(
     name="tiny",
-    features=dataclasses.replace(_PATCHES, mel_bands=40, fft_size=512, level=False),
+    features=dataclasses.replace(_PATCHES, mel_bands=40, fft_size=512),
     architecture=dataclasses.replace(
         CONVOLUTIONAL.architecture,
         recognition_units=40,
@@ -103,7 +102,6 @@ TINY = Preset(
         recognition_channels=(12, 24, 48, 48),
         generation_channels=(8, 8, 12),
         embedding_units=40,
-        statistics_units=0,
     ),
     objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
     optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),

@@ -46,8 +46,7 @@ class VRNN(keras.Model):
         attention, saliency: [B, T, D], W_t and S_t; D is observation_shape flattened.
         sampled_fraction: [B, T], the share of the observation that was sampled.
         prediction: [B, T, D], x̂_t before the observation was heard, in standardised units.
-        latent_mean, latent_scale: [B, T, Z], the posterior's; of both listeners one after the other
-            where there are two.
+        latent_mean, latent_scale: [B, T, Z], the posterior's.
         instants: [B].
     """
 

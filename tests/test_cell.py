@@ -56,7 +56,6 @@ def numpy_affine(layer: keras.layers.Dense, x: np.ndarray) -> np.ndarray:
 
 def numpy_sequence(cell: VRNNCell, observations: np.ndarray, attention: bool) -> list[Step]:
     """Algorithms 1 and 2 with means instead of samples: [B, T, D] to a Step per instant."""
-    (listener,) = cell.listeners
     zeros = [(np.zeros((B, u)), np.zeros((B, u))) for u in (6, 5, 8)]
     recognition, generation, classification = zeros
     prediction = np.zeros((B, D))
@@ -68,15 +67,13 @@ def numpy_sequence(cell: VRNNCell, observations: np.ndarray, attention: bool) ->
         if t == 0 or not attention:
             weights = np.ones_like(weights)
         seen = weights * observation + (1 - weights) * prediction
-        h, recognition = numpy_lstm(listener.recognition, seen, recognition)
-        mu, log_sigma = np.split(numpy_affine(listener.posterior, h), 2, axis=-1)
+        h, recognition = numpy_lstm(cell.recognition, seen, recognition)
+        mu, log_sigma = np.split(numpy_affine(cell.posterior, h), 2, axis=-1)
         g, generation = numpy_lstm(cell.generation, mu, generation)
         mean, log_scale = np.split(numpy_affine(cell.likelihood, g), 2, axis=-1)
-        k, classification = numpy_lstm(listener.classification, mu, classification)
-        logits = numpy_affine(listener.class_logits, k)
-        steps.append(
-            Step(weights, error, prediction, mu, log_sigma, mean, log_scale, logits, logits)
-        )
+        k, classification = numpy_lstm(cell.classification, mu, classification)
+        logits = numpy_affine(cell.class_logits, k)
+        steps.append(Step(weights, error, prediction, mu, log_sigma, mean, log_scale, logits))
         prediction = mean
     return steps
 
@@ -152,10 +149,12 @@ def test_latent_is_sampled_from_the_posterior_while_training():
     step = Step.split(output, cell.sizes)
     mean, scale = step.posterior_mean[0].numpy(), np.exp(step.posterior_log_scale[0].numpy())
     # The generation LSTM is the only one that tells what z was: put it through an identity.
-    (listener,) = cell.listeners
-    samples = listener.draw(step.posterior_mean, step.posterior_log_scale).numpy()
+    samples = cell._latent(step.posterior_mean, step.posterior_log_scale, True).numpy()
     np.testing.assert_allclose(samples.mean(axis=0), mean, atol=0.05)
     np.testing.assert_allclose(samples.std(axis=0), scale, rtol=0.05)
+    np.testing.assert_array_equal(
+        cell._latent(step.posterior_mean, step.posterior_log_scale, False), step.posterior_mean
+    )
 
 
 def test_step_splits_what_it_concatenates():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -73,12 +74,13 @@ def test_setting_names_are_unambiguous():
         ({"latent_size": "0"}, "latent_size: found 0, expected at least 1"),
         ({"recognition_dropout": "1.0"}, "recognition_dropout: found 1.0"),
         ({"attention": "maybe"}, "attention: found 'maybe', expected true or false"),
+        ({"attention": 1}, "attention: found 1, expected true or false"),
         ({"class_term": "first"}, "class_term: found 'first'"),
         ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
         ({"window": "-1"}, "window"),
     ],
 )
-def test_bad_settings_are_refused(settings: dict[str, str], message: str):
+def test_bad_settings_are_refused(settings: dict[str, Any], message: str):
     with pytest.raises(ConfigurationError, match=message):
         presets.RAVDESS.with_settings(settings)
 

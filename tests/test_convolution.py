@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import scipy.signal
-import tensorflow as tf
 
-from ser_keras.band_statistics import BandStatistics
-from ser_keras.cell import Step
 from ser_keras.configuration import Architecture, Preset
 from ser_keras.convolution import PatchDecoder, PatchEncoder, PatchNormalization
 from ser_keras.errors import ConfigurationError
@@ -141,78 +137,8 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
     )
 
 
-def test_statistics_of_every_band(random: np.random.Generator):
-    patches = random.normal(2, 3, size=(4, 6, 5)).astype(np.float32)
-    found = BandStatistics((6, 5))(patches.reshape(4, 30)).numpy()
-    expected = [patches.mean(axis=1), np.log(patches.var(axis=1) + 1e-3)]
-    np.testing.assert_allclose(found, np.concatenate(expected, axis=-1), atol=1e-5)
-
-
-def test_statistics_to_expect_are_those_of_many_patches(random: np.random.Generator):
-    mean, log_scale = random.normal(size=(2, 1, 30)).astype(np.float32)
-    patches = mean + np.exp(log_scale) * random.normal(size=(50000, 30)).astype(np.float32)
-    statistics = BandStatistics((6, 5))
-    means, log_variances = np.split(statistics(patches).numpy(), 2, axis=-1)
-    expected_means, expected = np.split(statistics.expected(mean, log_scale).numpy()[0], 2)
-    np.testing.assert_allclose(means.mean(axis=0), expected_means, atol=0.05)
-    # Of each patch the variance about its own mean: that of the mean over frames is missing.
-    own = np.exp(2 * log_scale).reshape(6, 5).sum(axis=0) / 36
-    np.testing.assert_allclose(
-        np.exp(log_variances).mean(axis=0) + own, np.exp(expected), rtol=0.05
-    )
-
-
-@pytest.mark.parametrize("attention", [True, False])
-def test_a_listener_to_statistics_samples_those_that_surprise(
-    attention: bool, random: np.random.Generator
-):
-    settings = {"statistics_units": 3, "attention": attention}
-    cell = VRNN("ab", PRESET.with_settings(settings), seed=0).cell
-    assert cell.statistics is not None
-    patches = random.normal(size=(2, PATCHES.observation_size)).astype(np.float32)
-    _, states = cell(patches, cell.get_initial_state(2))
-    statistics = cell.statistics(patches).numpy()
-    *_, expected, _, _ = (np.asarray(state) for state in states)
-    error = np.abs(statistics - expected)
-    surprising = error >= error.mean(axis=1, keepdims=True)
-    if not attention:
-        surprising[:] = True
-    heard = np.where(surprising, statistics, expected)
-    answer, _ = cell.listeners[1](heard, [tf.constant(state) for state in states[4:8]])
-    step = Step.split(cell(patches, states)[0], cell.sizes)
-    np.testing.assert_allclose(
-        step.posterior_mean[:, cell.latent_size :], answer.posterior_mean, atol=1e-6
-    )
-
-
-def test_two_listeners_share_the_prediction_and_average_their_logits(random: np.random.Generator):
-    model = VRNN("ab", PRESET.with_settings({"statistics_units": 3}), seed=0)
-    cell = model.cell
-    patches = random.normal(size=(2, PATCHES.observation_size)).astype(np.float32)
-    output, states = cell(patches, cell.get_initial_state(2))
-    step = Step.split(output, cell.sizes)
-    assert [state.shape[1] for state in states] == cell.state_size
-    first, second = tf.split(step.listener_logits, 2, axis=-1)
-    np.testing.assert_allclose(step.logits, (first + second) / 2, atol=1e-6)
-    # The first instant is sampled whole: each listener alone, from nothing but the patches.
-    readers: list[Any] = [cell.encoder, cell.statistics]
-    for number, (reader, listener) in enumerate(zip(readers, cell.listeners, strict=True)):
-        nothing = [np.zeros((2, size), np.float32) for size in listener.state_size]
-        heard, _ = listener(reader(patches), nothing)
-        np.testing.assert_allclose(heard.logits, (first, second)[number], atol=1e-6)
-        own = tf.split(step.posterior_mean, 2, axis=-1)[number]
-        np.testing.assert_allclose(heard.posterior_mean, own, atol=1e-6)
-    zeros = [np.zeros((2, cell.generation_units), np.float32)] * 2
-    generated, _ = cell.generation(step.posterior_mean, zeros)
-    mean, _ = np.split(cell.likelihood(generated), 2, axis=-1)
-    np.testing.assert_allclose(step.next_mean, mean, atol=1e-5)
-
-
-@pytest.mark.parametrize("statistics_units", [0, 3])
-def test_answers_do_not_depend_on_batch_padding_or_future(
-    statistics_units: int, random: np.random.Generator
-):
-    model = VRNN("ab", PRESET.with_settings({"statistics_units": statistics_units}), seed=0)
+def test_answers_do_not_depend_on_batch_padding_or_future(random: np.random.Generator):
+    model = VRNN("ab", PRESET, seed=0)
     sound = random.normal(size=(2, 5, *PATCHES.observation_shape)).astype(np.float32)
     whole = model.predict(sound, verbose=0)
     alone = model.predict(sound[:1, :3], verbose=0)
@@ -227,7 +153,7 @@ def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp
     labels = np.arange(32) % 2
     sound = random.normal(size=(32, 3, *PATCHES.observation_shape)).astype(np.float32)
     sound[labels == 1, :, :, :5] += 1.5
-    settings = {"optimizer": "adam", "learning_rate": 0.01, "statistics_units": 4}
+    settings = {"optimizer": "adam", "learning_rate": 0.01}
     model = VRNN("ab", PRESET.with_settings(settings), seed=0)
     model.compile()
     losses = model.fit(sound, labels, batch_size=16, epochs=25, verbose=0).history

@@ -38,7 +38,7 @@ def naive(steps: Step, observations: np.ndarray, every_instant: bool) -> np.ndar
         np.asarray(steps.next_mean, dtype=np.float64),
         np.asarray(steps.next_log_scale, dtype=np.float64),
     )
-    logits = np.asarray(steps.listener_logits, dtype=np.float64)
+    logits = np.asarray(steps.logits, dtype=np.float64)
     results = []
     for b, length in enumerate(INSTANTS):
         generation = kl = classification = 0.0
@@ -93,21 +93,3 @@ def test_a_single_instant_generates_nothing():
     terms = eq5.terms(steps, tf.ones((1, 1, D)), np.array([1]), np.array([0]), Objective())
     assert terms.generation.numpy()[0] == 0
     assert np.isfinite(terms.loss(Objective()).numpy()[0])
-
-
-@pytest.mark.parametrize("class_term", ["last", "every"])
-def test_every_listener_is_to_be_right_alone(class_term: str, observations: np.ndarray):
-    random = np.random.default_rng(5)
-    sizes = Step.sizes(D, Z, C, listeners=2)
-    fields = [random.normal(size=(B, T, size)).astype(np.float32) for size in sizes]
-    both = Step(*map(tf.constant, fields))
-    objective = Objective(class_term=class_term)
-    alone = [
-        eq5.terms(
-            both._replace(listener_logits=logits), observations, INSTANTS, LABELS, objective
-        ).classification
-        for logits in tf.split(both.listener_logits, 2, axis=-1)
-    ]
-    together = eq5.terms(both, observations, INSTANTS, LABELS, objective)
-    np.testing.assert_allclose(together.classification, np.mean(alone, axis=0), rtol=1e-5)
-    assert both.posterior_mean.shape[-1] == 2 * Z

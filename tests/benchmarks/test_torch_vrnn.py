@@ -40,10 +40,8 @@ AFFINE = ("posterior", "likelihood", "class_logits")
 
 def our_weights(model: VRNN) -> Iterator[Any]:
     """Kernel, recurrent kernel and bias of the LSTMs, kernel and bias of the affine layers."""
-    (listener,) = model.cell.listeners
     for name in (*LSTMS, *AFFINE):
-        owner = listener if hasattr(listener, name) else model.cell
-        yield from getattr(owner, name).trainable_variables
+        yield from getattr(model.cell, name).trainable_variables
 
 
 def their_weights(model: Any) -> Iterator[Any]:
