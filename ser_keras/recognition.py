@@ -14,7 +14,6 @@ from ser_keras import audio, features, model_files
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.vrnn import VRNN
 
-
 # Of the quiet put around a recording, in decibels relative to full scale: a still room. Digital
 # silence is unlike any recording.
 QUIET_LEVEL = -80.0
