@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         accuracy = measure(corpus, options.split, options.seeds, baselines, options.out)
         for reproduction in options.reproduction:
             accuracy = table.add_vrnn(accuracy, reproduction)
+        accuracy = table.add_runs(accuracy, options.run)
         shown = table.markdown(accuracy)
         write_json(options.out / "accuracy.json", accuracy)
         write_text(options.out / "accuracy.md", shown)
@@ -57,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="reproduction.json of `ser-keras reproduce` on the same splits, for the VRNN's rows; "
         "may be repeated for several presets",
+    )
+    parser.add_argument(
+        "--run",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="evaluated run of `ser-keras train`, once for every split: the VRNN's row where there "
+        "is no reproduction.json",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     return parser

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ser_keras import results, training
 from ser_keras.errors import ConfigurationError
+from ser_keras.reproduction import spread
 
 VRNN_ROWS = {"attention": "with attention", "no_attention": "without attention"}
 
@@ -48,6 +51,53 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"--reproduction {reproduction}: found {theirs}, expected {ours}, the same splits"
         )
+    return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
+
+
+def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """Add what `ser-keras train` and `evaluate` measured, where there is no reproduction yet.
+
+    Args:
+        accuracy: what `measure` returned.
+        folders: evaluated runs, of each preset one on every split.
+
+    Returns:
+        The same with a row for each preset, with attention or without, in a part "vrnn".
+
+    Raises:
+        ConfigurationError: a folder holds no evaluated run, one of another corpus or protocol, or
+            there is not one of each split.
+    """
+    protocol = accuracy["protocol"]
+    by_preset: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    for folder in folders:
+        run = training.read_run(folder)
+        theirs, ours = (run.corpus, run.split), (accuracy["corpus"], protocol["split"])
+        if run.split == "random":
+            theirs, ours = (*theirs, run.test_fraction), (*ours, 0.2)
+        if theirs != ours:
+            raise ConfigurationError(f"--run {folder}: found {theirs}, expected {ours}")
+        kind = "attention" if run.preset.architecture.attention else "no_attention"
+        place = run.seed if run.split == "random" else run.fold
+        try:
+            evaluation = results.read(folder)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"--run {folder}: not evaluated yet ({error})") from error
+        by_preset.setdefault((run.preset.name, kind), {})[place] = evaluation
+    count = protocol["seeds" if protocol["split"] == "random" else "folds"]
+    rows = {}
+    for (preset, kind), found in by_preset.items():
+        if sorted(found) != list(range(count)):
+            raise ConfigurationError(
+                f"--run: found splits {sorted(found)} of {preset}, expected 0 to {count - 1}"
+            )
+        evaluations = [found[place] for place in range(count)]
+        rows[f"{preset}-{kind}"] = {
+            "title": f"VRNN `{preset}` {VRNN_ROWS[kind]}",
+            "weighted_accuracy": spread([e["weighted_accuracy"] for e in evaluations]),
+            "unweighted_accuracy": spread([e["unweighted_accuracy"] for e in evaluations]),
+            "parameters": evaluations[0]["parameters"],
+        }
     return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
 
 

@@ -29,10 +29,12 @@ from benchmarks.accuracy.baseline import Answer, Baseline, Task
 from benchmarks.accuracy.measurement import measure
 from benchmarks.accuracy.places import places
 from benchmarks.accuracy.registry import BASELINES
-from ser_keras import splits
+from ser_keras import presets, splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.extraction import Extraction
+from ser_keras.files import output_folder, write_json
+from ser_keras.training import TrainingRun
 
 OPENSMILE = """
 import sys, json, opensmile
@@ -298,6 +300,27 @@ def test_a_vrnn_of_other_splits_is_refused(text: str, tmp_path: Path):
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"reproduction\.json"):
         table.add_vrnn(ACCURACY, path)
+
+
+def test_runs_of_every_split_make_a_row(tmp_path: Path):
+    accuracy = ACCURACY | {"protocol": {"split": "speaker", "folds": 2}}
+    folders = []
+    for fold, right in enumerate((0.5, 0.7)):
+        folders.append(tmp_path / str(fold))
+        run = TrainingRun(corpus="own", split="speaker", fold=fold, preset=presets.get("tiny"))
+        write_json(output_folder(folders[-1]) / "config.json", {"run": run.to_dict()})
+        found = {"weighted_accuracy": right, "unweighted_accuracy": right, "parameters": 90}
+        write_json(folders[-1] / "evaluation.json", found)
+    shown = table.markdown(table.add_runs(accuracy, folders[::-1]))
+    assert "| VRNN `tiny` with attention | 60.0 ± 14.1 | 60.0 ± 14.1 | 90 | – |" in shown
+    assert table.add_runs(accuracy, [])["vrnn"] == {}
+    with pytest.raises(ConfigurationError, match=r"found splits \[1\] of tiny, expected 0 to 1"):
+        table.add_runs(accuracy, folders[1:])
+    with pytest.raises(ConfigurationError, match=r"found .*'speaker'.*, expected .*'random'"):
+        table.add_runs(ACCURACY, folders)
+    (folders[0] / "evaluation.json").unlink()
+    with pytest.raises(ConfigurationError, match="not evaluated yet"):
+        table.add_runs(accuracy, folders)
 
 
 def test_what_cannot_be_measured_is_told_without_a_traceback(
