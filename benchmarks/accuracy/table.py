@@ -72,9 +72,10 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
     by_preset: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for folder in folders:
         run = training.read_run(folder)
-        theirs, ours = (run.corpus, run.split), (accuracy["corpus"], protocol["split"])
-        if run.split == "random":
-            theirs, ours = (*theirs, run.test_fraction), (*ours, 0.2)
+        # Only a random split has a fraction: the fifth that we test on.
+        fraction = run.test_fraction if run.split == "random" else 0.2
+        theirs = (run.corpus, run.split, fraction)
+        ours = (accuracy["corpus"], protocol["split"], 0.2)
         if theirs != ours:
             raise ConfigurationError(f"--run {folder}: found {theirs}, expected {ours}")
         kind = "attention" if run.preset.architecture.attention else "no_attention"
