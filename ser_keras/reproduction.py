@@ -61,8 +61,8 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
         "corpus": run.corpus,
         "preset": run.preset.name,
         "protocol": _protocol(run, seeds, len(found[WITH])),
-        WITH: _summarise(found[WITH]),
-        WITHOUT: _summarise(found[WITHOUT]),
+        WITH: summarise(found[WITH]),
+        WITHOUT: summarise(found[WITHOUT]),
         "table2": _mean_by_label(found[WITH], "per_emotion"),
         "table2_after_first": _mean_by_label(found[WITH], "per_emotion_after_first"),
         "figure2": {
@@ -118,7 +118,8 @@ def _protocol(run: TrainingRun, seeds: int, folds: int) -> dict[str, Any]:
     return {"split": run.split, "folds": folds}
 
 
-def _summarise(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarise(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What runs of one setting reach together, of the `evaluation.json` of each."""
     return {
         "weighted_accuracy": spread([e["weighted_accuracy"] for e in evaluations]),
         "unweighted_accuracy": spread([e["unweighted_accuracy"] for e in evaluations]),

@@ -9,9 +9,9 @@ from typing import Any
 
 from ser_keras import results, training
 from ser_keras.errors import ConfigurationError
-from ser_keras.reproduction import spread
+from ser_keras.reproduction import WITH, WITHOUT, summarise
 
-VRNN_ROWS = {"attention": "with attention", "no_attention": "without attention"}
+VRNN_ROWS = {WITH: "with attention", WITHOUT: "without attention"}
 
 
 def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
         ours = (accuracy["corpus"], protocol["split"], 0.2)
         if theirs != ours:
             raise ConfigurationError(f"--run {folder}: found {theirs}, expected {ours}")
-        kind = "attention" if run.preset.architecture.attention else "no_attention"
+        kind = WITH if run.preset.architecture.attention else WITHOUT
         place = run.seed if run.split == "random" else run.fold
         try:
             evaluation = results.read(folder)
@@ -92,12 +92,9 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
             raise ConfigurationError(
                 f"--run: found splits {sorted(found)} of {preset}, expected 0 to {count - 1}"
             )
-        evaluations = [found[place] for place in range(count)]
         rows[f"{preset}-{kind}"] = {
             "title": f"VRNN `{preset}` {VRNN_ROWS[kind]}",
-            "weighted_accuracy": spread([e["weighted_accuracy"] for e in evaluations]),
-            "unweighted_accuracy": spread([e["unweighted_accuracy"] for e in evaluations]),
-            "parameters": evaluations[0]["parameters"],
+            **summarise([found[place] for place in range(count)]),
         }
     return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
 

@@ -310,7 +310,8 @@ def test_runs_of_every_split_make_a_row(tmp_path: Path):
         run = TrainingRun(corpus="own", split="speaker", fold=fold, preset=presets.get("tiny"))
         write_json(output_folder(folders[-1]) / "config.json", {"run": run.to_dict()})
         found = {"weighted_accuracy": right, "unweighted_accuracy": right, "parameters": 90}
-        write_json(folders[-1] / "evaluation.json", found)
+        sampled = {"with_first": 0.5, "after_first": 0.4}
+        write_json(folders[-1] / "evaluation.json", found | {"sampled_fraction": sampled})
     shown = table.markdown(table.add_runs(accuracy, folders[::-1]))
     assert "| VRNN `tiny` with attention | 60.0 ± 14.1 | 60.0 ± 14.1 | 90 | – |" in shown
     assert table.add_runs(accuracy, [])["vrnn"] == {}
