@@ -50,6 +50,8 @@ class Augmentation:
         for name in ("copies", "speed", "shift", "band_mask", "frame_mask"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name}: found {getattr(self, name)}, expected 0 or more")
+        if self.trim is not None and self.trim <= 0:
+            raise ConfigurationError(f"trim: found {self.trim}, expected decibels above 0, or none")
         for name in ("gain", "noise"):
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, tuple(getattr(self, name)))

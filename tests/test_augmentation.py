@@ -110,6 +110,7 @@ def test_a_corpus_is_followed_by_its_copies(tmp_path: Path):
     ("options", "message"),
     [
         ({"copies": -1}, "copies: found -1"),
+        ({"trim": 0.0}, "trim: found 0.0"),
         ({"gain": (1.0,)}, "gain: found"),
         ({"noise": (-10.0, -20.0)}, "noise: found"),
     ],
