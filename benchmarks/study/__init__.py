@@ -1,0 +1,1 @@
+"""What each part of a preset is worth: the preset with one thing changed, on the same splits."""

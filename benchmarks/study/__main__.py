@@ -1,0 +1,69 @@
+"""`python -m benchmarks.study`: what each part of a preset is worth.
+
+Trains the preset with one thing changed at a time, on the splits asked for, and writes one table of
+all runs in OUT. A killed study goes on where it was; several processes may share OUT, each with
+variations or places of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmarks.study import table
+from benchmarks.study.measurement import collect, measure
+from benchmarks.study.variations import VARIATIONS
+from ser_keras.commands import options as shared
+from ser_keras.errors import ConfigurationError, SerKerasError
+from ser_keras.files import output_folder, write_json, write_text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    names = options.only or list(VARIATIONS)
+    try:
+        out = output_folder(options.out)
+        measure(shared.training_run(options), _places(options.places), names, out)
+        study = collect(out)
+        shown = table.markdown(study)
+        write_json(out / "study.json", study)
+        write_text(out / "study.md", shown)
+    except SerKerasError as error:
+        print(f"benchmarks.study: {error}", file=sys.stderr)
+        return 1
+    print(shown, end="")
+    return 0
+
+
+def _places(text: str) -> list[int]:
+    try:
+        return [int(place) for place in text.split(",")]
+    except ValueError as error:
+        raise ConfigurationError(f"--places: found {text!r}, expected such as 0,1,2") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
+    shared.add_corpus(parser)
+    shared.add_preset(parser, "convolutional")
+    shared.add_split(parser, "speaker")
+    parser.add_argument(
+        "--places",
+        default="0,1,2",
+        metavar="N,…",
+        help="folds that are left out, or seeds of random splits (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=VARIATIONS,
+        metavar="NAME",
+        help=f"one variation, may be repeated: {', '.join(VARIATIONS)} (default: all)",
+    )
+    shared.add_out(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Variations trained and evaluated on every split asked for; goes on after a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from benchmarks.study.variations import VARIATIONS
+from ser_keras import provenance, results, training
+from ser_keras.files import output_folder, write_json
+from ser_keras.reproduction import spread, summarise
+from ser_keras.training import TrainingRun
+
+SECONDS_FILE = "seconds.json"
+
+
+def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: Path) -> None:
+    """Train and evaluate what is not there yet.
+
+    Several processes may share `out`, with other names or places each.
+
+    Args:
+        run: corpus, preset, kind of split; its seed and fold are replaced.
+        places: seeds of a random split, or folds of another.
+        names: of the variations.
+        out: gets a folder for every run, OUT/<kind of split>-<place>/<variation>.
+
+    Raises:
+        ConfigurationError: a folder holds another run.
+        CorpusError: the corpus or a split cannot be used.
+        OutputError: the folder cannot be written to.
+    """
+    for place in places:
+        for name in names:
+            preset = VARIATIONS[name].of(run.preset)
+            single = dataclasses.replace(_at(run, place), preset=preset, validation_fraction=0.0)
+            folder = out / f"{run.split}-{place}" / name
+            training.refuse_another(folder, single)
+            if not (folder / results.EVALUATION_FILE).exists():
+                _train_and_evaluate(single, folder, f"{run.split} {place}, {name}")
+            accuracy = results.read(folder)["weighted_accuracy"]
+            print(f"{folder}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
+
+
+def _at(run: TrainingRun, place: int) -> TrainingRun:
+    """The run on another split of its kind."""
+    if run.split == "random":
+        return dataclasses.replace(run, seed=place)
+    return dataclasses.replace(run, fold=place)
+
+
+def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> None:
+    begun = folder.exists()
+    start = time.monotonic()
+    model = training.train(run, output_folder(folder), label)
+    # A training that was killed took longer than what this call has seen of it.
+    if not begun:
+        write_json(folder / SECONDS_FILE, {"training": time.monotonic() - start})
+    results.evaluate_run(model, folder, folder, figures=False)
+    keras.backend.clear_session()
+
+
+def collect(out: Path) -> dict[str, Any]:
+    """What the runs below `out` reached: what `study.json` holds.
+
+    Raises:
+        ConfigurationError: a folder is not of a run.
+    """
+    found: dict[str, dict[str, list[Path]]] = {}
+    for name, split, folder in _evaluated(out):
+        found.setdefault(name, {}).setdefault(split, []).append(folder)
+    return {
+        "variations": {
+            name: {
+                "title": VARIATIONS[name].title,
+                **{split: _summarise(folders) for split, folders in found[name].items()},
+            }
+            for name in VARIATIONS
+            if name in found
+        },
+        "versions": provenance.versions(),
+        "git": provenance.git_state(),
+    }
+
+
+def _evaluated(out: Path) -> Iterator[tuple[str, str, Path]]:
+    """Variation, kind of split and folder of every finished run, in the order of the places."""
+    folders = [path.parent for path in out.glob(f"*-*/*/{results.EVALUATION_FILE}")]
+    for folder in sorted(folders, key=lambda folder: int(folder.parent.name.split("-")[1])):
+        if folder.name in VARIATIONS:
+            yield folder.name, folder.parent.name.split("-")[0], folder
+
+
+def _summarise(folders: Sequence[Path]) -> dict[str, Any]:
+    evaluations = [results.read(folder) for folder in folders]
+    runs = [training.read_run(folder) for folder in folders]
+    seconds = [
+        json.loads(path.read_text(encoding="utf-8"))["training"]
+        for path in (folder / SECONDS_FILE for folder in folders)
+        if path.exists()
+    ]
+    return {
+        "corpus": runs[0].corpus,
+        "preset": runs[0].preset.to_dict(),
+        "places": [run.seed if run.split == "random" else run.fold for run in runs],
+        **summarise(evaluations),
+        "expected_calibration_error": spread(
+            [evaluation["expected_calibration_error"] for evaluation in evaluations]
+        ),
+        "seconds": spread(seconds) if seconds else None,
+    }

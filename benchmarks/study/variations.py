@@ -1,0 +1,58 @@
+"""The variations of a preset, by the names that `--only` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ser_keras.configuration import Preset
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A preset with one thing changed.
+
+    Attributes:
+        title: what a reader of the table is told.
+        settings: what `Preset.with_settings` replaces.
+    """
+
+    title: str
+    settings: Callable[[Preset], dict[str, Any]]
+
+    def of(self, preset: Preset) -> Preset:
+        """The preset, changed."""
+        return preset.with_settings(self.settings(preset))
+
+
+def _fixed(title: str, **settings: Any) -> Variation:
+    return Variation(title, lambda _: settings)
+
+
+VARIATIONS: dict[str, Variation] = {
+    "as-it-is": _fixed("the preset as it is"),
+    "no-attention": _fixed("everything sampled at every instant", attention=False),
+    "no-generation": _fixed(
+        "no generation term: the prediction is not trained", generation_weight=0.0
+    ),
+    "level": _fixed("patches with their level", level=True),
+    # As many steps of gradient descent: an epoch goes through the recordings and all their copies.
+    "no-copies": Variation(
+        "no varied copies, as many steps",
+        lambda preset: {
+            "copies": 0,
+            "epochs": preset.optimization.epochs * (1 + preset.augmentation.copies),
+        },
+    ),
+    "no-masks": _fixed("no masks", band_mask=0, frame_mask=0),
+    "no-dropout": _fixed(
+        "no dropout", recognition_dropout=0.0, generation_dropout=0.0, classification_dropout=0.0
+    ),
+    "no-smoothing": _fixed("labels not smoothed", label_smoothing=0.0),
+    "no-average": _fixed("the last weights, not their average", weight_average=0.0),
+    "every-instant": _fixed("the class term at every instant", class_term="every"),
+    "half-as-long": Variation(
+        "half the epochs", lambda preset: {"epochs": -(-preset.optimization.epochs // 2)}
+    ),
+}
