@@ -10,7 +10,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from ser_keras.cell import Step
 from ser_keras.export.hearing import Hearing
 from ser_keras.export.inference import FlatState
 from ser_keras.vrnn import VRNN
@@ -28,7 +27,6 @@ class Explanation(tf.Module):
         spec = model.features
         hearing, state_of = Hearing(spec), FlatState(model)
         labels = tf.constant(model.classes)
-        shape, size = spec.observation_shape, spec.observation_size
 
         def explain(audio: tf.Tensor) -> dict[str, tf.Tensor]:
             observations, instants = hearing.of_files(audio)
@@ -46,10 +44,7 @@ class Explanation(tf.Module):
 
         def live(audio: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
             observations, _ = hearing.of_files(audio)
-            first = tf.reshape(observations[:, 0], [-1, 1, *shape])
-            flat = tf.reshape(model.standardisation(first), [-1, size])
-            output, parts = model.cell(flat, state_of.unpack(state), training=False)
-            step = Step.split(output, model.cell.sizes)
+            step, parts = model.step(observations[:, 0], state_of.unpack(state))
             probabilities = tf.nn.softmax(step.logits)
             return {
                 "emotion": tf.gather(labels, tf.argmax(probabilities, axis=-1)),

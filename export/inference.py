@@ -7,19 +7,18 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ser_keras.cell import Step
 from ser_keras.vrnn import VRNN
 
 
 class FlatState:
-    """The cell's state as one tensor, so that a client carries it without knowing what it is.
+    """A model's state as one tensor, so that a client carries it without knowing what it is.
 
     Args:
-        model: the model whose cell it is.
+        model: the model whose state it is.
     """
 
     def __init__(self, model: VRNN) -> None:
-        begin = model.cell.get_initial_state(1)
+        begin = model.get_initial_state(1)
         self._shapes = [tuple(part.shape[1:]) for part in begin]
         self._types = [tf.as_dtype(part.dtype) for part in begin]
         self._sizes = [math.prod(shape) for shape in self._shapes]
@@ -56,7 +55,7 @@ class Inference:
         self, model: VRNN, standardise: Callable[[tf.Tensor], tf.Tensor] | None = None
     ) -> None:
         self._model = model
-        self._standardise = standardise or model.standardisation
+        self._standardise = standardise
         self._shape = model.features.observation_shape
         self.state = FlatState(model)
 
@@ -93,10 +92,8 @@ class Inference:
             probabilities [B, C]; attention W_t [B, D]; prediction x̂_t [B, D], standardised, of
             this observation before it was heard; state [B, S].
         """
-        shaped = tf.reshape(observation, [-1, 1, *self._shape])
-        flat = tf.reshape(self._standardise(shaped), [-1, self._model.features.observation_size])
-        output, parts = self._model.cell(flat, self.state.unpack(state), training=False)
-        step = Step.split(output, self._model.cell.sizes)
+        shaped = tf.reshape(observation, [-1, *self._shape])
+        step, parts = self._model.step(shaped, self.state.unpack(state), self._standardise)
         return {
             "probabilities": tf.nn.softmax(step.logits),
             "attention": step.attention,

@@ -35,6 +35,8 @@ class Architecture:
     generation_channels: tuple[int, ...] = ()
     embedding_units: int = 96
     initial_log_scale: float = 0.0
+    # Of log-mel patches, in decibels, see `DynamicRange`; None hears them as they are.
+    range_db: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("recognition_channels", "generation_channels"):
@@ -44,6 +46,8 @@ class Architecture:
             _require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
         attention = self.attention
         _require(isinstance(attention, bool), "attention", attention, "true or false")
+        heard = self.range_db
+        _require(heard is None or heard > 0.0, "range_db", heard, "decibels above 0, or none")
         for name, value in dataclasses.asdict(self).items():
             if name.endswith(("_units", "_size")):
                 _require(value >= 1, name, value, "at least 1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -57,13 +57,22 @@ class Standardisation(keras.layers.Layer):
         return (ops.cast(inputs, "float32") - self.mean) / self.scale
 
 
-def valid_instants(data: Iterable[Any]) -> Iterator[np.ndarray]:
-    """The observations of each batch without their padding, [N, *observation_shape]."""
+def valid_instants(
+    data: Iterable[Any], prepare: Callable[[np.ndarray], Any] | None = None
+) -> Iterator[np.ndarray]:
+    """The observations of each batch without their padding, [N, *observation_shape].
+
+    Args:
+        data: batches of inputs, labels or not.
+        prepare: what is done to the observations of a batch, [B, T, *observation_shape], before.
+    """
     for batch in data:
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
         if not isinstance(inputs, dict):
             inputs = {"observations": inputs}
         observations = np.asarray(inputs["observations"], dtype=np.float32)
+        if prepare is not None:
+            observations = np.asarray(prepare(observations))
         length = observations.shape[1]
         instants = np.asarray(inputs.get("instants", np.full(len(observations), length)))
         yield observations[np.arange(length) < instants[:, np.newaxis]]

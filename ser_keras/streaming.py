@@ -60,7 +60,7 @@ class StreamingRecognizer:
         self._rate: int | None = None
         self._resampler = Resampler(self.model.features.sample_rate)
         self._windows = Windows(self.model.features)
-        self._states = self.model.cell.get_initial_state(1)
+        self._states = self.model.get_initial_state(1)
         self._smoothed: np.ndarray | None = None
         self._instants = 0
 

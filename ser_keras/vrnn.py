@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ from ser_keras import objective as eq5
 from ser_keras import presets, shipped
 from ser_keras.cell import Step, VRNNCell
 from ser_keras.configuration import Architecture, Objective, Preset
+from ser_keras.dynamic_range import DynamicRange
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.masking import SpectrogramMask
@@ -63,6 +64,16 @@ class VRNN(keras.Model):
             raise ConfigurationError(f"classes: found {self.classes}, expected two or more names")
         self.preset = preset or presets.RAVDESS
         self.seed = seed
+        architecture = dataclasses.asdict(self.preset.architecture)
+        range_db = architecture.pop("range_db")
+        self.dynamic_range = None
+        if range_db is not None:
+            if self.features.kind != "log-mel" or self.features.statistics:
+                raise ConfigurationError(
+                    "range_db: expected features of kind 'log-mel' with statistics=(), patches; "
+                    f"found {self.features.kind!r} with {self.features.statistics}"
+                )
+            self.dynamic_range = DynamicRange(range_db, name="dynamic_range")
         self.standardisation = Standardisation(dtype="float32", name="standardisation")
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
@@ -71,7 +82,7 @@ class VRNN(keras.Model):
             seed=seed,
             dtype=self.dtype_policy,
             name="cell",
-            **dataclasses.asdict(self.preset.architecture),
+            **architecture,
         )
         augmentation = self.preset.augmentation
         self.mask = None
@@ -146,7 +157,7 @@ class VRNN(keras.Model):
         Args:
             data: batches of inputs as `fit` takes them, labels or not; the training part only.
         """
-        self.standardisation.adapt(np.concatenate(list(valid_instants(data))))
+        self.standardisation.adapt(np.concatenate(list(valid_instants(data, self.dynamic_range))))
 
     @property
     def adapted(self) -> bool:
@@ -159,19 +170,35 @@ class VRNN(keras.Model):
         steps = self._steps(observations, training)
         return self._describe(steps, instants)
 
-    def step(self, observations: Tensor, states: list[Tensor]) -> tuple[Step, list[Tensor]]:
+    def get_initial_state(self, batch_size: int) -> list[Tensor]:
+        """What `step` begins with: the cell's state, before it the loudest point if it matters."""
+        loudest = [] if self.dynamic_range is None else [tf.zeros([batch_size, 1])]
+        return [*loudest, *self.cell.get_initial_state(batch_size)]
+
+    def step(
+        self,
+        observations: Tensor,
+        states: list[Tensor],
+        standardise: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Step, list[Tensor]]:
         """Hear one more instant, without sampling and dropout.
 
         Args:
             observations: float32 [B, *observation_shape], one instant of each utterance.
-            states: what the last step gave; `cell.get_initial_state(B)` to begin.
+            states: what the last step gave; `get_initial_state(B)` to begin.
+            standardise: in place of the model's own standardisation; of what it takes.
 
         Returns:
             All that the instant yields, fields [B, …], and the new states.
         """
-        flat, _ = self._unpack(observations[:, tf.newaxis])
-        output, states = self.cell(flat[:, 0], states, training=False)
-        return Step.split(output, self.cell.sizes), states
+        loudest, states = [], list(states)
+        if self.dynamic_range is not None:
+            observations, heard = self.dynamic_range.step(observations, states.pop(0))
+            loudest = [heard]
+        standardised = (standardise or self.standardisation)(observations)
+        flat = tf.reshape(standardised, [-1, self.features.observation_size])
+        output, states = self.cell(flat, states, training=False)
+        return Step.split(output, self.cell.sizes), [*loudest, *states]
 
     @property
     def seed_generators(self) -> list[keras.random.SeedGenerator]:
@@ -277,6 +304,8 @@ class VRNN(keras.Model):
         instants = inputs.get("instants")
         if instants is None:
             instants = tf.fill([batch], length)
+        if self.dynamic_range is not None:
+            observations = self.dynamic_range(observations)
         observations = self.standardisation(observations)
         if self.mask is not None:
             observations = self.mask(observations, training=training)
