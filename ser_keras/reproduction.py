@@ -90,24 +90,21 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
 def _runs(run: TrainingRun, seeds: int) -> list[tuple[str, str, TrainingRun]]:
     """Name, kind and configuration of every single training."""
     if run.split == "random":
-        places = {
-            f"seed-{seed}": dataclasses.replace(run, seed=seed)
-            for seed in range(run.seed, run.seed + seeds)
-        }
+        name, places = "seed", range(run.seed, run.seed + seeds)
     else:
         folds = splits.folds(corpora.load(run.corpus, run.data), run.split)
-        places = {f"fold-{fold}": dataclasses.replace(run, fold=fold) for fold in range(folds)}
+        name, places = "fold", range(folds)
     return [
         (
-            f"{kind.replace('_', '-')}-{name}",
+            f"{kind.replace('_', '-')}-{name}-{place}",
             kind,
             dataclasses.replace(
-                place,
+                run.at(place),
                 preset=run.preset.with_settings({"attention": kind == WITH}),
                 validation_fraction=0.0,
             ),
         )
-        for name, place in places.items()
+        for place in places
         for kind in (WITH, WITHOUT)
     ]
 

@@ -63,6 +63,17 @@ class TrainingRun:
         """A nested dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
+    @property
+    def place(self) -> int:
+        """Which of its kind the split is: a random one's seed, else the fold."""
+        return self.seed if self.split == "random" else self.fold
+
+    def at(self, place: int) -> TrainingRun:
+        """The run on another split of its kind; see `place`."""
+        if self.split == "random":
+            return dataclasses.replace(self, seed=place)
+        return dataclasses.replace(self, fold=place)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRun:
         """The inverse of `to_dict`."""

@@ -79,12 +79,11 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
         if theirs != ours:
             raise ConfigurationError(f"--run {folder}: found {theirs}, expected {ours}")
         kind = WITH if run.preset.architecture.attention else WITHOUT
-        place = run.seed if run.split == "random" else run.fold
         try:
             evaluation = results.read(folder)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"--run {folder}: not evaluated yet ({error})") from error
-        by_preset.setdefault((run.preset.name, kind), {})[place] = evaluation
+        by_preset.setdefault((run.preset.name, kind), {})[run.place] = evaluation
     count = protocol["seeds" if protocol["split"] == "random" else "folds"]
     rows = {}
     for (preset, kind), found in by_preset.items():

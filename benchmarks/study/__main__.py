@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     names = options.only or list(VARIATIONS)
     try:
+        _refuse_what_varies(options)
         out = output_folder(options.out)
         measure(shared.training_run(options), _places(options.places), names, out)
         study = collect(out)
@@ -34,6 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(shown, end="")
     return 0
+
+
+def _refuse_what_varies(options: argparse.Namespace) -> None:
+    """What variations and places decide is not for the preset's options to say."""
+    if options.no_attention:
+        raise ConfigurationError("--no-attention: expected --only no-attention, a variation")
+    if options.seed and options.split == "random":
+        raise ConfigurationError(f"--seed {options.seed}: expected --places, the splits' seeds")
 
 
 def _places(text: str) -> list[int]:

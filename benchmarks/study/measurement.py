@@ -40,20 +40,13 @@ def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: 
     for place in places:
         for name in names:
             preset = VARIATIONS[name].of(run.preset)
-            single = dataclasses.replace(_at(run, place), preset=preset, validation_fraction=0.0)
+            single = dataclasses.replace(run.at(place), preset=preset, validation_fraction=0.0)
             folder = out / f"{run.split}-{place}" / name
             training.refuse_another(folder, single)
             if not (folder / results.EVALUATION_FILE).exists():
                 _train_and_evaluate(single, folder, f"{run.split} {place}, {name}")
             accuracy = results.read(folder)["weighted_accuracy"]
             print(f"{folder}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
-
-
-def _at(run: TrainingRun, place: int) -> TrainingRun:
-    """The run on another split of its kind."""
-    if run.split == "random":
-        return dataclasses.replace(run, seed=place)
-    return dataclasses.replace(run, fold=place)
 
 
 def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> None:
@@ -109,7 +102,7 @@ def _summarise(folders: Sequence[Path]) -> dict[str, Any]:
     return {
         "corpus": runs[0].corpus,
         "preset": runs[0].preset.to_dict(),
-        "places": [run.seed if run.split == "random" else run.fold for run in runs],
+        "places": [run.place for run in runs],
         **summarise(evaluations),
         "expected_calibration_error": spread(
             [evaluation["expected_calibration_error"] for evaluation in evaluations]

@@ -89,6 +89,17 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
     assert "latent_size" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [("--no-attention", "--no-attention"), ("--split random --seed 3", "--seed 3")],
+)
+def test_what_varies_is_not_for_options_to_say(
+    given: str, named: str, words: list[str], capsys: pytest.CaptureFixture[str]
+):
+    assert study.main([*words, *given.split()]) == 1
+    assert f"{named}: expected" in capsys.readouterr().err
+
+
 def test_places_are_numbers(words: list[str], capsys: pytest.CaptureFixture[str]):
     assert study.main([*words, "--places", "first"]) == 1
     assert "--places: found 'first'" in capsys.readouterr().err
