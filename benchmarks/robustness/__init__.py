@@ -1,0 +1,1 @@
+"""What becomes of a model's answers when the same speech was recorded otherwise."""

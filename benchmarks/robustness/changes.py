@@ -1,0 +1,69 @@
+"""What is done to a recording: the same speech, recorded, stored or cut otherwise."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+import soundfile
+import soxr
+
+Sound = tuple[np.ndarray, int]  # float32 [N], mono, and its rate in hertz
+
+# What is further below the loudest frame is silence, at either end of a recording.
+SILENCE_DB = 35
+# Of either end's silence, this share is cut off.
+CUT_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change and how it is made.
+
+    Attributes:
+        title: what a reader of the table is told.
+        apply: of samples and rate.
+        quiet: seconds of quiet that the recogniser puts around the recording.
+    """
+
+    title: str
+    apply: Callable[[np.ndarray, int], Sound]
+    quiet: float = 0.0
+
+
+def _resampled(rate: int) -> Callable[[np.ndarray, int], Sound]:
+    return lambda samples, given: (soxr.resample(samples, given, rate, quality="HQ"), rate)
+
+
+def _cut(samples: np.ndarray, rate: int) -> Sound:
+    _, (begin, end) = librosa.effects.trim(samples, top_db=SILENCE_DB)
+    last = len(samples) - round(CUT_SHARE * (len(samples) - end))
+    return samples[round(CUT_SHARE * begin) : last], rate
+
+
+def _noisy(samples: np.ndarray, rate: int) -> Sound:
+    """White noise 20 dB below the root mean square of the whole recording."""
+    level = 0.1 * np.sqrt(np.mean(np.square(samples)))
+    return samples + level * np.random.default_rng(0).standard_normal(len(samples)), rate
+
+
+CHANGES: dict[str, Change] = {
+    "as-it-is": Change("as they are", lambda samples, rate: (samples, rate)),
+    "half": Change("at half the level", lambda samples, rate: (samples / 2, rate)),
+    "tenth": Change("at a tenth of the level", lambda samples, rate: (samples / 10, rate)),
+    "16-khz": Change("resampled to 16 kHz", _resampled(16000)),
+    "8-khz": Change("resampled to 8 kHz", _resampled(8000)),
+    "noise": Change("with white noise, 20 dB below", _noisy),
+    "cut": Change("without nine tenths of the silence at both ends", _cut),
+    "cut-quiet": Change("so cut, with `quiet=0.8`", _cut, quiet=0.8),
+}
+
+
+def as_stored(samples: np.ndarray, rate: int) -> bytes:
+    """Give a WAV file of 16 bits a sample: what most recordings are kept in."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()

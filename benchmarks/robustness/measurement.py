@@ -1,0 +1,127 @@
+"""The answers to every recording of a run's test part, as it is and changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.robustness.changes import CHANGES, Change, as_stored
+from ser_keras import audio, model_files, provenance, results, training
+from ser_keras.corpora import Corpus, Utterance
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.evaluation import confusion_matrix, per_class_recall
+from ser_keras.recognition import Recognizer
+from ser_keras.reproduction import spread
+from ser_keras.vrnn import VRNN
+
+
+def measure(folders: Sequence[Path]) -> dict[str, Any]:
+    """Measure runs of one preset, each on its own test part.
+
+    Returns:
+        What `robustness.json` holds: for each change accuracies, mean and spread over the runs,
+        and the share of all recordings that are answered otherwise than as they are.
+
+    Raises:
+        ConfigurationError: a folder holds no trained run, or runs are of several presets.
+        CorpusError: a run's corpus is not where it was.
+    """
+    runs = [training.read_run(folder) for folder in folders]
+    for folder, run in zip(folders, runs, strict=True):
+        if (run.corpus, run.preset) != (runs[0].corpus, runs[0].preset):
+            raise ConfigurationError(
+                f"{folder}: found {run.corpus}, {run.preset.name}, expected the corpus and preset "
+                f"of {folders[0]}, {runs[0].corpus}, {runs[0].preset.name}"
+            )
+    measured = []
+    for folder, run in zip(folders, runs, strict=True):
+        model = model_files.load(folder)
+        measured.append(_of_model(model, results.test_part(run, folder), str(folder)))
+    return {
+        "corpus": runs[0].corpus,
+        "preset": runs[0].preset.to_dict(),
+        "split": runs[0].split,
+        "places": [run.place for run in runs],
+        "recordings": sum(len(one["labels"]) for one in measured),
+        "changes": {
+            name: {"title": change.title, **_summarise(name, measured)}
+            for name, change in CHANGES.items()
+        },
+        "versions": provenance.versions(),
+        "git": provenance.git_state(),
+    }
+
+
+def _of_model(model: VRNN, test: Corpus, name: str) -> dict[str, np.ndarray]:
+    """Labels of the recordings that can be used, and the classes answered under every change."""
+    recognizers = {
+        quiet: Recognizer(model, quiet) for quiet in {change.quiet for change in CHANGES.values()}
+    }
+    labels: list[int] = []
+    answers: dict[str, list[int]] = {change: [] for change in CHANGES}
+    for number, utterance in enumerate(test, start=1):
+        if number % 20 == 0 or number == len(test):
+            print(f"{name}: recording {number} of {len(test)}", file=sys.stderr, flush=True)
+        try:
+            channels, rate = audio.decode(utterance.path, utterance.start, utterance.end)
+        except AudioError as error:
+            print(f"{name}: skipped {utterance.path}: {error.reason}", file=sys.stderr, flush=True)
+            continue
+        labels.append(_label(model, utterance))
+        for change, what in CHANGES.items():
+            answer = _answer(recognizers[what.quiet], what, channels.mean(axis=1), rate)
+            answers[change].append(model.classes.index(answer))
+    found = {change: np.array(classes) for change, classes in answers.items()}
+    return {"labels": np.array(labels), "classes": np.arange(len(model.classes)), **found}
+
+
+def _label(model: VRNN, utterance: Utterance) -> int:
+    return model.classes.index(utterance.emotion)
+
+
+def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> str:
+    stored = as_stored(*change.apply(samples, rate))
+    heard = audio.load(stored, recognizer.model.features.sample_rate)
+    emotion: str = recognizer.recognize_samples(heard)["emotion"]
+    return emotion
+
+
+def _summarise(change: str, measured: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+    weighted, unweighted, otherwise = [], [], []
+    for one in measured:
+        matrix = confusion_matrix(one["labels"], one[change], len(one["classes"]))
+        weighted.append(float(np.mean(one[change] == one["labels"])))
+        unweighted.append(float(np.nanmean(per_class_recall(matrix))))
+        otherwise.extend(one[change] != one["as-it-is"])
+    return {
+        "weighted_accuracy": spread(weighted),
+        "unweighted_accuracy": spread(unweighted),
+        "answered_otherwise": float(np.mean(otherwise)),
+    }
+
+
+def markdown(robustness: dict[str, Any]) -> str:
+    """Write the table: percent, and points beside the recordings as they are."""
+    changes = robustness["changes"]
+    as_it_is = changes["as-it-is"]["weighted_accuracy"]["mean"]
+    places = ", ".join(str(place) for place in robustness["places"])
+    preset = robustness["preset"]["name"]
+    lines = [
+        f"{robustness['corpus']}, `{preset}`, {robustness['split']} {places}, "
+        f"{robustness['recordings']} recordings",
+        "",
+        "| recordings | WA % | points | UA % | answered otherwise % |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in changes.values():
+        weighted = row["weighted_accuracy"]["mean"]
+        lines.append(
+            f"| {row['title']} | {100 * weighted:.1f} | {100 * (weighted - as_it_is):+.1f} | "
+            f"{100 * row['unweighted_accuracy']['mean']:.1f} | "
+            f"{100 * row['answered_otherwise']:.1f} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,67 @@
+"""`benchmarks.robustness` answers every recording of a test part as it is and changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.robustness import __main__ as robustness
+from benchmarks.robustness.changes import CHANGES, as_stored
+from ser_keras import audio, evaluate, model_files, results, training
+
+RATE = 44100
+
+
+@pytest.fixture
+def sound() -> np.ndarray:
+    """A second of a tone between two seconds of silence each."""
+    tone = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    return 0.5 * np.concatenate([np.zeros(2 * RATE), tone, np.zeros(2 * RATE)])
+
+
+def test_changes_do_what_they_say(sound: np.ndarray):
+    changed = {name: audio.decode(as_stored(*c.apply(sound, RATE))) for name, c in CHANGES.items()}
+    loudness = {name: np.abs(samples).max() for name, (samples, _) in changed.items()}
+    seconds = {name: len(samples) / rate for name, (samples, rate) in changed.items()}
+    rates = {name: rate for name, (_, rate) in changed.items()}
+    assert loudness["half"] == pytest.approx(0.25, abs=1e-3)
+    assert loudness["tenth"] == pytest.approx(0.05, abs=1e-3)
+    assert (rates["16-khz"], rates["8-khz"], rates["half"]) == (16000, 8000, RATE)
+    assert seconds["8-khz"] == pytest.approx(5, abs=1e-3)
+    # A frame of librosa's is 2048 samples: silence is known no better.
+    assert seconds["cut"] == seconds["cut-quiet"] == pytest.approx(1.4, abs=0.1)
+    noise = changed["noise"][0][: 2 * RATE]
+    assert np.sqrt(np.mean(noise**2)) == pytest.approx(0.1 * np.sqrt(np.mean(sound**2)), rel=0.05)
+
+
+def test_a_run_is_measured_on_its_own_test_part(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    assert robustness.main([str(trained_run), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == (out / "robustness.md").read_text()
+    found = json.loads((out / "robustness.json").read_text())
+    test = results.test_part(training.read_run(trained_run), trained_run)
+    expected = evaluate(model_files.load(trained_run), test)
+    assert found["recordings"] == len(test)
+    as_it_is = found["changes"]["as-it-is"]
+    assert as_it_is["weighted_accuracy"]["mean"] == pytest.approx(expected.weighted_accuracy)
+    assert as_it_is["unweighted_accuracy"]["mean"] == pytest.approx(expected.unweighted_accuracy)
+    assert as_it_is["answered_otherwise"] == 0
+    assert set(found["changes"]) == set(CHANGES)
+
+
+def test_runs_of_several_presets_are_refused(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    other = tmp_path / "other"
+    shutil.copytree(trained_run, other)
+    configuration = json.loads((other / "config.json").read_text())
+    configuration["run"]["preset"]["architecture"]["latent_size"] += 1
+    (other / "config.json").write_text(json.dumps(configuration))
+    assert robustness.main([str(trained_run), str(other), "--out", str(tmp_path / "out")]) == 1
+    assert f"{other}: found" in capsys.readouterr().err
