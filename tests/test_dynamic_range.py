@@ -32,7 +32,7 @@ def heard(patches: np.ndarray, decibels: float = 60.0) -> np.ndarray:
 @pytest.fixture
 def speech() -> np.ndarray:
     """Bursts of noise between stretches of digital silence, two seconds at 8 kHz."""
-    samples = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    samples = np.random.default_rng(0).normal(0, 0.3, 16000).astype(np.float32)
     samples[:4500] = samples[9000:10500] = samples[13000:] = 0
     return samples
 
@@ -45,9 +45,11 @@ def rounded(samples: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("instants", [1, 2, 3, 7, 8])
 def test_each_patch_is_cut_off_below_the_loudest_until_then(instants: int):
     patches = np.random.default_rng(1).uniform(-100, 20, (3, instants, 4, 5)).astype(np.float32)
+    patches[0] -= 40  # so quiet that nothing reaches the level of quiet speech
     expected = np.empty_like(patches)
     for item, instant in np.ndindex(3, instants):
-        audible = np.maximum(patches[item, instant], patches[item, : instant + 1].max() - 60)
+        loudest = max(patches[item, : instant + 1].max(), -15)
+        audible = np.maximum(patches[item, instant], loudest - 60)
         expected[item, instant] = audible - audible.mean()
     np.testing.assert_allclose(heard(patches), expected, atol=1e-4)
 
@@ -59,16 +61,15 @@ def test_step_by_step_it_is_the_same():
         found, loudest = layer.step(patches[:, instant], loudest)
         np.testing.assert_allclose(found, expected, atol=1e-4)
         np.testing.assert_allclose(
-            loudest[:, 0], 100 + patches[:, : instant + 1].max((1, 2, 3)), atol=1e-4
+            loudest[:, 0], 15 + patches[:, : instant + 1].max((1, 2, 3)), atol=1e-4
         )
 
 
-def test_after_speech_silence_is_the_same_whatever_it_is_made_of(speech: np.ndarray):
+def test_silence_is_the_same_whatever_it_is_made_of(speech: np.ndarray):
     hiss = np.random.default_rng(3).normal(0, 2e-5, len(speech)).astype(np.float32)
     digital, still = (features.extract(sound, SPEC) for sound in (speech, speech + hiss))
     assert np.abs(digital - still).max() > 10
-    # The first window ends before the speech begins: what it is made of is all there is to hear.
-    found, expected = heard(digital[np.newaxis])[0, 1:], heard(still[np.newaxis])[0, 1:]
+    found, expected = heard(digital[np.newaxis]), heard(still[np.newaxis])
     np.testing.assert_allclose(found, expected, atol=0.1)
 
 
