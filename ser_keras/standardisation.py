@@ -36,16 +36,27 @@ class Standardisation(keras.layers.Layer):
         )
         self.built = True
 
-    def adapt(self, vectors: np.ndarray) -> None:
-        """Learn mean and scale.
+    def adapt(self, batches: Iterable[np.ndarray]) -> None:
+        """Learn mean and scale, in memory that does not grow with the number of batches.
+
+        Means and squared deviations of the batches are joined pairwise (Chan, Golub and LeVeque
+        1983, doi:10.1080/00031305.1983.10483115).
 
         Args:
-            vectors: [..., K], all of the training part, without padding.
+            batches: [..., K] each; together all of the training part, without padding.
         """
-        flat = np.asarray(vectors, dtype=np.float64).reshape(-1, np.shape(vectors)[-1])
-        self.mean.assign(flat.mean(axis=0))
-        self.scale.assign(np.maximum(flat.std(axis=0), SMALLEST_SCALE))
-        self.count.assign(len(flat))
+        count, mean, squares = 0, np.zeros(self.mean.shape), np.zeros(self.mean.shape)
+        for batch in batches:
+            flat = np.asarray(batch, dtype=np.float64).reshape(-1, np.shape(batch)[-1])
+            if not len(flat):
+                continue
+            both, apart = count + len(flat), flat.mean(axis=0) - mean
+            squares += flat.var(axis=0) * len(flat) + apart**2 * count * len(flat) / both
+            mean += apart * len(flat) / both
+            count = both
+        self.mean.assign(mean)
+        self.scale.assign(np.maximum(np.sqrt(squares / max(count, 1)), SMALLEST_SCALE))
+        self.count.assign(count)
 
     @property
     def adapted(self) -> bool:

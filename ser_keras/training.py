@@ -106,22 +106,17 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     parts = split_corpus(run)
     _claim(out, run, parts)
     features = run.preset.features
-    training = usable(
-        extract_corpus(parts["train"], features, augmentation=run.preset.augmentation),
-        "the training part",
-    )
     epoch = tf.Variable(0, dtype=tf.int64)
-    batch_size = run.preset.optimization.batch_size
-    data = pipeline.batches(training, batch_size, shuffle=True, seed=run.seed, epoch=epoch)
+    data = _training_batches(run, parts["train"], epoch)
     validation = None
     if "validation" in parts:
         extracted = extract_corpus(parts["validation"], features)
         watched = usable(extracted, "the validation part")
-        validation = pipeline.batches(watched, batch_size)
+        validation = pipeline.batches(watched, run.preset.optimization.batch_size)
 
     model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
     model.compile()
-    model.adapt(pipeline.batches(training, batch_size))
+    model.adapt(data)
     first = callbacks.restore(model, out / "backup")
     model.fit(
         data,
@@ -137,6 +132,19 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     model_files.save(model, out / model_files.MODEL_FILE)
     shutil.rmtree(out / "backup", ignore_errors=True)
     return model
+
+
+def _training_batches(run: TrainingRun, part: Corpus, epoch: tf.Variable) -> tf.data.Dataset:
+    """Batches of the training part and its copies, which nothing else keeps in memory."""
+    preset = run.preset
+    extracted = extract_corpus(part, preset.features, augmentation=preset.augmentation)
+    return pipeline.batches(
+        usable(extracted, "the training part"),
+        preset.optimization.batch_size,
+        shuffle=True,
+        seed=run.seed,
+        epoch=epoch,
+    )
 
 
 def split_corpus(run: TrainingRun) -> dict[str, Corpus]:

@@ -157,7 +157,7 @@ class VRNN(keras.Model):
         Args:
             data: batches of inputs as `fit` takes them, labels or not; the training part only.
         """
-        self.standardisation.adapt(np.concatenate(list(valid_instants(data, self.dynamic_range))))
+        self.standardisation.adapt(valid_instants(data, self.dynamic_range))
 
     @property
     def adapted(self) -> bool:
