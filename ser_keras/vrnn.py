@@ -68,10 +68,12 @@ class VRNN(keras.Model):
         range_db = architecture.pop("range_db")
         self.dynamic_range = None
         if range_db is not None:
-            if self.features.kind != "log-mel" or self.features.statistics:
+            features = self.features
+            if features.kind != "log-mel" or features.statistics or not features.level:
                 raise ConfigurationError(
-                    "range_db: expected features of kind 'log-mel' with statistics=(), patches; "
-                    f"found {self.features.kind!r} with {self.features.statistics}"
+                    "range_db: expected features of kind 'log-mel' with statistics=(), patches, "
+                    f"and level=true; found {features.kind!r} with {features.statistics} and "
+                    f"level={str(features.level).lower()}"
                 )
             self.dynamic_range = DynamicRange(range_db, name="dynamic_range")
         self.standardisation = Standardisation(dtype="float32", name="standardisation")
