@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras.export.exact import exact
-from ser_keras.features import LEAST_POWER, FeatureSpec
-from ser_keras.frontend import Frontend
+from ser_keras.features import FeatureSpec
+from ser_keras.frontend import LEAST_POWER, Frontend
 
 
 class EdgeFrontend(Frontend):

@@ -18,9 +18,6 @@ from ser_keras.errors import ConfigurationError
 KINDS = ("mfcc", "log-mel")
 STATISTICS = ("mean", "std")
 
-# Power below this counts as this: librosa.power_to_db's default.
-LEAST_POWER = 1e-10
-
 
 @dataclass(frozen=True)
 class FeatureSpec:

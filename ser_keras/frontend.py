@@ -14,7 +14,7 @@ import librosa.filters
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.features import LEAST_POWER, FeatureSpec, mel_filters
+from ser_keras.features import FeatureSpec, mel_filters
 
 # Windows transformed together: each takes 2 MB of intermediate results, and more than a processor's
 # cache holds is slower.
@@ -22,6 +22,9 @@ GROUP = 2
 
 # Blocks that the mel filters are cut into.
 BLOCKS = 4
+
+# Power below this counts as this: librosa.power_to_db's default.
+LEAST_POWER = 1e-10
 
 
 @keras.saving.register_keras_serializable("ser_keras")

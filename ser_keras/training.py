@@ -105,12 +105,11 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
 
     parts = split_corpus(run)
     _claim(out, run, parts)
-    features = run.preset.features
     epoch = tf.Variable(0, dtype=tf.int64)
     data = _training_batches(run, parts["train"], epoch)
     validation = None
     if "validation" in parts:
-        extracted = extract_corpus(parts["validation"], features)
+        extracted = extract_corpus(parts["validation"], run.preset.features)
         watched = usable(extracted, "the validation part")
         validation = pipeline.batches(watched, run.preset.optimization.batch_size)
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.robustness.changes import CHANGES, Change, as_stored
 from ser_keras import audio, model_files, provenance, results, training
-from ser_keras.corpora import Corpus, Utterance
+from ser_keras.corpora import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.evaluation import confusion_matrix, per_class_recall
 from ser_keras.recognition import Recognizer
 from ser_keras.reproduction import spread
 from ser_keras.vrnn import VRNN
+
+
+class Answers(NamedTuple):
+    """A model's, to the recordings of a test part that can be used."""
+
+    classes: int
+    labels: np.ndarray  # int [N]
+    under: dict[str, np.ndarray]  # of every change: the classes answered, int [N]
 
 
 def measure(folders: Sequence[Path]) -> dict[str, Any]:
@@ -46,7 +54,7 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
         "preset": runs[0].preset.to_dict(),
         "split": runs[0].split,
         "places": [run.place for run in runs],
-        "recordings": sum(len(one["labels"]) for one in measured),
+        "recordings": sum(len(one.labels) for one in measured),
         "changes": {
             name: {"title": change.title, **_summarise(name, measured)}
             for name, change in CHANGES.items()
@@ -56,8 +64,7 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _of_model(model: VRNN, test: Corpus, name: str) -> dict[str, np.ndarray]:
-    """Labels of the recordings that can be used, and the classes answered under every change."""
+def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
     recognizers = {
         quiet: Recognizer(model, quiet) for quiet in {change.quiet for change in CHANGES.values()}
     }
@@ -71,16 +78,13 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> dict[str, np.ndarray]:
         except AudioError as error:
             print(f"{name}: skipped {utterance.path}: {error.reason}", file=sys.stderr, flush=True)
             continue
-        labels.append(_label(model, utterance))
+        labels.append(model.classes.index(utterance.emotion))
+        mono = channels.mean(axis=1)
         for change, what in CHANGES.items():
-            answer = _answer(recognizers[what.quiet], what, channels.mean(axis=1), rate)
+            answer = _answer(recognizers[what.quiet], what, mono, rate)
             answers[change].append(model.classes.index(answer))
-    found = {change: np.array(classes) for change, classes in answers.items()}
-    return {"labels": np.array(labels), "classes": np.arange(len(model.classes)), **found}
-
-
-def _label(model: VRNN, utterance: Utterance) -> int:
-    return model.classes.index(utterance.emotion)
+    under = {change: np.array(answered) for change, answered in answers.items()}
+    return Answers(len(model.classes), np.array(labels), under)
 
 
 def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> str:
@@ -90,13 +94,14 @@ def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: i
     return emotion
 
 
-def _summarise(change: str, measured: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+def _summarise(change: str, measured: Sequence[Answers]) -> dict[str, Any]:
     weighted, unweighted, otherwise = [], [], []
     for one in measured:
-        matrix = confusion_matrix(one["labels"], one[change], len(one["classes"]))
-        weighted.append(float(np.mean(one[change] == one["labels"])))
+        answered = one.under[change]
+        matrix = confusion_matrix(one.labels, answered, one.classes)
+        weighted.append(float(np.mean(answered == one.labels)))
         unweighted.append(float(np.nanmean(per_class_recall(matrix))))
-        otherwise.extend(one[change] != one["as-it-is"])
+        otherwise.extend(answered != one.under["as-it-is"])
     return {
         "weighted_accuracy": spread(weighted),
         "unweighted_accuracy": spread(unweighted),
