@@ -7,25 +7,23 @@ itself.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from ser_keras.features import LEAST_POWER
-
 Tensor = Any
 
-# No point of a log-mel spectrogram is below: a state of zeros has heard nothing yet.
-SOFTEST_DB = 10.0 * math.log10(LEAST_POWER)
+# Until something louder is heard: about the loudest point of very quiet speech. What is 60 dB below
+# is silence from the first instant on, as is the rounding to 16 bits, at −87 and in peaks −78 dB.
+QUIET_SPEECH_DB = -15.0
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
 class DynamicRange(keras.layers.Layer):
     """Log-mel patches cut off below the loudest point until now, each relative to its own mean.
 
-    So a recording is the same at any level, and at every instant nothing that comes later counts.
+    So speech is the same at any level unless it is very quiet, and nothing that comes later counts.
 
     Args:
         decibels: from the loudest point to the softest that is heard.
@@ -42,22 +40,24 @@ class DynamicRange(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Hear whole recordings; the shape stays."""
         patches = tf.cast(inputs, tf.float32)
-        return self._hear(patches, _highest_until_now(tf.reduce_max(patches, axis=[2, 3])))
+        loudest = tf.maximum(tf.reduce_max(patches, axis=[2, 3]), QUIET_SPEECH_DB)
+        return self._hear(patches, _highest_until_now(loudest))
 
     def step(self, patch: Tensor, loudest: Tensor) -> tuple[Tensor, Tensor]:
         """Hear one more instant.
 
         Args:
             patch: in decibels, float32 [B, frames, bands].
-            loudest: decibels above `SOFTEST_DB` of the loudest point until now, float32 [B, 1];
-                zeros to begin.
+            loudest: decibels above `QUIET_SPEECH_DB` of the loudest point until now, float32
+                [B, 1]; zeros to begin.
 
         Returns:
             What is heard of the patch, of the same shape, and the loudest point, this one included.
         """
         patch = tf.cast(patch, tf.float32)
-        loudest = tf.maximum(loudest, tf.reduce_max(patch, axis=[1, 2])[:, tf.newaxis] - SOFTEST_DB)
-        return self._hear(patch[:, tf.newaxis], loudest + SOFTEST_DB)[:, 0], loudest
+        louder = tf.reduce_max(patch, axis=[1, 2])[:, tf.newaxis] - QUIET_SPEECH_DB
+        loudest = tf.maximum(loudest, louder)
+        return self._hear(patch[:, tf.newaxis], loudest + QUIET_SPEECH_DB)[:, 0], loudest
 
     def _hear(self, patches: Tensor, loudest: Tensor) -> Tensor:
         """Of patches [B, T, frames, bands] and the loudest points [B, T]."""
@@ -76,7 +76,7 @@ def _highest_until_now(values: Tensor) -> Tensor:
     """Running maximum of [B, T] over T, in as many rounds as T has binary digits."""
 
     def double(reach: Tensor, highest: Tensor) -> tuple[Tensor, Tensor]:
-        earlier = tf.pad(highest[:, :-reach], [[0, 0], [reach, 0]], constant_values=-math.inf)
+        earlier = tf.pad(highest[:, :-reach], [[0, 0], [reach, 0]], constant_values=QUIET_SPEECH_DB)
         return 2 * reach, tf.maximum(highest, earlier)
 
     _, highest = tf.while_loop(
