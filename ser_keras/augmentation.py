@@ -12,6 +12,9 @@ import soxr
 
 from ser_keras.errors import ConfigurationError
 
+# What layers do at every step of training; the other options decide what the copies are.
+STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup")
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -32,6 +35,12 @@ class Augmentation:
             loses a share; None cuts nothing off.
         band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; see
             `masking.SpectrogramMask`. Both 0 mask nothing.
+        band_gain: an utterance is heard through a random filter of up to so many decibels; see
+            `filtering.SpectrogramFilter`. 0 filters nothing.
+        mixup: how evenly an utterance and its label are mixed with another, α of `mixup.Mixup`; 0
+            mixes nothing.
+
+    The last four are drawn anew at every step of training; copies are made once.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -45,9 +54,11 @@ class Augmentation:
     trim: float | None = None
     band_mask: int = 0
     frame_mask: int = 0
+    band_gain: float = 0.0
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("copies", "speed", "shift", "band_mask", "frame_mask"):
+        for name in ("copies", "speed", "shift", *STEPWISE):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name}: found {getattr(self, name)}, expected 0 or more")
         if self.trim is not None and self.trim <= 0:

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ser_keras.augmentation import NONE, Augmentation
+from ser_keras.augmentation import NONE, STEPWISE, Augmentation
 from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, ConfigurationError, CorpusError
@@ -166,7 +166,7 @@ def _keys(
             except OSError:  # said, with its reason, by whoever decodes the file
                 hashes[part.path] = None
     ranges = augmentation.to_dict()
-    for name in ("copies", "band_mask", "frame_mask"):  # which leave a single copy as it is
+    for name in ("copies", *STEPWISE):  # which leave a single copy as it is
         del ranges[name]
 
     def variation(part: Part) -> dict[str, object] | None:

@@ -49,12 +49,15 @@ def terms(
         steps: what the cell gave, fields [B, T, …].
         observations: standardised observations X, float32 [B, T, D].
         instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
-        labels: true classes, int32 [B].
+        labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C].
         objective: says where the class term counts.
 
     Returns:
         The terms of every utterance; padding contributes exactly nothing.
     """
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_integer:
+        labels = tf.one_hot(labels, steps.logits.shape[-1])
     valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
 
     # The last instant's prediction has nothing to be compared with. It counts for nothing rather
@@ -80,10 +83,11 @@ def terms(
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Of [..., C] and labels [...]; a share of each label is spread evenly over all classes."""
-    cost = -tfd.Categorical(logits=logits).log_prob(labels)
+    """Of [..., C] and labels [..., C]; a share of each is spread evenly over all classes."""
+    log_probabilities = tf.nn.log_softmax(logits)
+    cost = -tf.reduce_sum(labels * log_probabilities, axis=-1)
     if smoothing:
-        spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        spread = -tf.reduce_mean(log_probabilities, axis=-1)
         cost = (1.0 - smoothing) * cost + smoothing * spread
     return cost
 

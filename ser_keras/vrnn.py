@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from ser_keras import objective as eq5
 from ser_keras import presets, shipped
+from ser_keras.augmenting import augmenting_layers
 from ser_keras.cell import Step, VRNNCell
 from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.dynamic_range import DynamicRange
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
-from ser_keras.masking import SpectrogramMask
 from ser_keras.metrics import METRICS, Observed, observe
 from ser_keras.optimizers import make_optimizer
 from ser_keras.standardisation import Standardisation, valid_instants
@@ -86,15 +86,7 @@ class VRNN(keras.Model):
             name="cell",
             **architecture,
         )
-        augmentation = self.preset.augmentation
-        self.mask = None
-        if augmentation.band_mask or augmentation.frame_mask:
-            if self.features.statistics:
-                raise ConfigurationError(
-                    "band_mask, frame_mask: expected features with statistics=(), patches; "
-                    f"found {self.features.statistics}"
-                )
-            self.mask = SpectrogramMask(augmentation.band_mask, augmentation.frame_mask, seed)
+        self.filter, self.mask, self.mixup = augmenting_layers(self.preset, seed)
         self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
         self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.build()
@@ -205,8 +197,8 @@ class VRNN(keras.Model):
     @property
     def seed_generators(self) -> list[keras.random.SeedGenerator]:
         """All that a training step draws from."""
-        masks = [] if self.mask is None else [self.mask.seed_generator]
-        return [*self.cell.seed_generators, *masks]
+        layers = [layer for layer in (self.filter, self.mask, self.mixup) if layer is not None]
+        return [*self.cell.seed_generators, *(layer.seed_generator for layer in layers)]
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """Set the optimiser; the loss is Eq. 5.
@@ -306,6 +298,8 @@ class VRNN(keras.Model):
         instants = inputs.get("instants")
         if instants is None:
             instants = tf.fill([batch], length)
+        if self.filter is not None:
+            observations = self.filter(observations, training=training)
         if self.dynamic_range is not None:
             observations = self.dynamic_range(observations)
         observations = self.standardisation(observations)
@@ -345,8 +339,11 @@ class VRNN(keras.Model):
         """The mean loss of a batch, and what to track."""
         observations, instants = self._unpack(inputs, training)
         labels = tf.cast(labels, tf.int32)
+        targets = tf.one_hot(labels, len(self.classes))
+        if training and self.mixup is not None:
+            observations, targets = self.mixup(observations, instants, targets)
         steps = self._steps(observations, training)
-        terms = eq5.terms(steps, observations, instants, labels, self.objective)
+        terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)
         weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
 

@@ -64,6 +64,21 @@ def test_terms_equal_the_closed_forms(steps: Step, observations: np.ndarray, cla
     np.testing.assert_allclose(np.stack(terms, axis=-1), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("class_term", ["last", "every"])
+def test_a_mixed_label_costs_the_mixture_of_both_costs(
+    steps: Step, observations: np.ndarray, class_term: str
+):
+    objective = Objective(class_term=class_term, label_smoothing=0.1)
+    others = np.roll(LABELS, 1)
+    first, second = (
+        eq5.terms(steps, observations, INSTANTS, labels, objective).classification
+        for labels in (LABELS, others)
+    )
+    mixed = 0.7 * np.eye(C)[LABELS] + 0.3 * np.eye(C)[others]
+    found = eq5.terms(steps, observations, INSTANTS, mixed.astype(np.float32), objective)
+    np.testing.assert_allclose(found.classification, 0.7 * first + 0.3 * second, rtol=1e-5)
+
+
 def test_padding_weighs_exactly_nothing(steps: Step, observations: np.ndarray):
     plain = eq5.terms(steps, observations, INSTANTS, LABELS, Objective())
     padding = np.arange(T)[np.newaxis, :, np.newaxis] >= INSTANTS[:, np.newaxis, np.newaxis]
