@@ -106,7 +106,11 @@ class Optimization:
 
 @dataclass(frozen=True)
 class Preset:
-    """A complete setting: features, architecture, objective, optimisation and augmentation."""
+    """A complete setting: features, architecture, objective, optimisation and augmentation.
+
+    Raises:
+        ConfigurationError: a part asks for what the features do not have.
+    """
 
     name: str = "custom"
     features: FeatureSpec = field(default_factory=FeatureSpec)
@@ -114,6 +118,37 @@ class Preset:
     objective: Objective = field(default_factory=Objective)
     optimization: Optimization = field(default_factory=Optimization)
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        features, augmentation = self.features, self.augmentation
+        patches = not features.statistics
+        log_mel = patches and features.kind == "log-mel"
+        needs = (
+            (
+                "band_mask, frame_mask",
+                augmentation.band_mask or augmentation.frame_mask,
+                patches,
+                "features with statistics=(), patches",
+            ),
+            (
+                "band_gain",
+                augmentation.band_gain,
+                log_mel,
+                "log-mel features with statistics=(), patches",
+            ),
+            (
+                "range_db",
+                self.architecture.range_db,
+                log_mel and features.level,
+                "log-mel features with statistics=(), patches, and level=true",
+            ),
+        )
+        for names, asked, had, expected in needs:
+            if asked and not had:
+                raise ConfigurationError(
+                    f"{names}: expected {expected}; found {features.kind} with "
+                    f"{features.statistics} and level={str(features.level).lower()}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """A nested dictionary that JSON can hold."""

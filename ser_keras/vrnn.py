@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from ser_keras import objective as eq5
 from ser_keras import presets, shipped
-from ser_keras.augmenting import augmenting_layers
 from ser_keras.cell import Step, VRNNCell
 from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.dynamic_range import DynamicRange
@@ -21,6 +20,7 @@ from ser_keras.features import FeatureSpec
 from ser_keras.metrics import METRICS, Observed, observe
 from ser_keras.optimizers import make_optimizer
 from ser_keras.standardisation import Standardisation, valid_instants
+from ser_keras.stepwise_augmentation import StepwiseAugmentation
 
 Tensor = Any
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
@@ -66,16 +66,9 @@ class VRNN(keras.Model):
         self.seed = seed
         architecture = dataclasses.asdict(self.preset.architecture)
         range_db = architecture.pop("range_db")
-        self.dynamic_range = None
-        if range_db is not None:
-            features = self.features
-            if features.kind != "log-mel" or features.statistics or not features.level:
-                raise ConfigurationError(
-                    "range_db: expected features of kind 'log-mel' with statistics=(), patches, "
-                    f"and level=true; found {features.kind!r} with {features.statistics} and "
-                    f"level={str(features.level).lower()}"
-                )
-            self.dynamic_range = DynamicRange(range_db, name="dynamic_range")
+        self.dynamic_range = (
+            None if range_db is None else DynamicRange(range_db, name="dynamic_range")
+        )
         self.standardisation = Standardisation(dtype="float32", name="standardisation")
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
@@ -86,7 +79,8 @@ class VRNN(keras.Model):
             name="cell",
             **architecture,
         )
-        self.filter, self.mask, self.mixup = augmenting_layers(self.preset, seed)
+        augmentation = StepwiseAugmentation.of(self.preset.augmentation, seed)
+        self.filter, self.mask, self.mixup = augmentation
         self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
         self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.build()
