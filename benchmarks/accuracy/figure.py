@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from ser_keras.plots import save
 from ser_keras.plots.canvas import BLUE, GREY, ORANGE, WIDTH, styled
 
 KEY = "unweighted_accuracy"
+TITLES_APART = 2.5  # in percent: the height of a line of text
 WITH, WITHOUT = (f" {title}" for title in VRNN_ROWS.values())
 
 
@@ -42,31 +44,35 @@ def draw(measured: Sequence[dict[str, Any]]) -> Figure:
     panels = figure.subplots(len(measured), sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, accuracy in zip(panels, measured, strict=True):
         ours, others = accuracy.get("vrnn", {}), accuracy["baselines"]
+        _lines(axes, [row for row in others.values() if row["parameters"] is None])
         for name, row in {**others, **ours}.items():
-            mean, deviation = 100 * row[KEY]["mean"], 100 * row[KEY]["std"]
-            if row["parameters"] is None:
-                _line(axes, mean, row["title"])
-            else:
-                _point(axes, row, mean, deviation, name in ours)
+            if row["parameters"] is not None:
+                _point(axes, row, name in ours)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(protocol(accuracy), loc="left")
         axes.set_ylabel("unweighted accuracy, %")
         axes.grid(axis="y")
-        axes.margins(x=0.35)
+        axes.margins(x=0.3)
     panels[-1].set_xlabel("trainable parameters (hollow: without attention)")
     return figure
 
 
-def _line(axes: Axes, mean: float, title: str) -> None:
-    axes.axhline(mean, color=GREY, linewidth=0.8, linestyle=":")
+def _lines(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
+    """Lines across at the means, their titles to the right, apart even where the means are not."""
     # x in shares of the panel, y in percent.
     place = axes.get_yaxis_transform()
-    axes.text(0.01, mean, title, transform=place, color=GREY, fontsize=7, va="bottom")
+    lowest = -math.inf
+    for mean, title in sorted((100 * row[KEY]["mean"], row["title"]) for row in rows):
+        axes.axhline(mean, color=GREY, linewidth=0.8, linestyle=":")
+        lowest = max(mean, lowest)
+        axes.text(1.01, lowest, title, transform=place, color=GREY, fontsize=7, va="center")
+        lowest += TITLES_APART
 
 
-def _point(axes: Axes, row: dict[str, Any], mean: float, deviation: float, ours: bool) -> None:
+def _point(axes: Axes, row: dict[str, Any], ours: bool) -> None:
+    mean, deviation = 100 * row[KEY]["mean"], 100 * row[KEY]["std"]
     color = BLUE if ours else ORANGE
     # The ablation has the model's parameters; a hollow point beside it needs no name.
     hollow = row["title"].endswith(WITHOUT)

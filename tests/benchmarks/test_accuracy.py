@@ -264,9 +264,12 @@ def test_the_figure_shows_every_model_by_parameters(tmp_path: Path):
     path.write_text(json.dumps(reproduction(split="random", seeds=3, test_fraction=0.2)))
     spread = {"mean": 0.5, "std": 0.1}
     baseline = {"title": "an SVM", "unweighted_accuracy": spread, "parameters": None}
-    accuracy = table.add_vrnn(ACCURACY, path) | {"baselines": {"svm": baseline}}
+    another = baseline | {"title": "another", "unweighted_accuracy": {"mean": 0.501, "std": 0.1}}
+    accuracy = table.add_vrnn(ACCURACY, path) | {"baselines": {"b": another, "a": baseline}}
     (panel,) = figure.draw([accuracy]).axes
-    assert [text.get_text() for text in panel.texts] == ["an SVM", "VRNN ravdess"]
+    assert [text.get_text() for text in panel.texts] == ["an SVM", "another", "VRNN ravdess"]
+    heights = [text.get_position()[1] for text in panel.texts[:2]]
+    assert heights == [50.0, 52.5]
     points = [line for line in panel.lines if line.get_marker() == "o"]
     assert len(points) == 2
     for line in points:
