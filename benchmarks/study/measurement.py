@@ -12,8 +12,9 @@ from typing import Any
 
 import keras
 
-from benchmarks.study.variations import VARIATIONS
+from benchmarks.study.variations import AS_IT_IS, VARIATIONS
 from ser_keras import provenance, results, training
+from ser_keras.errors import ConfigurationError
 from ser_keras.files import output_folder, write_json
 from ser_keras.reproduction import spread, summarise
 from ser_keras.training import TrainingRun
@@ -24,7 +25,8 @@ SECONDS_FILE = "seconds.json"
 def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: Path) -> None:
     """Train and evaluate what is not there yet.
 
-    Several processes may share `out`, with other names or places each.
+    A variation that changes nothing about the preset is not trained again. Several processes may
+    share `out`, with other names or places each.
 
     Args:
         run: corpus, preset, kind of split; its seed and fold are replaced.
@@ -40,6 +42,9 @@ def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: 
     for place in places:
         for name in names:
             preset = VARIATIONS[name].of(run.preset)
+            if preset == run.preset and name != AS_IT_IS:
+                print(f"{name}: {preset.name} is so already", file=sys.stderr, flush=True)
+                continue
             single = dataclasses.replace(run.at(place), preset=preset, validation_fraction=0.0)
             folder = out / f"{run.split}-{place}" / name
             training.refuse_another(folder, single)
@@ -64,7 +69,7 @@ def collect(out: Path) -> dict[str, Any]:
     """What the runs below `out` reached: what `study.json` holds.
 
     Raises:
-        ConfigurationError: a folder is not of a run.
+        ConfigurationError: a folder is not of a run, or runs of a variation differ in their preset.
     """
     found: dict[str, dict[str, list[Path]]] = {}
     for name, split, folder in _evaluated(out):
@@ -94,6 +99,9 @@ def _evaluated(out: Path) -> Iterator[tuple[str, str, Path]]:
 def _summarise(folders: Sequence[Path]) -> dict[str, Any]:
     evaluations = [results.read(folder) for folder in folders]
     runs = [training.read_run(folder) for folder in folders]
+    for run, folder in zip(runs, folders, strict=True):
+        if run.preset != runs[0].preset:
+            raise ConfigurationError(f"{folder}: found another preset than in {folders[0]}")
     seconds = [
         json.loads(path.read_text(encoding="utf-8"))["training"]
         for path in (folder / SECONDS_FILE for folder in folders)

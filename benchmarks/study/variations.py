@@ -30,13 +30,19 @@ def _fixed(title: str, **settings: Any) -> Variation:
     return Variation(title, lambda _: settings)
 
 
+AS_IT_IS = "as-it-is"
 VARIATIONS: dict[str, Variation] = {
-    "as-it-is": _fixed("the preset as it is"),
+    AS_IT_IS: _fixed("the preset as it is"),
     "no-attention": _fixed("everything sampled at every instant", attention=False),
     "no-generation": _fixed(
         "no generation term: the prediction is not trained", generation_weight=0.0
     ),
     "level": _fixed("patches with their level", level=True),
+    "range": _fixed(
+        "nothing heard more than 60 dB below the loudest until now", level=True, range_db=60.0
+    ),
+    "filters": _fixed("random filters of up to 6 dB", band_gain=6.0),
+    "mixtures": _fixed("mixtures of utterances and their labels, α 0.3", mixup=0.3),
     # As many steps of gradient descent: an epoch goes through the recordings and all their copies.
     "no-copies": Variation(
         "no varied copies, as many steps",

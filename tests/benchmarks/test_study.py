@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks.study import __main__ as study
+from benchmarks.study.measurement import collect
 from benchmarks.study.variations import VARIATIONS
 from ser_keras import presets, training
+from ser_keras.errors import ConfigurationError
 
 SMALL = {
     "epochs": 1,
@@ -59,7 +61,8 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
 ):
     out = tmp_path / "out"
     random = [*words, "--only", "as-it-is", "--split", "random", "--places", "0,1"]
-    assert study.main(random) == 0
+    # Nothing is masked as it is.
+    assert study.main([*random, "--only", "no-masks"]) == 0
     runs = _run_folders(out)
     assert sorted(runs) == ["random-0/as-it-is", "random-1/as-it-is"]
     assert [runs[name]["seed"] for name in sorted(runs)] == [0, 1]
@@ -87,6 +90,12 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
 
     assert study.main([*random, "--set", "latent_size=3"]) == 1
     assert "latent_size" in capsys.readouterr().err
+
+    # Runs of another preset were copied to it.
+    config = out / "random-1" / "as-it-is" / training.CONFIGURATION_FILE
+    config.write_text(config.read_text().replace('"latent_size": 2', '"latent_size": 3'))
+    with pytest.raises(ConfigurationError, match=r"random-1/as-it-is: found another preset"):
+        collect(out)
 
 
 @pytest.mark.parametrize(
