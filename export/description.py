@@ -14,7 +14,8 @@ def describe(model: VRNN) -> dict[str, Any]:
 
     Returns:
         labels: the emotions, in the order of the probabilities.
-        sample_rate: in hertz; window, hop: in seconds; window_length, hop_length: in samples.
+        sample_rate: in hertz; window, hop: in seconds; window_length, hop_length: in samples;
+            trailing_length: samples of silence to hear behind a recording.
         observation_size: D; observation_labels: the names of its last axis.
         state_size: S, of the flat state of a step.
         preset: everything the model was made from; version: of ser_keras.
@@ -27,6 +28,7 @@ def describe(model: VRNN) -> dict[str, Any]:
         "hop": spec.hop,
         "window_length": spec.window_length,
         "hop_length": spec.hop_length,
+        "trailing_length": spec.trailing_length,
         "observation_size": spec.observation_size,
         "observation_labels": spec.labels(),
         "state_size": FlatState(model).size,

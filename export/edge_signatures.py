@@ -25,8 +25,9 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
     step_mfcc: the same from an observation [1, D], for who computes it elsewhere; only of models
         that hear MFCCs: nobody else has their patches, and small files are for small computers.
     utterance: waveform [1, N], to probabilities [1, C] at the last instant, timeline [1, T, C],
-        attention [1, T, D] and sampled_fraction [1], the mean over instants. A tail shorter than a
-        window is ignored, sound shorter than a window is padded with silence.
+        attention [1, T, D] and sampled_fraction [1], the mean over instants. Silence follows if
+        the model expects it, what is left and shorter than a window is ignored, sound shorter than
+        a window is padded with silence.
     """
     spec = model.features
     frontend = EdgeFrontend(spec)
@@ -40,7 +41,7 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
         return inference.step(observation, state)
 
     def utterance(waveform: tf.Tensor) -> Outputs:
-        missing = tf.maximum(spec.window_length - tf.shape(waveform)[1], 0)
+        missing = tf.maximum(spec.window_length - tf.shape(waveform)[1], spec.trailing_length)
         waveform = tf.pad(waveform, [[0, 0], [0, missing]])
         instants = 1 + (tf.shape(waveform)[1] - spec.window_length) // spec.hop_length
 

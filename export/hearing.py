@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 
 from ser_keras.export import resampling, wav
@@ -16,7 +18,7 @@ WINDOWS_TOGETHER = 16
 class Hearing:
     """Makes sound into observations, in TensorFlow core operations alone.
 
-    Sound shorter than one window is padded with silence to one.
+    Sound shorter than one window, with the silence that follows it, is padded to one.
 
     Args:
         spec: the observations wanted.
@@ -24,7 +26,8 @@ class Hearing:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
-        self._frontend = Frontend(spec)
+        # The silence behind a recording is put there before its windows are cut.
+        self._frontend = Frontend(dataclasses.replace(spec, trailing_silence=0.0))
 
     def of_waveforms(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Observe waveforms.
@@ -37,13 +40,13 @@ class Hearing:
             observations float32 [B, T, *observation_shape], zero beyond the valid ones, and
             instants int32 [B].
         """
-        window = self.spec.window_length
+        window, silence = self.spec.window_length, self.spec.trailing_length
         longest = tf.shape(waveform)[1]
         valid = tf.sequence_mask(samples, longest)
         padded = tf.pad(
-            tf.where(valid, waveform, 0.0), [[0, 0], [0, tf.maximum(window - longest, 0)]]
+            tf.where(valid, waveform, 0.0), [[0, 0], [0, tf.maximum(window - longest, silence)]]
         )
-        return self._frontend(padded, tf.maximum(samples, window))
+        return self._frontend(padded, tf.maximum(samples + silence, window))
 
     def of_files(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Observe recordings.
@@ -70,7 +73,8 @@ class Hearing:
 
     def _instants(self, recording: wav.Recording) -> tf.Tensor:
         """Windows that fit after resampling, and at least one; int32."""
-        beyond_first = tf.maximum(self._samples(recording) - self.spec.window_length, 0)
+        heard = self._samples(recording) + self.spec.trailing_length
+        beyond_first = tf.maximum(heard - self.spec.window_length, 0)
         return tf.cast(beyond_first // self.spec.hop_length + 1, tf.int32)
 
     def _samples(self, recording: wav.Recording) -> tf.Tensor:

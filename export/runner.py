@@ -46,6 +46,7 @@ class Runner:
             self._window_seconds: float = description["window"]
             self._hop_seconds: float = description["hop"]
             self._hop: int = description["hop_length"]
+            self._silence = np.zeros(description["trailing_length"], np.float32)
             self._window = np.zeros((1, description["window_length"]), np.float32)
             self._state_size: int = description["state_size"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
@@ -82,7 +83,12 @@ class Runner:
         return self._hear(samples)
 
     def finish(self) -> Iterator[dict[str, Any]]:
-        """At the end of a recording shorter than one window: pad it with silence and answer."""
+        """At the end of a recording: hear the silence that the model expects behind it.
+
+        One shorter than a window is padded with silence to one.
+        """
+        if self._instants or self._filled > 0:
+            yield from self.push(self._silence)
         if not self._instants and self._filled > 0:
             yield from self.push(np.zeros(self._window.shape[1] - self._filled, np.float32))
 

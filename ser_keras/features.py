@@ -41,6 +41,8 @@ class FeatureSpec:
             None for no limit.
         level: False takes a window's mean over all frames and bands away from its log-mel
             spectrogram, so that a recording is the same at any level.
+        trailing_silence: seconds of digital silence that are heard behind every recording, less
+            than a window: time to answer after its last word.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -57,6 +59,7 @@ class FeatureSpec:
     statistics: tuple[str, ...] = ("mean",)
     top_db: float | None = 80.0
     level: bool = True
+    trailing_silence: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -73,6 +76,12 @@ class FeatureSpec:
                 continue
             if not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise ConfigurationError(f"{option} is {value!r}, expected a number above 0")
+        silence = self.trailing_silence
+        if not isinstance(silence, (int, float)) or not 0 <= silence < self.window:
+            raise ConfigurationError(
+                f"trailing_silence is {silence!r}, expected seconds, less than a window's "
+                f"{self.window}"
+            )
         self._check_statistics()
         self._check_sizes()
 
@@ -121,6 +130,11 @@ class FeatureSpec:
         return round(self.hop * self.sample_rate)
 
     @property
+    def trailing_length(self) -> int:
+        """Samples of the silence behind a recording."""
+        return round(self.trailing_silence * self.sample_rate)
+
+    @property
     def frames(self) -> int:
         """Frames of a window; they are centred, so its edges have their own."""
         return 1 + self.window_length // self.frame_hop
@@ -143,10 +157,12 @@ class FeatureSpec:
         return math.prod(self.observation_shape)
 
     def instants(self, samples: int) -> int:
-        """Count the windows that fit; a tail shorter than a window is ignored."""
-        if samples < self.window_length:
-            return 0
-        return 1 + (samples - self.window_length) // self.hop_length
+        """Count the windows that fit into a recording and the silence behind it.
+
+        What is left at the end and shorter than a window is ignored.
+        """
+        beyond_first = samples + self.trailing_length - self.window_length
+        return 0 if beyond_first < 0 else 1 + beyond_first // self.hop_length
 
     def labels(self) -> list[str]:
         """Name what the last axis of an observation holds, e.g. "MFCC 1 mean"."""
@@ -192,13 +208,26 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     if samples.ndim != 1:
         raise ValueError(f"samples have shape {samples.shape}, expected one dimension")
     instants = spec.instants(len(samples))
+    samples = np.pad(samples, (0, spec.trailing_length))
     observations = np.empty((instants, *spec.observation_shape), np.float32)
     for instant in range(instants):
         start = instant * spec.hop_length
         # One window at a time: librosa applies top_db over everything it is given in one call.
-        window = samples[start : start + spec.window_length]
-        observations[instant] = _pool(_time_frequency(window, spec), spec)
+        observations[instant] = observe(samples[start : start + spec.window_length], spec)
     return observations
+
+
+def observe(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """Compute the observation of one window with librosa.
+
+    Args:
+        window: float32 [spec.window_length], mono, at `spec.sample_rate`.
+        spec: what to compute.
+
+    Returns:
+        float32 [*spec.observation_shape].
+    """
+    return _pool(_time_frequency(window, spec), spec)
 
 
 def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:

@@ -55,15 +55,18 @@ class Frontend(keras.layers.Layer):
 
         Returns:
             observations, float32 [B, T, *spec.observation_shape], zero where an item has ended,
-            with T the windows that fit into N samples; and instants, int32 [B], how many of the T
-            each item has, 0 where it is shorter than a window.
+            with T the windows that fit into N samples and the silence behind them; and instants,
+            int32 [B], how many of the T each item has, 0 where it is shorter than a window.
         """
         spec = self.spec
+        waveform, samples = tf.cast(waveform, tf.float32), tf.cast(samples, tf.int32)
+        if spec.trailing_length:
+            waveform, samples = self._with_silence(waveform, samples)
         windows = tf.signal.frame(
-            tf.cast(waveform, tf.float32), spec.window_length, spec.hop_length
+            waveform, spec.window_length, spec.hop_length
         )  # [B, T, window_length]
         most = tf.shape(windows)[1]
-        beyond_first = (tf.cast(samples, tf.int32) - spec.window_length) // spec.hop_length
+        beyond_first = (samples - spec.window_length) // spec.hop_length
         instants = tf.clip_by_value(beyond_first + 1, 0, most)
         # Windows of padding are left out: that saves their time and keeps even NaN in them away.
         places = tf.cast(tf.where(tf.sequence_mask(instants, most)), tf.int32)  # [V, 2]
@@ -98,6 +101,12 @@ class Frontend(keras.layers.Layer):
         config = super().get_config()
         del config["dtype"], config["trainable"]
         return config | {"spec": self.spec.to_dict()}
+
+    def _with_silence(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Waveforms and their lengths with the silence behind each; padding becomes silence too."""
+        silence, longest = self.spec.trailing_length, tf.shape(waveform)[1]
+        heard = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
+        return tf.pad(heard, [[0, 0], [0, silence]]), tf.minimum(samples, longest) + silence
 
     def _observe_in_groups(self, windows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         """Observe windows[places], in memory that does not grow with their number."""

@@ -53,7 +53,7 @@ class Recognizer:
             file; emotion and probabilities {label: 0..1} at the end; duration in seconds; padded,
             whether the recording was shorter than one window and silence was added to it; and
             instants: time (where the window ends, in seconds of the recording: past its end where
-            quiet was put behind it), emotion, probabilities, sampled_fraction, saliency [D] in
+            silence was put behind it), emotion, probabilities, sampled_fraction, saliency [D] in
             standard deviations, attention [D] of zeros and ones.
 
         Raises:
@@ -73,7 +73,8 @@ class Recognizer:
         samples = self._surround(samples)
         padded = spec.instants(len(samples)) == 0
         if padded:
-            samples = np.pad(samples, (0, spec.window_length - len(samples)))
+            missing = spec.window_length - spec.trailing_length - len(samples)
+            samples = np.pad(samples, (0, missing))
         observations = features.extract(samples, spec)
         outputs = {
             name: np.asarray(value[0])

@@ -105,14 +105,17 @@ class StreamingRecognizer:
     def finish(self) -> list[dict[str, Any]]:
         """Hear what is still on its way through the resampler, at the end of a recording.
 
-        As for whole recordings, a tail shorter than a window is ignored, and a recording shorter
-        than one is padded with silence, so that there is an answer. Afterwards only `reset` is of
-        use.
+        As for whole recordings, silence follows if the model expects it, what is left and shorter
+        than a window is ignored, and a recording shorter than one is padded with silence, so that
+        there is an answer. Afterwards only `reset` is of use.
 
         Returns:
             As `push`.
         """
         instants = self._observe(self._resampler.finish())
+        if self._instants or self._windows.pending:
+            silence = np.zeros(self.model.features.trailing_length, np.float32)
+            instants += self._observe(silence)
         if not self._instants and self._windows.pending:
             missing = self.model.features.window_length - self._windows.pending
             instants = self._observe(np.zeros(missing, np.float32))
@@ -127,7 +130,7 @@ class StreamingRecognizer:
         self._instants += 1
         if self.gate is not None and level(window) < self.gate:
             return {"time": time, "heard": False, **self._answer()}
-        observation = features.extract(window, spec)
+        observation = features.observe(window, spec)[np.newaxis]
         step, self._states = self._hear(tf.constant(observation), self._states)
         probabilities = tf.nn.softmax(step.logits[0]).numpy()
         if self._smoothed is not None:

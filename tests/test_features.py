@@ -63,6 +63,21 @@ def test_only_whole_windows_count(samples: int, instants: int):
     assert observations.dtype == np.float32
 
 
+def test_silence_follows_a_recording(noise: np.ndarray):
+    spec = FeatureSpec(trailing_silence=0.7)
+    followed = np.concatenate([noise, np.zeros(round(0.7 * 22050), np.float32)])
+    expected = features.extract(followed, FeatureSpec())
+    np.testing.assert_array_equal(features.extract(noise, spec), expected)
+    assert len(expected) == spec.instants(len(noise))
+    np.testing.assert_array_equal(features.observe(followed[:44100], spec), expected[0])
+
+
+@pytest.mark.parametrize("silence", [-0.1, 2.0, "long"])
+def test_silence_is_shorter_than_a_window(silence: object):
+    with pytest.raises(ConfigurationError, match="trailing_silence is"):
+        FeatureSpec(trailing_silence=silence)  # type: ignore[arg-type]
+
+
 def test_without_level_a_recording_is_the_same_at_any(noise: np.ndarray):
     with_level = FeatureSpec(kind="log-mel", statistics=(), top_db=None)
     spec = dataclasses.replace(with_level, level=False)

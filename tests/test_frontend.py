@@ -21,6 +21,7 @@ SPECS = [
     FeatureSpec(kind="log-mel", statistics=(), mel_bands=64, fft_size=1024, frame_hop=256),
     FeatureSpec(kind="log-mel", statistics=(), mel_bands=40, level=False),
     FeatureSpec(sample_rate=16000, window=1.3, hop=0.4, coefficients=13, mel_bands=3 * 13),
+    FeatureSpec(sample_rate=16000, window=1.0, hop=0.4, trailing_silence=0.7),
 ]
 pytestmark = pytest.mark.io_stack
 
@@ -56,9 +57,11 @@ def test_it_gives_what_librosa_gives(spec: FeatureSpec):
 
 
 @pytest.mark.parametrize("padding", [0.0, 1e6, np.nan])
-def test_padding_and_company_change_nothing(padding: float):
-    waveforms = sounds(FeatureSpec())
-    frontend = Frontend(FeatureSpec())
+@pytest.mark.parametrize("silence", [0.0, 1.5])
+def test_padding_and_company_change_nothing(padding: float, silence: float):
+    spec = FeatureSpec(trailing_silence=silence)
+    waveforms = sounds(spec)
+    frontend = Frontend(spec)
     together, instants = frontend(*padded(waveforms, padding))
     assert np.isfinite(together).all()
     for row, count, waveform in zip(together, instants, waveforms, strict=True):

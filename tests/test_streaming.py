@@ -68,6 +68,16 @@ def test_ten_minutes_at_once(model: VRNN):
     assert_same(heard(StreamingRecognizer(model), samples, len(samples)), expected)
 
 
+@pytest.mark.parametrize("seconds", [5.3, 0.4, 0.1])
+def test_the_silence_behind_a_recording_is_heard(model: VRNN, seconds: float):
+    silence = 0.7 * model.features.window
+    model = VRNN.from_preset(model.preset, model.classes, seed=0, trailing_silence=silence)
+    samples = noise(seconds)
+    expected = Recognizer(model).recognize_samples(samples)["instants"]
+    assert_same(heard(StreamingRecognizer(model), samples, 777), expected)
+    assert StreamingRecognizer(model).finish() == []
+
+
 @pytest.mark.parametrize("rate", [7350, 11_025, 48_000])
 def test_resampled_chunks_give_what_the_whole_file_gives(model: VRNN, tmp_path: Path, rate: int):
     path = tmp_path / "sound.wav"

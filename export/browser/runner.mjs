@@ -85,9 +85,14 @@ export class Runner {
     }
   }
 
-  /** At the end of a recording shorter than one window: pad it with silence and answer. */
+  /**
+   * At the end of a recording: hear the silence that the model expects behind it. One shorter than a
+   * window is padded with silence to one.
+   */
   async finish() {
-    if (this._instants || this._filled <= 0) return [];
+    if (!this._instants && this._filled <= 0) return [];
+    const answers = await this.push(new Float32Array(this._description.trailing_length));
+    if (this._instants) return answers;
     return this.push(new Float32Array(this._window.length - this._filled));
   }
 

@@ -48,7 +48,7 @@ def servable(model: VRNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def patch_model() -> VRNN:
-    """A model of log-mel patches, with a dynamic range, at another rate and hop."""
+    """A model of log-mel patches, with a dynamic range, at another rate and hop, and silence."""
     model = VRNN.from_preset(
         "ravdess",
         CLASSES,
@@ -63,6 +63,7 @@ def patch_model() -> VRNN:
         frame_hop=1024,
         top_db=None,
         range_db=50.0,
+        trailing_silence=0.7,
         **SIZES,
     )
     patches = np.random.default_rng(0).normal(-40, 20, (3, 5, *model.features.observation_shape))

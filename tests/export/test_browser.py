@@ -67,6 +67,18 @@ def test_it_answers_as_the_model_does(
             assert mine["attention"] == keras["attention"]
 
 
+@pytest.mark.parametrize("length", [70_000, 9000, 2000])
+def test_the_silence_behind_a_recording_is_heard(
+    node: str, patch_model: VRNN, sound: np.ndarray, length: int, tmp_path: Path
+):
+    file = export.tflite(patch_model, tmp_path / "model.tflite")
+    found = run(node, file, sound[:length], 4096)["instants"]
+    expected = Recognizer(patch_model).recognize_samples(sound[:length])["instants"]
+    assert [i["time"] for i in found] == [i["time"] for i in expected]
+    for mine, keras in zip(found, expected, strict=True):
+        assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=1e-3)
+
+
 def test_short_sound_is_padded_and_bad_samples_are_refused(
     node: str, model: VRNN, sound: np.ndarray, tmp_path: Path
 ):

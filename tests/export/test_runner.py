@@ -85,9 +85,23 @@ def test_a_recording_shorter_than_a_window_is_padded(
     assert list(runner.finish()) == []
 
 
+def test_the_silence_behind_a_recording_is_heard(
+    patch_model: VRNN, sound: np.ndarray, tmp_path: Path
+):
+    runner = Runner(export.tflite(patch_model, tmp_path / "silence.tflite"))
+    for length in (70_000, 9000, 2000):
+        expected = Recognizer(patch_model).recognize_samples(sound[:length])["instants"]
+        found = heard(runner, sound[:length], 4096)
+        assert [i["time"] for i in found] == [i["time"] for i in expected]
+        for mine, keras in zip(found, expected, strict=True):
+            assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=1e-3)
+    runner.reset()
+    assert list(runner.finish()) == []
+
+
 def test_ten_minutes_at_once_and_windows_that_lie_apart(patch_model: VRNN, tmp_path: Path):
     """Log-mel patches, for which the runner needs no other code."""
-    spec_settings = {"hop": 2.6, "mel_bands": 16}
+    spec_settings = {"hop": 2.6, "mel_bands": 16, "trailing_silence": 0.0}
     model = VRNN.from_preset(patch_model.preset, patch_model.classes, seed=0, **spec_settings)
     spec = model.features
     assert spec.hop_length > spec.window_length
