@@ -117,7 +117,7 @@ class PatchEncoder(keras.layers.Layer):
             shape = convolution.compute_output_shape(shape)
             normalization.build(shape)
         _, _, bands, channels = shape
-        self.summary.build((input_shape[0], 2 * bands * channels))
+        self.summary.build((input_shape[0], 2 * bands * channels + 2 * self.patch[1]))
         self.summary_normalization.build((input_shape[0], self.units))
         self.built = True
 
@@ -132,6 +132,12 @@ class PatchEncoder(keras.layers.Layer):
             maps = ops.relu(normalization(convolution(maps)))
         pooled = ops.concatenate([ops.mean(maps, axis=1), ops.max(maps, axis=1)], axis=-1)
         flat = ops.reshape(pooled, (-1, pooled.shape[1] * pooled.shape[2]))
+        # The normalisations take a patch's level and contrast away.
+        mean, variance = ops.moments(ops.reshape(inputs, (-1, *self.patch)), axes=[1])
+        flat = ops.concatenate(
+            [flat, ops.cast(mean, flat.dtype), ops.cast(ops.sqrt(variance + 1e-3), flat.dtype)],
+            axis=-1,
+        )
         return ops.relu(self.summary_normalization(self.summary(flat)))
 
     def _even(self) -> tuple[int, int]:

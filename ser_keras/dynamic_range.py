@@ -61,9 +61,7 @@ class DynamicRange(keras.layers.Layer):
 
     def _hear(self, patches: Tensor, loudest: Tensor) -> Tensor:
         """Of patches [B, T, frames, bands] and the loudest points [B, T]."""
-        softest = (loudest - self.decibels)[:, :, tf.newaxis, tf.newaxis]
-        audible = tf.maximum(patches, softest)
-        return audible - tf.reduce_mean(audible, axis=[2, 3], keepdims=True)
+        return tf.maximum(patches - loudest[:, :, tf.newaxis, tf.newaxis], -self.decibels)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
