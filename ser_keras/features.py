@@ -60,6 +60,7 @@ class FeatureSpec:
     statistics: tuple[str, ...] = ("mean",)
     top_db: float | None = 80.0
     level: bool = True
+    tail: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -194,6 +195,7 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     """
     if samples.ndim != 1:
         raise ValueError(f"samples have shape {samples.shape}, expected one dimension")
+    samples = np.pad(samples, (0, round(spec.tail * spec.sample_rate)))
     instants = spec.instants(len(samples))
     observations = np.empty((instants, *spec.observation_shape), np.float32)
     for instant in range(instants):
