@@ -69,7 +69,7 @@ class Objective:
         for name in ("generation_weight", "classification_weight", "kl_weight"):
             _require(getattr(self, name) >= 0.0, name, getattr(self, name), "0 or more")
         _require(
-            self.class_term in ("last", "every"), "class_term", self.class_term, '"last" or "every"'
+            self.class_term in ("last", "every", "rising"), "class_term", self.class_term, '"last" or "every"'
         )
         smoothing = self.label_smoothing
         _require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")

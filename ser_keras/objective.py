@@ -76,6 +76,12 @@ def terms(
     if objective.class_term == "last":
         logits = last_instant(steps.logits, instants)
         classification = _cross_entropy(logits, labels, objective.label_smoothing)
+    elif objective.class_term == "rising":
+        costs = _cross_entropy(steps.logits, labels[:, tf.newaxis], objective.label_smoothing)
+        places = tf.range(1, tf.shape(costs)[1] + 1, dtype=tf.float32)
+        shares = tf.square(places) * valid
+        shares /= tf.reduce_sum(shares, axis=1, keepdims=True)
+        classification = _sum_where(shares * costs, valid)
     else:
         costs = _cross_entropy(steps.logits, labels[:, tf.newaxis], objective.label_smoothing)
         classification = _sum_where(costs, valid)
