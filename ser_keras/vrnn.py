@@ -333,9 +333,10 @@ class VRNN(keras.Model):
         """The mean loss of a batch, and what to track."""
         observations, instants = self._unpack(inputs, training)
         labels = tf.cast(labels, tf.int32)
-        targets = tf.one_hot(labels, len(self.classes))
+        targets = labels
         if training and self.mixup is not None:
-            observations, targets = self.mixup(observations, instants, targets)
+            probabilities = tf.one_hot(labels, len(self.classes))
+            observations, targets = self.mixup(observations, instants, probabilities)
         steps = self._steps(observations, training)
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)
