@@ -215,8 +215,8 @@ def _convert(name: str, value: Any, to: Any) -> Any:
         _require(value.lower() in words, name, value, "true or false")
         return words[value.lower()]
     if typing.get_origin(to) is tuple:
-        words_type = int if typing.get_args(to)[0] is int else str
-        return tuple(words_type(word) for word in value.split(",") if word)
+        each = typing.get_args(to)[0]
+        return tuple(_convert(name, word, each) for word in value.split(",") if word)
     if value.lower() == "none" and type(None) in typing.get_args(to):
         return None
     number = int if to is int else float

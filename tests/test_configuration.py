@@ -46,6 +46,8 @@ def test_settings_given_as_text_get_their_type():
             "statistics": "mean,std",
             "top_db": "none",
             "class_term": "every",
+            "recognition_channels": "8,16",
+            "gain": "-24,6",
         }
     )
     assert preset.architecture.recognition_units == 128
@@ -54,6 +56,8 @@ def test_settings_given_as_text_get_their_type():
     assert preset.features.statistics == ("mean", "std")
     assert preset.features.top_db is None
     assert preset.objective.class_term == "every"
+    assert preset.architecture.recognition_channels == (8, 16)
+    assert preset.augmentation.gain == (-24.0, 6.0)
     assert presets.RAVDESS.architecture.recognition_units == 512
 
 
@@ -61,7 +65,13 @@ def test_setting_names_are_unambiguous():
     import dataclasses
 
     preset = presets.RAVDESS
-    parts = (preset.features, preset.architecture, preset.objective, preset.optimization)
+    parts = (
+        preset.features,
+        preset.architecture,
+        preset.objective,
+        preset.optimization,
+        preset.augmentation,
+    )
     names = [field.name for part in parts for field in dataclasses.fields(part)]
     assert len(names) == len(set(names))
 
@@ -78,6 +88,8 @@ def test_setting_names_are_unambiguous():
         ({"class_term": "first"}, "class_term: found 'first'"),
         ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
         ({"window": "-1"}, "window"),
+        ({"gain": "low,high"}, "gain: found 'low', expected float"),
+        ({"recognition_channels": "8,wide"}, "recognition_channels: found 'wide', expected int"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str):
