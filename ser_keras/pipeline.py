@@ -74,13 +74,23 @@ def batches(
     if not extraction.observations:
         raise CorpusError(f"{extraction.corpus.name}: found no utterance that can be used")
     lengths = [len(observations) for observations in extraction.observations]
-    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(extraction.observations), lengths)
+    shape = extraction.observations[0].shape[1:]
     labels = tf.constant(extraction.corpus.labels(classes))
 
+    def gather(indexes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        instants = np.array([lengths[index] for index in indexes], np.int32)
+        padded = np.zeros((len(indexes), instants.max(), *shape), np.float32)
+        for item, index in zip(padded, indexes, strict=True):
+            item[: lengths[index]] = extraction.observations[index]
+        return padded, instants
+
     def batch(indexes: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        found = tf.gather(rows, indexes)
-        instants = tf.cast(found.row_lengths(), tf.int32)
-        inputs = {"observations": found.to_tensor(), "instants": instants}
+        # Not of a tensor: TensorFlow would hold two more copies of what may be gigabytes.
+        padded, instants = tf.numpy_function(gather, [indexes], (tf.float32, tf.int32))
+        inputs = {
+            "observations": tf.ensure_shape(padded, [None, None, *shape]),
+            "instants": tf.ensure_shape(instants, [None]),
+        }
         return inputs, tf.gather(labels, indexes)
 
     # A batch is gathered at once: utterance by utterance, tf.data takes a sixth of training's time.

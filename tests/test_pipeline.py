@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ser_keras.errors import CorpusError
 from ser_keras.extraction import Extraction
 
 CLASSES = ("calm", "angry")
+STATM = Path("/proc/self/statm")
 
 
 def make_extraction(lengths: list[int]) -> Extraction:
@@ -26,6 +28,11 @@ def make_extraction(lengths: list[int]) -> Extraction:
         skipped_short=(),
         failed=(),
     )
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(STATM.read_text().split()[1]) * resource.getpagesize()
 
 
 def unpadded(batches: tf.data.Dataset) -> list[tuple[int, int, int]]:
@@ -52,6 +59,16 @@ def test_every_utterance_comes_once_with_its_length_and_label(shuffle: bool):
     assert sorted(found) == [(i, t, i % 2) for i, t in enumerate(LENGTHS)]
     if not shuffle:
         assert found == sorted(found)
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="needs the memory statistics of Linux")
+def test_observations_are_held_once():
+    extraction = make_extraction([40_000] * 60)
+    size = sum(observations.nbytes for observations in extraction.observations)
+    before = resident()
+    batches = iter(pipeline.batches(extraction, batch_size=2, shuffle=True))
+    next(batches)
+    assert resident() - before < size / 4
 
 
 def test_buckets_never_more_than_double_the_work():
