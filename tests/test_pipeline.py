@@ -71,11 +71,11 @@ def test_observations_are_held_once():
     assert resident() - before < size / 4
 
 
-def test_buckets_never_more_than_double_the_work():
+def test_padding_adds_at_most_half_the_work():
     batches = pipeline.batches(make_extraction(LENGTHS), batch_size=4, shuffle=True)
     for inputs, _ in batches:
         shortest, longest = inputs["instants"].numpy().min(), inputs["instants"].numpy().max()
-        assert longest <= max(pipeline.SHORTEST_BUCKET, 2 * shortest)
+        assert longest <= max(pipeline.SHORTEST_BUCKET, 1.5 * shortest)
 
 
 def test_batches_of_a_bucket_are_alike_in_size():
