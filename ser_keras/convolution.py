@@ -19,6 +19,8 @@ Tensor = Any
 KERNEL, STRIDE = 3, 2
 # The generator's last convolution makes blocks of so many frames and bands.
 BLOCK = 4
+# Added to variances, of feature maps and of bands, so that silence does not divide by zero.
+SMALLEST_VARIANCE = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
@@ -32,8 +34,6 @@ class PatchNormalization(keras.layers.Layer):
         inputs: float [N, frames, bands, channels].
     """
 
-    SMALLEST_VARIANCE = 1e-3
-
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create scale and offset of every channel."""
         shape = (input_shape[-1],)
@@ -44,7 +44,7 @@ class PatchNormalization(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Normalise; the shape stays."""
         mean, variance = ops.moments(inputs, axes=[1, 2, 3], keepdims=True)
-        scale = self.gamma * ops.rsqrt(variance + self.SMALLEST_VARIANCE)
+        scale = self.gamma * ops.rsqrt(variance + SMALLEST_VARIANCE)
         return inputs * scale + (self.beta - mean * scale)
 
 
@@ -53,8 +53,10 @@ class PatchEncoder(keras.layers.Layer):
     """What the recognition LSTM reads of a patch.
 
     Convolutions, each normalised and rectified; mean and maximum over the frames that are left;
-    an affine layer. The first reads blocks of 2 × 2 points as four channels, the others have
-    strides of two: on a CPU this is much faster than a strided convolution of a single channel.
+    mean and standard deviation of every band of the patch itself, since the normalisations take
+    level and contrast away; an affine layer. The first convolution reads blocks of 2 × 2 points as
+    four channels, the others have strides of two: on a CPU this is much faster than a strided
+    convolution of a single channel.
 
     Args:
         patch: frames and bands of a patch.
@@ -117,13 +119,14 @@ class PatchEncoder(keras.layers.Layer):
             shape = convolution.compute_output_shape(shape)
             normalization.build(shape)
         _, _, bands, channels = shape
-        self.summary.build((input_shape[0], 2 * bands * channels))
+        self.summary.build((input_shape[0], 2 * bands * channels + 2 * self.patch[1]))
         self.summary_normalization.build((input_shape[0], self.units))
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
         """Sum patches up; see the class."""
-        maps = ops.reshape(inputs, (-1, *self.patch, 1))
+        patches = ops.reshape(inputs, (-1, *self.patch))
+        maps = ops.expand_dims(patches, -1)
         if self._even() != self.patch:
             odd = [even - side for even, side in zip(self._even(), self.patch, strict=True)]
             maps = ops.pad(maps, [[0, 0], [0, odd[0]], [0, odd[1]], [0, 0]])
@@ -132,6 +135,8 @@ class PatchEncoder(keras.layers.Layer):
             maps = ops.relu(normalization(convolution(maps)))
         pooled = ops.concatenate([ops.mean(maps, axis=1), ops.max(maps, axis=1)], axis=-1)
         flat = ops.reshape(pooled, (-1, pooled.shape[1] * pooled.shape[2]))
+        mean, variance = ops.moments(patches, axes=[1])
+        flat = ops.concatenate([flat, mean, ops.sqrt(variance + SMALLEST_VARIANCE)], axis=-1)
         return ops.relu(self.summary_normalization(self.summary(flat)))
 
     def _even(self) -> tuple[int, int]:

@@ -1,8 +1,7 @@
 """A listener's dynamic range: what is far below the loudest heard until now is not heard.
 
-What a recording's silence is made of, rounding or a room's noise, tells nothing of an emotion. It
-lies far below the speech, and takes up half of a recording once every patch is seen relative to
-itself.
+What a recording's silence is made of, rounding or a room's noise, tells nothing of an emotion, and
+how far away the microphone was does not either. How loud a word is beside those before it does.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ QUIET_SPEECH_DB = -15.0
 
 @keras.saving.register_keras_serializable(package="ser_keras")
 class DynamicRange(keras.layers.Layer):
-    """Log-mel patches cut off below the loudest point until now, each relative to its own mean.
+    """Log-mel patches relative to the loudest point until now, cut off far below it.
 
-    So speech is the same at any level unless it is very quiet, and nothing that comes later counts.
+    So speech is the same at any level unless it is very quiet, what is louder within a recording
+    remains louder, and nothing that comes later counts.
 
     Args:
         decibels: from the loudest point to the softest that is heard.
@@ -61,9 +61,7 @@ class DynamicRange(keras.layers.Layer):
 
     def _hear(self, patches: Tensor, loudest: Tensor) -> Tensor:
         """Of patches [B, T, frames, bands] and the loudest points [B, T]."""
-        softest = (loudest - self.decibels)[:, :, tf.newaxis, tf.newaxis]
-        audible = tf.maximum(patches, softest)
-        return audible - tf.reduce_mean(audible, axis=[2, 3], keepdims=True)
+        return tf.maximum(patches - loudest[:, :, tf.newaxis, tf.newaxis], -self.decibels)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""

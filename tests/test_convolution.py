@@ -57,6 +57,8 @@ def test_an_encoder_computed_by_scipy(random: np.random.Generator):
     )
     maps = np.maximum((maps - maps.mean()) / np.sqrt(maps.var() + 1e-3), 0)
     flat = np.concatenate([maps.mean(0), maps.max(0)], -1).ravel()
+    bands = patch.reshape(8, 6)
+    flat = np.concatenate([flat, bands.mean(0), np.sqrt(bands.var(0) + 1e-3)])
     summary = flat @ encoder.summary.kernel.numpy()
     expected = (summary - summary.mean()) / np.sqrt(summary.var() + 1e-3)
     np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
@@ -73,10 +75,16 @@ def test_normalisation_ignores_the_level_of_a_patch_and_other_items(random: np.r
 
 @pytest.mark.parametrize("patch", [(8, 6), (7, 5)])
 def test_an_odd_patch_is_padded(patch: tuple[int, int], random: np.random.Generator):
-    encoder = PatchEncoder(patch, (2, 3), 4, seed=1)
+    encoder, even = (PatchEncoder(shape, (2, 3), 4, seed=1) for shape in (patch, (8, 6)))
     flat = random.normal(size=(2, patch[0] * patch[1])).astype(np.float32)
-    even = PatchEncoder((8, 6), (2, 3), 4, seed=1)
     image = np.pad(flat.reshape(2, *patch), ((0, 0), (0, 8 - patch[0]), (0, 6 - patch[1])))
+    for layer, size in ((encoder, flat.shape[1]), (even, 48)):
+        layer.build((None, size))
+    # The convolutions alone: the statistics are of the patch without its padding.
+    maps = even.summary.kernel.numpy()
+    maps[-12:] = 0
+    even.summary.kernel.assign(maps)
+    encoder.summary.kernel.assign(np.pad(maps[:-12], ((0, 2 * patch[1]), (0, 0))))
     np.testing.assert_allclose(encoder(flat), even(image.reshape(2, 48)), atol=1e-6)
 
 

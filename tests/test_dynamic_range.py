@@ -43,14 +43,13 @@ def rounded(samples: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("instants", [1, 2, 3, 7, 8])
-def test_each_patch_is_cut_off_below_the_loudest_until_then(instants: int):
+def test_each_patch_is_relative_to_the_loudest_until_then_and_cut_off_below(instants: int):
     patches = np.random.default_rng(1).uniform(-100, 20, (3, instants, 4, 5)).astype(np.float32)
     patches[0] -= 40  # so quiet that nothing reaches the level of quiet speech
     expected = np.empty_like(patches)
     for item, instant in np.ndindex(3, instants):
         loudest = max(patches[item, : instant + 1].max(), -15)
-        audible = np.maximum(patches[item, instant], loudest - 60)
-        expected[item, instant] = audible - audible.mean()
+        expected[item, instant] = np.maximum(patches[item, instant], loudest - 60) - loudest
     np.testing.assert_allclose(heard(patches), expected, atol=1e-4)
 
 
