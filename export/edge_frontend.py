@@ -51,8 +51,6 @@ class EdgeFrontend(Frontend):
         if self.spec.top_db is not None:
             softest = tf.reduce_max(decibels) - exact(self.spec.top_db, windows)
             decibels = tf.maximum(decibels, softest)
-        if not self.spec.level:
-            decibels -= tf.reduce_mean(decibels)
         return decibels
 
 

@@ -139,15 +139,15 @@ class Preset:
             (
                 "range_db",
                 self.architecture.range_db,
-                log_mel and features.level,
-                "log-mel features with statistics=(), patches, and level=true",
+                log_mel,
+                "log-mel features with statistics=(), patches",
             ),
         )
         for names, asked, had, expected in needs:
             if asked and not had:
                 raise ConfigurationError(
                     f"{names}: expected {expected}; found {features.kind} with "
-                    f"{features.statistics} and level={str(features.level).lower()}"
+                    f"statistics={features.statistics}"
                 )
 
     def to_dict(self) -> dict[str, Any]:

@@ -39,8 +39,6 @@ class FeatureSpec:
             the observation; none keeps all frames, a time-frequency patch.
         top_db: decibels below the loudest point of a window where its spectrogram is cut off;
             None for no limit.
-        level: False takes a window's mean over all frames and bands away from its log-mel
-            spectrogram, so that a recording is the same at any level.
         trailing_silence: seconds of digital silence that are heard behind every recording, less
             than a window: time to answer after its last word.
 
@@ -58,7 +56,6 @@ class FeatureSpec:
     frame_hop: int = 512
     statistics: tuple[str, ...] = ("mean",)
     top_db: float | None = 80.0
-    level: bool = True
     trailing_silence: float = 0.0
 
     def __post_init__(self) -> None:
@@ -68,8 +65,6 @@ class FeatureSpec:
             value = getattr(self, option)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{option} is {value!r}, expected an integer above 0")
-        if not isinstance(self.level, bool):
-            raise ConfigurationError(f"level is {self.level!r}, expected true or false")
         for option in ("window", "hop", "top_db"):
             value = getattr(self, option)
             if option == "top_db" and value is None:
@@ -239,8 +234,6 @@ def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands)
     power = np.einsum("ft,mf->mt", np.abs(spectrum) ** 2, filters, optimize=True)
     log_mel = librosa.power_to_db(power, ref=1.0, top_db=spec.top_db)
-    if not spec.level:
-        log_mel -= log_mel.mean()
     if spec.kind == "log-mel":
         return log_mel
     return scipy.fft.dct(log_mel, axis=0, type=2, norm="ortho")[: spec.coefficients]

@@ -126,16 +126,11 @@ class Frontend(keras.layers.Layer):
         return tf.reshape(results.concat(), [count, *shape])
 
     def _to_decibels(self, power: tf.Tensor) -> tf.Tensor:
-        """Take the logarithm of [M, frames, bands], cut off below the loudest point of each M.
-
-        Without `level`, relative to the mean of each M.
-        """
+        """Take the logarithm of [M, frames, bands], cut off below the loudest point of each M."""
         decibels = (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(power, LEAST_POWER))
         if self.spec.top_db is not None:
             loudest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True)
             decibels = tf.maximum(decibels, loudest - self.spec.top_db)
-        if not self.spec.level:
-            decibels -= tf.reduce_mean(decibels, axis=[1, 2], keepdims=True)
         return decibels
 
     def _pool(self, values: tf.Tensor) -> tf.Tensor:

@@ -48,7 +48,7 @@ _PATCHES = FeatureSpec(
     frame_hop=256,
     statistics=(),
     top_db=None,
-    level=False,
+    trailing_silence=0.8,
 )
 
 CONVOLUTIONAL = Preset(
@@ -66,6 +66,7 @@ CONVOLUTIONAL = Preset(
         generation_channels=(16, 16, 24),
         embedding_units=128,
         initial_log_scale=-3.0,
+        range_db=60.0,
     ),
     objective=Objective(
         generation_weight=2.5e-5,
@@ -79,12 +80,22 @@ CONVOLUTIONAL = Preset(
         learning_rate=0.0015,
         epsilon=1e-7,
         batch_size=16,
-        epochs=18,
+        epochs=12,
         schedule="cosine",
         weight_decay=0.05,
         weight_average=0.998,
     ),
-    augmentation=Augmentation(copies=8, speed=0.14, shift=0.1, band_mask=6, frame_mask=6),
+    augmentation=Augmentation(
+        copies=16,
+        speed=0.14,
+        shift=0.1,
+        gain=(-24.0, 6.0),
+        trim=35.0,
+        band_mask=6,
+        frame_mask=6,
+        band_gain=6.0,
+        mixup=0.3,
+    ),
 )
 
 # For edge devices: under 100,000 parameters, and filters small enough to travel with them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,12 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras import audio, features, model_files
-from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.errors import AudioError
 from ser_keras.vrnn import VRNN
-
-# Of the quiet put around a recording, in decibels relative to full scale: a still room. Digital
-# silence is unlike any recording.
-QUIET_LEVEL = -80.0
 
 
 class Recognizer:
@@ -24,19 +19,13 @@ class Recognizer:
 
     Args:
         model: a trained model, or the folder of a run or `.keras` file that holds one.
-        quiet: seconds of faint noise to put before and after every recording. A model that was
-            trained on recordings that begin and end in silence, as RAVDESS's do, needs it where
-            speech has been cut out closely: see docs/model-card.md.
 
     Raises:
-        ConfigurationError: there is no such model, or quiet is not a number of 0 or more.
+        ConfigurationError: there is no such model.
     """
 
-    def __init__(self, model: VRNN | str | os.PathLike[str], quiet: float = 0.0) -> None:
-        if not 0.0 <= quiet < math.inf:
-            raise ConfigurationError(f"quiet: found {quiet}, expected seconds, 0 or more")
+    def __init__(self, model: VRNN | str | os.PathLike[str]) -> None:
         self.model = model if isinstance(model, VRNN) else model_files.load(model)
-        self.quiet = quiet
         shape = [None, None, *self.model.features.observation_shape]
         # One trace serves recordings of any length.
         self._answer = tf.function(
@@ -70,7 +59,6 @@ class Recognizer:
         """
         spec = self.model.features
         duration = len(samples) / spec.sample_rate
-        samples = self._surround(samples)
         padded = spec.instants(len(samples)) == 0
         if padded:
             missing = spec.window_length - spec.trailing_length - len(samples)
@@ -86,7 +74,7 @@ class Recognizer:
             "padded": padded,
             "instants": [
                 {
-                    "time": spec.window + instant * spec.hop - self.quiet,
+                    "time": spec.window + instant * spec.hop,
                     **name_probabilities(self.model.classes, outputs["timeline"][instant]),
                     "sampled_fraction": float(outputs["sampled_fraction"][instant]),
                     "saliency": outputs["saliency"][instant].tolist(),
@@ -95,15 +83,6 @@ class Recognizer:
                 for instant in range(len(observations))
             ],
         }
-
-    def _surround(self, samples: np.ndarray) -> np.ndarray:
-        """Put quiet before and after; the same of every recording, so that answers repeat."""
-        if not self.quiet:
-            return samples
-        length = round(self.quiet * self.model.features.sample_rate)
-        noise = np.random.default_rng(0).standard_normal((2, length), np.float32)
-        before, after = noise * np.float32(10 ** (QUIET_LEVEL / 20))
-        return np.concatenate([before, samples, after])
 
     def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
         """Recognise one recording after another; one that cannot be used gives {file, error}."""

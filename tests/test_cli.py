@@ -131,9 +131,6 @@ def test_a_users_own_corpus_from_training_to_predictions(
     assert [line.get("padded") for line in lines] == [False, None, True, False]
     assert predicted.message == "1 of 4 files cannot be used"
 
-    quiet = ser_keras("predict", "--model", run, "--quiet", 0.25, names[0])
-    before, *_ = json.loads(quiet.out)["instants"]
-    assert before["time"] == lines[0]["instants"][0]["time"] - 0.25
     alone = ser_keras("predict", "--model", run / "model.keras", names[0])
     assert alone.status == 0
     assert json.loads(alone.out) == lines[0]
@@ -382,7 +379,6 @@ def test_a_preset_file_of_ones_own_is_used(
         (["evaluate", "nowhere", "--data", "somewhere"], "--corpus"),
         (["predict", "--model", "nowhere", "a.wav"], "nowhere"),
         (["predict", "--model", "ravdess", "a.wav"], "without trained weights"),
-        (["predict", "--quiet", "-1", "a.wav"], "quiet: found -1.0, expected seconds"),
     ],
 )
 def test_other_commands_name_mistakes_too(

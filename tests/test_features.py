@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import librosa
@@ -78,17 +77,6 @@ def test_silence_is_shorter_than_a_window(silence: object):
         FeatureSpec(trailing_silence=silence)  # type: ignore[arg-type]
 
 
-def test_without_level_a_recording_is_the_same_at_any(noise: np.ndarray):
-    with_level = FeatureSpec(kind="log-mel", statistics=(), top_db=None)
-    spec = dataclasses.replace(with_level, level=False)
-    found = features.extract(noise, spec)
-    expected = features.extract(noise, with_level)
-    np.testing.assert_allclose(
-        found, expected - expected.mean(axis=(1, 2), keepdims=True), atol=1e-4
-    )
-    np.testing.assert_allclose(features.extract(noise / 2, spec), found, atol=1e-3)
-
-
 @pytest.mark.parametrize("kind", ["mfcc", "log-mel"])
 def test_silence_has_finite_features(kind: str):
     silence = np.zeros(44100, np.float32)
@@ -134,7 +122,6 @@ def test_a_specification_survives_json():
         {"statistics": ("mean", "mean")},
         {"statistics": "mean"},
         {"top_db": 0.0},
-        {"level": "no"},
         {"colour": "blue"},
     ],
 )

@@ -19,7 +19,7 @@ SPECS = [
     FeatureSpec(statistics=()),
     FeatureSpec(kind="log-mel"),
     FeatureSpec(kind="log-mel", statistics=(), mel_bands=64, fft_size=1024, frame_hop=256),
-    FeatureSpec(kind="log-mel", statistics=(), mel_bands=40, level=False),
+    FeatureSpec(kind="log-mel", statistics=(), mel_bands=40),
     FeatureSpec(sample_rate=16000, window=1.3, hop=0.4, coefficients=13, mel_bands=3 * 13),
     FeatureSpec(sample_rate=16000, window=1.0, hop=0.4, trailing_silence=0.7),
 ]

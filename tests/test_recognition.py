@@ -184,28 +184,6 @@ def test_one_bad_file_among_many_costs_itself_alone(
         assert line["file"] not in line["error"]  # said once
 
 
-def test_quiet_surrounds_a_recording(recognizer: Recognizer, model: VRNN, sound: WriteSound):
-    quiet, path = 0.4, sound(2.0)
-    samples = audio.load(path, 8000)
-    line = Recognizer(model, quiet).recognize(path)
-    assert line["duration"] == pytest.approx(2.0)
-    assert [instant["time"] for instant in line["instants"]] == pytest.approx(
-        [
-            model.features.window - quiet + model.features.hop * number
-            for number in range(model.features.instants(len(samples) + 2 * 3200))
-        ]
-    )
-    surrounded = Recognizer(model, quiet)._surround(samples)
-    np.testing.assert_array_equal(surrounded[3200:-3200], samples)
-    for end in (surrounded[:3200], surrounded[-3200:]):
-        assert 20 * np.log10(np.std(end)) == pytest.approx(-80, abs=0.5)
-    alone = recognizer.recognize_samples(surrounded)
-    assert line["probabilities"] == alone["probabilities"]
-    for wrong in (-0.1, float("nan")):
-        with pytest.raises(ConfigurationError, match="quiet: found"):
-            Recognizer(model, wrong)
-
-
 def test_a_model_is_found_by_its_folder_and_its_file(
     recognizer: Recognizer, trained_run: Path, sound: WriteSound
 ):

@@ -26,12 +26,10 @@ class Change:
     Attributes:
         title: what a reader of the table is told.
         apply: of samples and rate.
-        quiet: seconds of quiet that the recogniser puts around the recording.
     """
 
     title: str
     apply: Callable[[np.ndarray, int], Sound]
-    quiet: float = 0.0
 
 
 def _resampled(rate: int) -> Callable[[np.ndarray, int], Sound]:
@@ -58,7 +56,6 @@ CHANGES: dict[str, Change] = {
     "8-khz": Change("resampled to 8 kHz", _resampled(8000)),
     "noise": Change("with white noise, 20 dB below", _noisy),
     "cut": Change("without nine tenths of the silence at both ends", _cut),
-    "cut-quiet": Change("so cut, with `quiet=0.8`", _cut, quiet=0.8),
 }
 
 

@@ -65,9 +65,7 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
 
 
 def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
-    recognizers = {
-        quiet: Recognizer(model, quiet) for quiet in {change.quiet for change in CHANGES.values()}
-    }
+    recognizer = Recognizer(model)
     labels: list[int] = []
     answers: dict[str, list[int]] = {change: [] for change in CHANGES}
     for number, utterance in enumerate(test, start=1):
@@ -81,7 +79,7 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
         labels.append(model.classes.index(utterance.emotion))
         mono = channels.mean(axis=1)
         for change, what in CHANGES.items():
-            answer = _answer(recognizers[what.quiet], what, mono, rate)
+            answer = _answer(recognizer, what, mono, rate)
             answers[change].append(model.classes.index(answer))
     under = {change: np.array(answered) for change, answered in answers.items()}
     return Answers(len(model.classes), np.array(labels), under)

@@ -37,12 +37,10 @@ VARIATIONS: dict[str, Variation] = {
     "no-generation": _fixed(
         "no generation term: the prediction is not trained", generation_weight=0.0
     ),
-    "level": _fixed("patches with their level", level=True),
-    "range": _fixed(
-        "nothing heard more than 60 dB below the loudest until now", level=True, range_db=60.0
-    ),
-    "filters": _fixed("random filters of up to 6 dB", band_gain=6.0),
-    "mixtures": _fixed("mixtures of utterances and their labels, α 0.3", mixup=0.3),
+    "no-range": _fixed("patches as they are, at any level", range_db=None),
+    "no-silence": _fixed("no silence behind recordings", trailing_silence=0.0),
+    "no-filters": _fixed("no random filters", band_gain=0.0),
+    "no-mixtures": _fixed("no mixtures of utterances", mixup=0.0),
     # As many steps of gradient descent: an epoch goes through the recordings and all their copies.
     "no-copies": Variation(
         "no varied copies, as many steps",

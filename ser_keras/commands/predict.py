@@ -8,7 +8,6 @@ import sys
 
 from ser_keras import commands
 from ser_keras.commands import options as shared
-from ser_keras.errors import ConfigurationError
 
 HELP = "recognise recordings: a JSON line each"
 
@@ -17,14 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     shared.add_model(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
-    parser.add_argument(
-        "--quiet",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="faint noise to put around recordings cut close to the speech: 0.8 for the weights "
-        "that come with the package (0)",
-    )
     # By a server that runs the model, where the exporting part of the package is installed.
     remote = commands.extension("server")
     if remote is not None:
@@ -35,14 +26,12 @@ def run(options: argparse.Namespace) -> int:
     """Print a JSON line per recording; 1 if one of them cannot be used."""
     remote = commands.extension("server")
     if remote is not None and options.server is not None:
-        if options.quiet:
-            raise ConfigurationError("--quiet: a server hears recordings as they are")
         return int(remote.run(options))
     shared.start_tensorflow()
     from ser_keras.recognition import Recognizer
 
     failed = 0
-    for line in Recognizer(options.model, options.quiet).recognize_files(options.files):
+    for line in Recognizer(options.model).recognize_files(options.files):
         failed += "error" in line
         # ASCII, since a file's name may hold bytes that are no text and stop the output.
         print(json.dumps(line), flush=True)
