@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -75,21 +76,19 @@ def batches(
         raise CorpusError(f"{extraction.corpus.name}: found no utterance that can be used")
     lengths = [len(observations) for observations in extraction.observations]
     shape = extraction.observations[0].shape[1:]
+    instants = tf.constant(lengths, tf.int32)
     labels = tf.constant(extraction.corpus.labels(classes))
 
-    def gather(indexes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        instants = np.array([lengths[index] for index in indexes], np.int32)
-        padded = np.zeros((len(indexes), instants.max(), *shape), np.float32)
-        for item, index in zip(padded, indexes, strict=True):
-            item[: lengths[index]] = extraction.observations[index]
-        return padded, instants
+    def gather(indexes: np.ndarray) -> np.ndarray:
+        found = [extraction.observations[index] for index in indexes]
+        return keras.utils.pad_sequences(found, dtype="float32", padding="post")
 
     def batch(indexes: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         # Not of a tensor: TensorFlow would hold two more copies of what may be gigabytes.
-        padded, instants = tf.numpy_function(gather, [indexes], (tf.float32, tf.int32))
+        observations = tf.numpy_function(gather, [indexes], tf.float32)
         inputs = {
-            "observations": tf.ensure_shape(padded, [None, None, *shape]),
-            "instants": tf.ensure_shape(instants, [None]),
+            "observations": tf.ensure_shape(observations, [None, None, *shape]),
+            "instants": tf.gather(instants, indexes),
         }
         return inputs, tf.gather(labels, indexes)
 

@@ -1,4 +1,5 @@
-"""Fixtures that tests share: sound, a small trained model, a cache of their own, a full disk."""
+"""Fixtures that tests share: sound, a small trained model, a cache of their own, a full disk,
+the memory in use."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import csv
 import functools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,15 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("SER_KERAS_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def memory() -> Callable[[], int]:
+    """Tells how many bytes of memory this process has; the test is skipped where none can."""
+    statistics = Path("/proc/self/statm")
+    if not statistics.exists():
+        pytest.skip("needs /proc to read how much memory is used")
+    return lambda: int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 # Small enough to train in seconds, with utterances of 5 to 9 instants.

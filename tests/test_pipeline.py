@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from ser_keras.errors import CorpusError
 from ser_keras.extraction import Extraction
 
 CLASSES = ("calm", "angry")
-STATM = Path("/proc/self/statm")
 
 
 def make_extraction(lengths: list[int]) -> Extraction:
@@ -28,11 +27,6 @@ def make_extraction(lengths: list[int]) -> Extraction:
         skipped_short=(),
         failed=(),
     )
-
-
-def resident() -> int:
-    """Bytes of memory that this process has."""
-    return int(STATM.read_text().split()[1]) * resource.getpagesize()
 
 
 def unpadded(batches: tf.data.Dataset) -> list[tuple[int, int, int]]:
@@ -61,14 +55,13 @@ def test_every_utterance_comes_once_with_its_length_and_label(shuffle: bool):
         assert found == sorted(found)
 
 
-@pytest.mark.skipif(not STATM.exists(), reason="needs the memory statistics of Linux")
-def test_observations_are_held_once():
+def test_observations_are_held_once(memory: Callable[[], int]):
     extraction = make_extraction([40_000] * 60)
     size = sum(observations.nbytes for observations in extraction.observations)
-    before = resident()
+    before = memory()
     batches = iter(pipeline.batches(extraction, batch_size=2, shuffle=True))
     next(batches)
-    assert resident() - before < size / 4
+    assert memory() - before < size / 4
 
 
 def test_padding_adds_at_most_half_the_work():
