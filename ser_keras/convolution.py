@@ -1,7 +1,7 @@
 """Recognition and generation of time-frequency patches by convolution.
 
 Where an observation is a patch of a spectrogram, the recognition LSTM reads what convolutions make
-of it, and the likelihood of the next patch is made by transposed convolutions.
+of it, and the likelihood of the next patch is made by sub-pixel convolutions.
 """
 
 from __future__ import annotations
