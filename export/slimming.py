@@ -16,7 +16,8 @@ def slim(content: bytes) -> bytes:
     """The same model in fewer bytes.
 
     Left out: the names of tensors, since signatures name inputs and outputs themselves; a buffer
-    and a quantisation for each tensor that has neither; and repetitions of equal shapes.
+    and a quantisation for each tensor that has neither; and repetitions of equal shapes, tensors
+    and options of operations: what is equal is written once, and all that is of it points there.
 
     Args:
         content: of a TFLite file.
@@ -38,9 +39,30 @@ def slim(content: bytes) -> bytes:
             tensor.quantization = None
     for entry in entries:
         entry.buffer = places[entry.buffer]
+    once: dict[Any, _Once] = {}
+    for graph in model.subgraphs:
+        graph.tensors = [once.setdefault(_content(part), _Once(part)) for part in graph.tensors]
+        for operator in graph.operators:
+            options = operator.builtinOptions
+            if options is not None:
+                operator.builtinOptions = once.setdefault(_content(options), _Once(options))
     builder = _Builder(len(content))
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+class _Once:
+    """A part of a model that is written once, however many parts it is of."""
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+        self._place: int | None = None
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:
+        """Write the part, or point to where it is."""
+        if self._place is None:
+            self._place = self._part.Pack(builder)
+        return self._place
 
 
 class _Builder(flatbuffers.Builder):
@@ -58,6 +80,15 @@ class _Builder(flatbuffers.Builder):
                 self.Prep(ALIGNMENT, x.nbytes)
             self._written[key] = super().CreateNumpyVector(x)
         return self._written[key]
+
+
+def _content(part: Any) -> Any:
+    """What two parts of a model are equal by."""
+    if isinstance(part, np.ndarray):
+        return part.dtype.str, part.tobytes()
+    if hasattr(part, "__dict__"):
+        return type(part), tuple((name, _content(value)) for name, value in vars(part).items())
+    return part
 
 
 def _size(numbers: Any) -> int:
