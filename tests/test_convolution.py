@@ -8,9 +8,16 @@ import keras
 import numpy as np
 import pytest
 import scipy.signal
+import tensorflow as tf
 
 from ser_keras.configuration import Architecture, Preset
-from ser_keras.convolution import PatchDecoder, PatchEncoder, PatchNormalization
+from ser_keras.convolution import (
+    PatchDecoder,
+    PatchEncoder,
+    PatchNormalization,
+    channels_to_points,
+    points_to_channels,
+)
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.vrnn import VRNN
@@ -42,6 +49,17 @@ PRESET = Preset(
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("block", [2, 4])
+def test_points_become_channels_and_channels_points_as_tensorflow_does_it(
+    block: int, random: np.random.Generator
+):
+    patches = random.normal(size=(3, 16, 8)).astype(np.float32)
+    expected = tf.nn.space_to_depth(patches[..., np.newaxis], block)
+    blocks = points_to_channels(patches, block)
+    np.testing.assert_array_equal(blocks, expected)
+    np.testing.assert_array_equal(channels_to_points(blocks, block), patches)
 
 
 def test_an_encoder_computed_by_scipy(random: np.random.Generator):
