@@ -1,16 +1,11 @@
 """Makes the weights that come with the package.
 
-    python -m benchmarks.weights --data DIR --preset tiny --unheard RUN --out OUT
+    python -m benchmarks.weights --data DIR --preset tiny --unheard RUN RUN2 … --out OUT
 
 trains a preset on RAVDESS as a whole (a hundredth is left out, for a split has two parts), for the
-preset's epochs: nothing is chosen by any test part. The temperature is that of another run, by
-speaker, on the speakers which that run has not heard: on those it was trained on, a model is
-certain of itself.
-
-    python -m benchmarks.weights --as-it-is --preset tiny --unheard RUN --out OUT
-
-trains nothing and takes the model of that other run itself: fewer speakers, but then what the run
-says about unheard speakers is said of the very weights.
+preset's epochs: nothing is chosen by any test part. The temperature is fitted on what other runs of
+the preset, by speaker, answer about the speakers which each has not heard: on those it was trained
+on, a model is certain of itself.
 """
 
 from __future__ import annotations
@@ -21,8 +16,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ser_keras import model_files, pipeline, presets, training
-from ser_keras.calibration import calibrate
+from ser_keras.calibration import answers, best_temperature
+from ser_keras.configuration import Preset
 from ser_keras.errors import ConfigurationError, SerKerasError
 from ser_keras.extraction import extract_corpus, usable
 from ser_keras.files import output_folder
@@ -31,47 +29,53 @@ from ser_keras.vrnn import VRNN
 LEFT_OUT = 0.01
 
 
-def calibrated(folder: Path) -> VRNN:
-    """The model of a run by speaker, its temperature fitted on the run's own test part."""
+def unheard(folder: Path, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+    """What the model of a run by speaker answers about the run's own test part.
+
+    Returns:
+        Logits before any temperature, [N, C], and labels, [N].
+
+    Raises:
+        ConfigurationError: the folder holds no run, or one of another preset.
+    """
     run = training.read_run(folder)
+    if run.preset != preset:
+        raise ConfigurationError(
+            f"{folder}: found preset {run.preset.name} with other settings, "
+            f"expected {preset.name} as it is"
+        )
     model = model_files.load(folder)
     test = training.split_corpus(run)["test"]
     extraction = usable(extract_corpus(test, model.features), "the test part")
-    calibrate(model, pipeline.batches(extraction, classes=model.classes))
-    return model
+    return answers(model, pipeline.batches(extraction, classes=model.classes))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", metavar="DIR", help="RAVDESS, to train on")
-    source.add_argument("--as-it-is", action="store_true", help="take the model of RUN itself")
+    parser.add_argument("--data", required=True, metavar="DIR", help="RAVDESS, to train on")
     parser.add_argument("--preset", required=True, choices=presets.names())
-    parser.add_argument("--unheard", required=True, type=Path, metavar="RUN", help="by speaker")
+    parser.add_argument(
+        "--unheard", required=True, nargs="+", type=Path, metavar="RUN", help="by speaker"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     options = parser.parse_args(arguments)
     preset = presets.get(options.preset)
+    run = training.TrainingRun(
+        corpus="ravdess",
+        data=options.data,
+        preset=preset,
+        test_fraction=LEFT_OUT,
+        validation_fraction=0.0,
+    )
     try:
         out = output_folder(options.out)
-        judged = trained = calibrated(options.unheard)
-        if judged.preset != preset:
-            raise ConfigurationError(
-                f"{options.unheard}: found preset {judged.preset.name} with other settings, "
-                f"expected {preset.name} as it is"
-            )
-        if not options.as_it_is:
-            run = training.TrainingRun(
-                corpus="ravdess",
-                data=options.data,
-                preset=preset,
-                test_fraction=LEFT_OUT,
-                validation_fraction=0.0,
-            )
-            trained = training.train(run, out, options.preset)
+        judged = [unheard(folder, preset) for folder in options.unheard]
+        logits, labels = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+        trained = training.train(run, out, options.preset)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
         return 1
-    temperature = float(judged.cell.temperature.numpy())
+    temperature = best_temperature(logits, labels)
     # A new model has no optimiser, which is twice the size of the weights.
     shipped = VRNN(trained.classes, trained.preset)
     shipped.set_weights(trained.get_weights())

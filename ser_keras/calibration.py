@@ -30,12 +30,17 @@ def calibrate(model: VRNN, data: tf.data.Dataset) -> float:
     Returns:
         The temperature; above 1 the model was too certain.
     """
-    model.cell.temperature.assign(1.0)
-    logits = np.concatenate([model(inputs)["logits"].numpy() for inputs, _ in data])
-    labels = np.concatenate([labels.numpy() for _, labels in data])
-    temperature = best_temperature(logits, labels)
+    temperature = best_temperature(*answers(model, data))
     model.cell.temperature.assign(temperature)
     return temperature
+
+
+def answers(model: VRNN, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Logits at the last instants before any temperature, float32 [N, C], and labels, int32 [N]."""
+    temperature = model.cell.temperature.numpy()
+    found = [(model(inputs)["logits"].numpy(), labels.numpy()) for inputs, labels in data]
+    logits, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return logits * temperature, labels
 
 
 def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

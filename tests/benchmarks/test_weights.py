@@ -1,4 +1,4 @@
-"""`benchmarks.weights` ships the very model of a run, without its optimiser, and calibrated."""
+"""`benchmarks.weights` ships a trained model, without its optimiser, and calibrated on others."""
 
 from __future__ import annotations
 
@@ -16,44 +16,74 @@ from ser_keras.files import write_json
 from ser_keras.vrnn import VRNN
 
 
-@pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
-    """A run by speaker of the preset tiny as far as its first weights, certain of itself."""
-    run = training.TrainingRun(
-        corpus="synthetic", preset=presets.get("tiny"), split="speaker", validation_fraction=0.0
-    )
-    parts = training.split_corpus(run)
-    model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=0)
-    model.adapt(pipeline.batches(extract_corpus(parts["train"], run.preset.features), 16))
-    folder = tmp_path / "run"
+def leave(run: training.TrainingRun, folder: Path) -> VRNN:
+    """A run of the preset tiny as far as its first weights, in its folder."""
+    # Of the sound that needs no file, whatever corpus the run names.
+    sound = training.TrainingRun(corpus="synthetic", preset=run.preset, split="speaker")
+    part = training.split_corpus(sound)["train"]
+    model = VRNN.from_preset(run.preset, part.emotions, seed=run.fold)
+    model.adapt(pipeline.batches(extract_corpus(part, run.preset.features), 16))
     folder.mkdir()
     write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
     model_files.save(model, folder / model_files.MODEL_FILE)
-    return folder
+    return model
 
 
-def test_a_model_as_it_is(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    words = ["--as-it-is", "--preset", "tiny", "--unheard", str(run_folder)]
-    assert weights.main([*words, "--out", str(tmp_path / "out")]) == 0
+@pytest.fixture
+def by_speaker(tmp_path: Path) -> list[Path]:
+    """Two runs on two folds."""
+    folders = [tmp_path / "fold-0", tmp_path / "fold-1"]
+    for fold, folder in enumerate(folders):
+        run = training.TrainingRun(
+            corpus="synthetic",
+            preset=presets.get("tiny"),
+            split="speaker",
+            fold=fold,
+            validation_fraction=0.0,
+        )
+        leave(run, folder)
+    return folders
+
+
+def test_the_temperature_is_of_all_who_were_not_heard(
+    by_speaker: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    # A training that is over already.
+    run = training.TrainingRun(
+        corpus="ravdess",
+        data="somewhere",
+        preset=presets.get("tiny"),
+        test_fraction=0.01,
+        validation_fraction=0.0,
+    )
+    trained = leave(run, out)
+    words = ["--data", "somewhere", "--preset", "tiny", "--out", str(out), "--unheard"]
+    assert weights.main([*words, *map(str, by_speaker)]) == 0
     told = json.loads(capsys.readouterr().out)
-    before, after = model_files.load(run_folder), model_files.load(tmp_path / "out" / "tiny.keras")
-    assert after.adapted
-    assert after.classes == before.classes
 
-    test = training.split_corpus(training.read_run(run_folder))["test"]
-    batches = list(pipeline.batches(extract_corpus(test, before.features), classes=before.classes))
-    logits = np.concatenate([before(inputs)["logits"] for inputs, _ in batches])
-    labels = np.concatenate([labels for _, labels in batches])
-    assert told["temperature"] == pytest.approx(best_temperature(logits, labels), rel=1e-3)
-    expected = np.exp(logits / told["temperature"])
-    expected /= expected.sum(axis=1, keepdims=True)
-    found = np.concatenate([after(inputs)["probabilities"] for inputs, _ in batches])
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    logits, labels = [], []
+    for folder in by_speaker:
+        judge = model_files.load(folder)
+        test = training.split_corpus(training.read_run(folder))["test"]
+        extracted = extract_corpus(test, judge.features)
+        for inputs, truth in pipeline.batches(extracted, classes=judge.classes):
+            logits.append(judge(inputs)["logits"])
+            labels.append(truth)
+    expected = best_temperature(np.concatenate(logits), np.concatenate(labels))
+    assert told["temperature"] == pytest.approx(expected, rel=1e-3)
+
+    shipped = model_files.load(out / "tiny.keras")
+    assert shipped.adapted
+    assert shipped.classes == trained.classes
+    np.testing.assert_allclose(
+        shipped(inputs)["logits"] * told["temperature"], trained(inputs)["logits"], atol=1e-5
+    )
 
 
 def test_a_run_of_other_settings_is_refused(
-    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    by_speaker: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    words = ["--as-it-is", "--preset", "convolutional", "--unheard", str(run_folder)]
+    words = ["--data", "somewhere", "--preset", "convolutional", "--unheard", str(by_speaker[0])]
     assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
     assert "found preset tiny with other settings" in capsys.readouterr().err
