@@ -29,10 +29,11 @@ def leave(run: training.TrainingRun, folder: Path) -> VRNN:
     return model
 
 
-@pytest.fixture
-def by_speaker(tmp_path: Path) -> list[Path]:
+@pytest.fixture(scope="module")
+def by_speaker(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs on two folds."""
-    folders = [tmp_path / "fold-0", tmp_path / "fold-1"]
+    parent = tmp_path_factory.mktemp("by-speaker")
+    folders = [parent / "fold-0", parent / "fold-1"]
     for fold, folder in enumerate(folders):
         run = training.TrainingRun(
             corpus="synthetic",
