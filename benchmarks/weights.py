@@ -36,7 +36,8 @@ def unheard(folder: Path, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
         Logits before any temperature, [N, C], and labels, [N].
 
     Raises:
-        ConfigurationError: the folder holds no run, or one of another preset.
+        ConfigurationError: the folder holds no run, one of another preset, or one that was
+            trained on speakers of its test part.
     """
     run = training.read_run(folder)
     if run.preset != preset:
@@ -44,8 +45,15 @@ def unheard(folder: Path, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
             f"{folder}: found preset {run.preset.name} with other settings, "
             f"expected {preset.name} as it is"
         )
+    parts = training.split_corpus(run)
+    test = parts.pop("test")
+    heard = {speaker for part in parts.values() for speaker in part.speakers}
+    if known := sorted(heard.intersection(test.speakers)):
+        raise ConfigurationError(
+            f"{folder}: found speakers in both parts ({', '.join(known)}), "
+            "expected a run by speaker"
+        )
     model = model_files.load(folder)
-    test = training.split_corpus(run)["test"]
     extraction = usable(extract_corpus(test, model.features), "the test part")
     return answers(model, pipeline.batches(extraction, classes=model.classes))
 

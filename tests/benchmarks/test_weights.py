@@ -88,3 +88,15 @@ def test_a_run_of_other_settings_is_refused(
     words = ["--data", "somewhere", "--preset", "convolutional", "--unheard", str(by_speaker[0])]
     assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
     assert "found preset tiny with other settings" in capsys.readouterr().err
+
+
+def test_a_run_that_heard_the_speakers_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = training.TrainingRun(corpus="synthetic", preset=presets.get("tiny"), split="random")
+    folder = tmp_path / "random"
+    folder.mkdir()
+    write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
+    words = ["--data", "somewhere", "--preset", "tiny", "--unheard", str(folder)]
+    assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
+    assert f"{folder}: found speakers in both parts" in capsys.readouterr().err
