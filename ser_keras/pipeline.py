@@ -149,13 +149,14 @@ def in_buckets(
         lengths: T of every one of them, in any order.
         batch_size: utterances per batch, at most.
     """
+    boundaries = bucket_boundaries(lengths, batch_size)
     _, counts, sizes = _buckets(lengths, batch_size)
     steps = -(-counts // sizes)
     buckets = (
         _with_instants(elements)
         .bucket_by_sequence_length(
             lambda inputs, _: inputs["instants"],
-            bucket_boundaries=bucket_boundaries(max(lengths)),
+            bucket_boundaries=boundaries,
             bucket_batch_sizes=sizes.tolist(),
         )
         # tf.data cannot know how many batches buckets make; Keras' progress bar wants to.
@@ -166,7 +167,7 @@ def in_buckets(
 
 def _buckets(lengths: Sequence[int], batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each utterance's bucket, and of each bucket: its utterances and its batches' size."""
-    boundaries = bucket_boundaries(max(lengths))
+    boundaries = bucket_boundaries(lengths, batch_size)
     buckets = np.digitize(lengths, boundaries)
     counts = np.bincount(buckets, minlength=len(boundaries) + 1)
     steps = -(-counts // batch_size)
@@ -175,16 +176,19 @@ def _buckets(lengths: Sequence[int], batch_size: int) -> tuple[np.ndarray, np.nd
     return buckets, counts, np.maximum(-(-counts // np.maximum(steps, 1)), 1)
 
 
-def bucket_boundaries(longest: int) -> list[int]:
+def bucket_boundaries(lengths: Sequence[int], batch_size: int) -> list[int]:
     """Lengths at which a bucket begins: 3, 5, 7, 9, 13, 17, 25, 33, … up to the longest utterance.
 
     Two in each octave, in instants: one would pad recordings of three to five seconds to eight
-    instants of half a second, a third more than they have.
+    instants of half a second, a third more than they have. A length whose utterances fill a batch
+    has a bucket of its own, so that they are not padded at all.
     """
     ends = [SHORTEST_BUCKET, 2 * SHORTEST_BUCKET]
-    while ends[-1] < longest:
+    while ends[-1] < max(lengths):
         ends += [3 * ends[-1] // 2, 2 * ends[-1]]
-    return [end + 1 for end in ends if end < longest]
+    common = np.flatnonzero(np.bincount(lengths) >= batch_size).tolist()
+    begins = {*(end + 1 for end in ends), *common, *(length + 1 for length in common)}
+    return sorted(begin for begin in begins if min(lengths) < begin <= max(lengths))
 
 
 def _read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:

@@ -71,6 +71,13 @@ def test_padding_adds_at_most_half_the_work():
         assert longest <= max(pipeline.SHORTEST_BUCKET, 1.5 * shortest)
 
 
+def test_a_length_that_fills_a_batch_is_not_padded():
+    lengths = [7] * 20 + [8] * 3 + [6] * 16 + [5] * 2
+    batches = pipeline.batches(make_extraction(lengths), batch_size=16, shuffle=True)
+    shapes = sorted(tuple(inputs["observations"].shape[:2]) for inputs, _ in batches)
+    assert shapes == [(2, 5), (3, 8), (10, 7), (10, 7), (16, 6)]
+
+
 def test_batches_of_a_bucket_are_alike_in_size():
     batches = pipeline.batches(make_extraction([2] * 50 + [4] * 7), batch_size=16, shuffle=True)
     sizes = sorted(len(labels) for _, labels in batches)
