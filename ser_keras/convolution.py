@@ -6,8 +6,7 @@ of it, and the likelihood of the next patch is made by sub-pixel convolutions.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -71,38 +70,9 @@ class PatchNormalization(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalise; the shape stays."""
-        normalized: Tensor = _normalize(
-            inputs, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        )
-        return normalized
-
-
-@ops.custom_gradient
-def _normalize(
-    maps: Tensor, gamma: Tensor, beta: Tensor
-) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
-    """γ (x − mean) / deviation + β, and its gradient in half the passes that TensorFlow takes.
-
-    With ŷ the normalised maps, g = γ ∂L/∂y and means over the whole patch,
-    ∂L/∂x = (g − mean(g) − ŷ mean(g ŷ)) / deviation (Ba et al. 2016, arXiv:1607.06450). All sums are
-    made of two for each channel, ∑ ∂L/∂y and ∑ x ∂L/∂y, as what is large is only the maps.
-    """
-    mean, variance = ops.moments(maps, axes=[1, 2, 3], keepdims=True)
-    rate = ops.rsqrt(variance + SMALLEST_VARIANCE)
-    scale = gamma * rate
-
-    def gradient(upstream: Tensor) -> tuple[Tensor, ...]:
-        points = math.prod(maps.shape[1:])
-        beta_gradient = ops.sum(upstream, axis=[1, 2], keepdims=True)
-        products = ops.sum(upstream * maps, axis=[1, 2], keepdims=True)
-        gamma_gradient = rate * (products - mean * beta_gradient)
-        slope = rate**2 * ops.sum(gamma * gamma_gradient, axis=3, keepdims=True) / points
-        level = rate * ops.sum(gamma * beta_gradient, axis=3, keepdims=True) / points
-        maps_gradient = upstream * scale - (maps * slope + (level - mean * slope))
-        over = [0, 1, 2]
-        return maps_gradient, ops.sum(gamma_gradient, axis=over), ops.sum(beta_gradient, axis=over)
-
-    return maps * scale + (beta - mean * scale), gradient
+        mean, variance = ops.moments(inputs, axes=[1, 2, 3], keepdims=True)
+        scale = self.gamma * ops.rsqrt(variance + SMALLEST_VARIANCE)
+        return inputs * scale + (self.beta - mean * scale)
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
