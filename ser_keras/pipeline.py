@@ -110,7 +110,8 @@ def _shuffled_batches(
     called with the numbers in their order: 0 begins an epoch.
     """
     epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-    buckets, counts, sizes = _buckets(lengths, batch_size)
+    boundaries = bucket_boundaries(lengths, batch_size)
+    buckets, counts, sizes = _buckets(lengths, boundaries, batch_size)
     batch_lengths = [
         min(size, count - first)
         for count, size in zip(counts, sizes, strict=True)
@@ -150,7 +151,7 @@ def in_buckets(
         batch_size: utterances per batch, at most.
     """
     boundaries = bucket_boundaries(lengths, batch_size)
-    _, counts, sizes = _buckets(lengths, batch_size)
+    _, counts, sizes = _buckets(lengths, boundaries, batch_size)
     steps = -(-counts // sizes)
     buckets = (
         _with_instants(elements)
@@ -165,9 +166,10 @@ def in_buckets(
     return _read_ahead(buckets)
 
 
-def _buckets(lengths: Sequence[int], batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _buckets(
+    lengths: Sequence[int], boundaries: Sequence[int], batch_size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each utterance's bucket, and of each bucket: its utterances and its batches' size."""
-    boundaries = bucket_boundaries(lengths, batch_size)
     buckets = np.digitize(lengths, boundaries)
     counts = np.bincount(buckets, minlength=len(boundaries) + 1)
     steps = -(-counts // batch_size)
