@@ -201,15 +201,22 @@ class VRNN(keras.Model):
             optimizer: any Keras optimiser; the preset's if None.
             **kwargs: Keras' `jit_compile`, `run_eagerly`, `steps_per_execution`,
                 `auto_scale_loss`. `jit_compile` is off unless asked for: XLA compiles again for
-                every length.
+                every length, and on a processor its convolutions are many times slower.
 
         Raises:
-            ConfigurationError: a loss or metrics are given; the model brings its own.
+            ConfigurationError: a loss or metrics are given; the model brings its own. Or
+                `jit_compile` of what XLA cannot compile.
         """
         for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
             if kwargs.pop(name, None) is not None:
                 raise ConfigurationError(f"compile({name}=…): the model is trained on Eq. 5 alone")
-        kwargs.setdefault("jit_compile", False)
+        if kwargs.setdefault("jit_compile", False):
+            for option, layer in (("range_db", self.dynamic_range), ("mixup", self.mixup)):
+                if layer is not None:
+                    raise ConfigurationError(
+                        f"compile(jit_compile={kwargs['jit_compile']}): XLA cannot compile "
+                        f"{option}, which this preset has"
+                    )
         super().compile(optimizer=optimizer or make_optimizer(self.preset.optimization), **kwargs)
         # Variables that appear while a step is traced make TensorFlow trace it twice.
         self.optimizer.build(self.trainable_variables)

@@ -189,6 +189,15 @@ def test_jit_compiled_steps_give_the_same_losses(trained: VRNN):
     assert np.isfinite(history["loss"][0])
 
 
+@pytest.mark.parametrize("option", ["range_db", "mixup"])
+def test_what_xla_cannot_compile_is_named(option: str):
+    settings = {"range_db": None, "mixup": 0.0}
+    del settings[option]
+    model = VRNN.from_preset("tiny", CLASSES, **settings)
+    with pytest.raises(ConfigurationError, match=f"jit_compile=True.*{option}"):
+        model.compile(jit_compile=True)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy: str):
     model = VRNN(CLASSES, PRESET, seed=0, dtype=policy)
