@@ -19,6 +19,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.metrics import METRICS, Observed, observe
 from ser_keras.optimizers import make_optimizer
+from ser_keras.outputs import describe
 from ser_keras.standardisation import Standardisation, valid_instants
 from ser_keras.stepwise_augmentation import StepwiseAugmentation
 
@@ -156,7 +157,7 @@ class VRNN(keras.Model):
         """Infer the emotion at every instant; see the class."""
         observations, instants = self._unpack(inputs, training)
         steps = self._steps(observations, training)
-        return self._describe(steps, instants)
+        return describe(steps, instants)
 
     def get_initial_state(self, batch_size: int) -> list[Tensor]:
         """What `step` begins with: the cell's state, before it the loudest point if it matters."""
@@ -313,26 +314,6 @@ class VRNN(keras.Model):
         # No mask: padding comes last and the scan is causal, so it cannot reach a valid instant.
         with self.cell.laid_out():
             return Step.split(self.scan(observations, training=training), self.cell.sizes)
-
-    def _describe(self, steps: Step, instants: Tensor) -> dict[str, Tensor]:
-        """The outputs of `call`; padding is set to zero."""
-        logits = eq5.last_instant(steps.logits, instants)
-        valid = tf.sequence_mask(instants, tf.shape(steps.logits)[1], dtype=tf.float32)
-        sequences = {
-            "timeline": tf.nn.softmax(steps.logits),
-            "attention": steps.attention,
-            "saliency": steps.saliency,
-            "prediction": steps.prediction,
-            "latent_mean": steps.posterior_mean,
-            "latent_scale": tf.exp(steps.posterior_log_scale),
-        }
-        return {
-            "probabilities": tf.nn.softmax(logits),
-            "logits": logits,
-            **{name: value * valid[..., tf.newaxis] for name, value in sequences.items()},
-            "sampled_fraction": tf.reduce_mean(steps.attention, axis=-1) * valid,
-            "instants": instants,
-        }
 
     def _loss(
         self, inputs: Inputs, labels: Tensor, weights: Tensor | None, training: bool
