@@ -91,6 +91,24 @@ def test_normalisation_ignores_the_level_of_a_patch_and_other_items(random: np.r
     np.testing.assert_allclose(normalize(100 + 7 * maps).numpy(), both, atol=2e-3)
 
 
+def test_a_normalisation_and_its_gradient_are_of_keras(random: np.random.Generator):
+    ours, peer = PatchNormalization(), keras.layers.GroupNormalization(groups=1, epsilon=1e-3)
+    maps = tf.constant(3 + 2 * random.normal(size=(2, 4, 5, 3)).astype(np.float32))
+    upstream = tf.constant(random.normal(size=maps.shape).astype(np.float32))
+    found = []
+    for layer in (ours, peer):
+        layer.build(maps.shape)
+        layer.gamma.assign([0.5, 1.0, -2.0])
+        layer.beta.assign([0.0, 3.0, -1.0])
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            normalized = layer(maps)
+        variables = [maps, layer.gamma, layer.beta]
+        found.append([normalized, *tape.gradient(normalized, variables, upstream)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 @pytest.mark.parametrize("patch", [(8, 6), (7, 5)])
 def test_an_odd_patch_is_padded(patch: tuple[int, int], random: np.random.Generator):
     encoder, even = (PatchEncoder(shape, (2, 3), 4, seed=1) for shape in (patch, (8, 6)))
