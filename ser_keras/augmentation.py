@@ -13,7 +13,7 @@ import soxr
 from ser_keras.errors import ConfigurationError
 
 # What layers do at every step of training; the other options decide what the copies are.
-STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup")
+STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup", "plain_epochs")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ class Augmentation:
         mixup: how evenly an utterance and its label are mixed with another, α of `mixup.Mixup`; 0
             mixes nothing.
 
-    The last four are drawn anew at every step of training; copies are made once.
+        plain_epochs: in so many epochs at the end of a training, recordings and copies are heard as
+            they are, without masks, filters and mixtures (He et al. 2019, arXiv:1909.09148).
+
+    Masks, filters and mixtures are drawn anew at every step of training; copies are made once.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -56,6 +59,7 @@ class Augmentation:
     frame_mask: int = 0
     band_gain: float = 0.0
     mixup: float = 0.0
+    plain_epochs: int = 0
 
     def __post_init__(self) -> None:
         for name in ("copies", "speed", "shift", *STEPWISE):

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.configuration import Optimization
+from ser_keras.configuration import Preset
 from ser_keras.files import replacing, write_text
 
 BACKUP_EVERY = 10.0  # seconds
@@ -110,6 +110,32 @@ class CosineSchedule(keras.callbacks.Callback):
         self.model.optimizer.learning_rate.assign(rate)
 
 
+class PlainEpochs(keras.callbacks.Callback):
+    """Leave masks, filters and mixtures out of the last epochs.
+
+    Args:
+        epochs: how many.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Leave them out if it is time."""
+        self._augment(epoch < self.params["epochs"] - self.epochs)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Let the model's next training have them again."""
+        self._augment(True)
+
+    def _augment(self, augments: bool) -> None:
+        if self.model.augments != augments:
+            self.model.augments = augments
+            # What Keras has traced of the step would go on as before.
+            self.model.make_train_function(force=True)
+
+
 class HistoryFile(keras.callbacks.Callback):
     """Write every epoch's metrics to a CSV, without the epochs that a resumed run repeats."""
 
@@ -179,13 +205,22 @@ class Progress(keras.callbacks.Callback):
         )
 
 
-def for_training(
-    folder: Path, label: str, seed: int, epoch: tf.Variable, optimization: Optimization
-) -> list[Any]:
-    """All callbacks of a training run that leaves its files in `folder`."""
+def of_preset(preset: Preset) -> list[keras.callbacks.Callback]:
+    """What a preset changes in the course of a training: learning rate and augmentation."""
+    optimization, plain = preset.optimization, preset.augmentation.plain_epochs
     schedule = CosineSchedule(optimization.learning_rate, optimization.epochs)
     return [
         *([schedule] if optimization.schedule == "cosine" else []),
+        *([PlainEpochs(plain)] if plain else []),
+    ]
+
+
+def for_training(
+    folder: Path, label: str, seed: int, epoch: tf.Variable, preset: Preset
+) -> list[Any]:
+    """All callbacks of a training run that leaves its files in `folder`."""
+    return [
+        *of_preset(preset),
         RepeatableEpochs(seed, epoch),
         HistoryFile(folder / "history.csv"),
         keras.callbacks.TensorBoard(

@@ -124,7 +124,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         epochs=run.preset.optimization.epochs,
         shuffle=False,  # the pipeline does
         verbose=0,
-        callbacks=callbacks.for_training(out, label, run.seed, epoch, run.preset.optimization),
+        callbacks=callbacks.for_training(out, label, run.seed, epoch, run.preset),
     )
     if validation is not None:
         calibrate(model, validation)

@@ -82,6 +82,7 @@ class VRNN(keras.Model):
         )
         augmentation = StepwiseAugmentation.of(self.preset.augmentation, seed)
         self.filter, self.mask, self.mixup = augmentation
+        self.augments = True  # False: a training step leaves these three out
         self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
         self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.build()
@@ -155,9 +156,8 @@ class VRNN(keras.Model):
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Infer the emotion at every instant; see the class."""
-        observations, instants = self._unpack(inputs, training)
-        steps = self._steps(observations, training)
-        return describe(steps, instants)
+        observations, instants = self._unpack(inputs, training and self.augments)
+        return describe(self._steps(observations, training), instants)
 
     def get_initial_state(self, batch_size: int) -> list[Tensor]:
         """What `step` begins with: the cell's state, before it the loudest point if it matters."""
@@ -289,7 +289,7 @@ class VRNN(keras.Model):
         config = dict(config)
         return cls(preset=Preset.from_dict(config.pop("preset")), **config)
 
-    def _unpack(self, inputs: Inputs, training: bool = False) -> tuple[Tensor, Tensor]:
+    def _unpack(self, inputs: Inputs, augment: bool) -> tuple[Tensor, Tensor]:
         """Standardised flat observations [B, T, D] and instants [B]."""
         if not isinstance(inputs, dict):
             inputs = {"observations": inputs}
@@ -301,12 +301,12 @@ class VRNN(keras.Model):
         if instants is None:
             instants = tf.fill([batch], length)
         if self.filter is not None:
-            observations = self.filter(observations, training=training)
+            observations = self.filter(observations, training=augment)
         if self.dynamic_range is not None:
             observations = self.dynamic_range(observations)
         observations = self.standardisation(observations)
         if self.mask is not None:
-            observations = self.mask(observations, training=training)
+            observations = self.mask(observations, training=augment)
         flat = tf.reshape(observations, [batch, length, self.features.observation_size])
         return flat, tf.cast(instants, tf.int32)
 
@@ -319,10 +319,10 @@ class VRNN(keras.Model):
         self, inputs: Inputs, labels: Tensor, weights: Tensor | None, training: bool
     ) -> tuple[Tensor, Observed]:
         """The mean loss of a batch, and what to track."""
-        observations, instants = self._unpack(inputs, training)
-        labels = tf.cast(labels, tf.int32)
-        targets = labels
-        if training and self.mixup is not None:
+        augment = training and self.augments
+        observations, instants = self._unpack(inputs, augment)
+        labels = targets = tf.cast(labels, tf.int32)
+        if augment and self.mixup is not None:
             probabilities = tf.one_hot(labels, len(self.classes))
             observations, targets = self.mixup(observations, instants, probabilities)
         steps = self._steps(observations, training)

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from ser_keras import callbacks
-from ser_keras.configuration import Optimization, Preset
+from ser_keras.configuration import Preset
 from ser_keras.vrnn import VRNN
 
 
@@ -177,6 +177,43 @@ def test_seeds_and_order_are_functions_of_seed_and_epoch(model: VRNN):
     assert len({tuple(state) for state in different}) == 12
 
 
+def test_the_last_epochs_are_plain_and_the_next_training_is_not(tiny_preset: Preset):
+    """Whatever draws anew at every step moves its generator on, and only if it is asked."""
+    model = VRNN("ab", tiny_preset.with_settings({"mixup": 0.3}), seed=0)
+    model.compile()
+    shape = (8, 3, *model.features.observation_shape)
+    x, y = np.random.default_rng(0).normal(size=shape).astype(np.float32), np.arange(8) % 2
+    drawn = [int(model.mixup.seed_generator.state[1])]
+    count = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: drawn.append(int(model.mixup.seed_generator.state[1]))
+    )
+    model.fit(x, y, epochs=4, verbose=0, callbacks=[callbacks.PlainEpochs(2), count])
+    assert drawn[0] < drawn[1] < drawn[2] == drawn[3] == drawn[4]
+    # Resumed in the middle of the plain epochs, from which the model alone could not tell.
+    model.fit(
+        x, y, initial_epoch=3, epochs=4, verbose=0, callbacks=[callbacks.PlainEpochs(2), count]
+    )
+    assert drawn[5] == drawn[4]
+    model.fit(x, y, verbose=0, callbacks=[count])
+    assert drawn[6] > drawn[5]
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds"),
+    [
+        ({}, []),
+        ({"schedule": "cosine"}, [callbacks.CosineSchedule]),
+        (
+            {"schedule": "cosine", "plain_epochs": 3},
+            [callbacks.CosineSchedule, callbacks.PlainEpochs],
+        ),
+    ],
+)
+def test_a_preset_brings_its_own_callbacks(settings: dict[str, Any], kinds: list[type]):
+    preset = Preset().with_settings(settings)
+    assert [type(callback) for callback in callbacks.of_preset(preset)] == kinds
+
+
 def test_progress_tells_now_and_then_and_the_last_epoch(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -199,9 +236,7 @@ def test_progress_tells_now_and_then_and_the_last_epoch(
 
 def test_history_is_complete_before_the_backup(tmp_path: Path):
     """Killed between the two, a run resumes from an epoch that the history has."""
-    all_ = callbacks.for_training(
-        tmp_path, "train", 0, tf.Variable(0, dtype=tf.int64), Optimization()
-    )
+    all_ = callbacks.for_training(tmp_path, "train", 0, tf.Variable(0, dtype=tf.int64), Preset())
     kinds = [type(callback) for callback in all_]
     assert kinds.index(callbacks.HistoryFile) < kinds.index(callbacks.Backup)
     assert keras.callbacks.TensorBoard in kinds

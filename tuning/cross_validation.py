@@ -194,21 +194,20 @@ class FoldTrainer:
         size, epochs = optimization.batch_size, optimization.epochs
         epoch = tf.Variable(0, dtype=tf.int64)
         self._model.adapt(pipeline.batches(heard, size))
-        constant = optimization.schedule == "constant"
+        changes = callbacks.of_preset(self.preset)
         answers = HeldOut(
             subset(self.extracted, held_out),
             self._answer,
             self.protocol,
-            at_end=not constant or optimization.weight_average > 0,
+            at_end=bool(changes) or optimization.weight_average > 0,
         )
-        schedule = callbacks.CosineSchedule(optimization.learning_rate, epochs)
         history = self._model.fit(
             pipeline.batches(heard, size, shuffle=True, seed=self.protocol.seed, epoch=epoch),
             epochs=epochs,
             shuffle=False,  # the pipeline does
             verbose=0,
             callbacks=[
-                *([] if constant else [schedule]),
+                *changes,
                 callbacks.RepeatableEpochs(self.protocol.seed, epoch),
                 answers,
             ],
