@@ -183,10 +183,10 @@ def test_the_last_epochs_are_plain_and_the_next_training_is_not(tiny_preset: Pre
     model.compile()
     shape = (8, 3, *model.features.observation_shape)
     x, y = np.random.default_rng(0).normal(size=shape).astype(np.float32), np.arange(8) % 2
-    drawn = [int(model.mixup.seed_generator.state[1])]
-    count = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda *_: drawn.append(int(model.mixup.seed_generator.state[1]))
-    )
+    assert model.mixup is not None
+    state = model.mixup.seed_generator.state
+    drawn = [int(state[1])]
+    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: drawn.append(int(state[1])))
     model.fit(x, y, epochs=4, verbose=0, callbacks=[callbacks.PlainEpochs(2), count])
     assert drawn[0] < drawn[1] < drawn[2] == drawn[3] == drawn[4]
     # Resumed in the middle of the plain epochs, from which the model alone could not tell.
