@@ -50,6 +50,10 @@ VARIATIONS: dict[str, Variation] = {
         },
     ),
     "no-masks": _fixed("no masks", band_mask=0, frame_mask=0),
+    "plain-end": Variation(
+        "no masks, filters and mixtures in the last quarter of the epochs",
+        lambda preset: {"plain_epochs": preset.optimization.epochs // 4},
+    ),
     "no-dropout": _fixed(
         "no dropout", recognition_dropout=0.0, generation_dropout=0.0, classification_dropout=0.0
     ),
