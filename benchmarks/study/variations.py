@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ser_keras.augmentation import STEPWISE
 from ser_keras.configuration import Preset
 
 
@@ -30,6 +31,12 @@ def _fixed(title: str, **settings: Any) -> Variation:
     return Variation(title, lambda _: settings)
 
 
+def _plain_end(preset: Preset) -> dict[str, Any]:
+    if not any(getattr(preset.augmentation, name) for name in STEPWISE):
+        return {}
+    return {"plain_epochs": preset.optimization.epochs // 4}
+
+
 AS_IT_IS = "as-it-is"
 VARIATIONS: dict[str, Variation] = {
     AS_IT_IS: _fixed("the preset as it is"),
@@ -51,8 +58,7 @@ VARIATIONS: dict[str, Variation] = {
     ),
     "no-masks": _fixed("no masks", band_mask=0, frame_mask=0),
     "plain-end": Variation(
-        "no masks, filters and mixtures in the last quarter of the epochs",
-        lambda preset: {"plain_epochs": preset.optimization.epochs // 4},
+        "no masks, filters and mixtures in the last quarter of the epochs", _plain_end
     ),
     "no-dropout": _fixed(
         "no dropout", recognition_dropout=0.0, generation_dropout=0.0, classification_dropout=0.0
