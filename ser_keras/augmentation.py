@@ -12,7 +12,7 @@ import soxr
 
 from ser_keras.errors import ConfigurationError
 
-# What layers do at every step of training; the other options decide what the copies are.
+# What layers do at every step of training, and until when; the others decide what copies are.
 STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup", "plain_epochs")
 
 
@@ -39,7 +39,6 @@ class Augmentation:
             `filtering.SpectrogramFilter`. 0 filters nothing.
         mixup: how evenly an utterance and its label are mixed with another, α of `mixup.Mixup`; 0
             mixes nothing.
-
         plain_epochs: in so many epochs at the end of a training, recordings and copies are heard as
             they are, without masks, filters and mixtures (He et al. 2019, arXiv:1909.09148).
 
