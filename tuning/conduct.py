@@ -62,7 +62,7 @@ def search(
     Raises:
         ConfigurationError: the space holds an impossible preset, or the folder another search.
         CorpusError: the corpus is empty, or an emotion is missing from a fold.
-        SearchFailed: no trial ended well.
+        SearchFailed: no trial ended well, or three in a row failed.
         OutputError: the folder cannot be written to.
     """
     out = output_folder(out)
@@ -89,7 +89,12 @@ def search(
     if oracle.end_order:
         print(f"tune: {len(oracle.end_order)} trials ended in earlier calls", file=sys.stderr)
     if budget is None or len(oracle.end_order) < budget:
-        _run(tuner) if address is None else distribution.serve(oracle, address)
+        tuner.search() if address is None else distribution.serve(oracle, address)
+    if oracle.gave_up is not None:
+        reason = oracle.gave_up.strip() or "what its worker told"
+        raise SearchFailed(
+            f"three trials in a row failed, the last with: {reason.splitlines()[-1]}"
+        )
     return _conclude(what, out, oracle, parts, test_seeds)
 
 
@@ -113,7 +118,7 @@ def work(what: Search, address: str, wait: float = distribution.WAIT) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tuner = _tuner(what, material, _oracle(what, None), Path(folder), progress)
         try:
-            _run(tuner)
+            tuner.search()
         except grpc.RpcError as error:
             told = error.details() if isinstance(error, grpc.Call) else error
             raise distribution.ChiefGone(f"the chief at {address}: {told}") from error
@@ -131,16 +136,6 @@ def _tuner(
     # KerasTuner tells standard output, which is for results, what it goes on from.
     with contextlib.redirect_stdout(io.StringIO()):
         return SearchTuner(what, material, oracle, folder, progress.told)
-
-
-def _run(tuner: SearchTuner) -> None:
-    try:
-        tuner.search()
-    except RuntimeError as error:
-        if "consecutive failures" not in str(error):
-            raise
-        reason = str(error).strip().splitlines()[-1]
-        raise SearchFailed(f"three trials in a row failed, the last with: {reason}") from error
 
 
 def _conclude(

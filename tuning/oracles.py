@@ -8,6 +8,8 @@ What KerasTuner 1.4 does otherwise, and why each is overridden here:
 - `seed=0` means a random seed, and neighbouring seeds draw the same numbers, shifted by one.
 - A worker that dies keeps its trial for ever, and the chief waits for it. Here a trial whose worker
   has not been heard of for a while is handed to the next that asks.
+- Three failed trials in a row raise an error where the third has ended: in a chief's answer to a
+  worker, which dies of it, while the chief waits for ever. Here no further trial begins.
 - Bayesian search forgets the state of its random numbers when it goes on after a kill.
 """
 
@@ -28,6 +30,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.files import write_json
 
 ALGORITHMS = ("random", "hyperband", "bayesian")
+MOST_FAILURES = 3  # trials in a row that fail, after which no other begins
 LOST_AFTER = 60.0  # seconds without a word, after which a worker counts as dead
 HYPERBAND_FACTOR = 3
 HYPERBAND_BRACKETS = 3  # epochs begin at a ninth of the most: fewer say little of this model
@@ -39,9 +42,12 @@ class Resumable:
     # Set by `make`, since KerasTuner's constructors refuse what they do not know.
     first: dict[str, Any] | None = None
     finished = False
+    gave_up: str | None = None  # why the last of `MOST_FAILURES` failed, "" where no worker told
     deadline: float | None = None  # of `time.monotonic`
     lost_after: float = LOST_AFTER
     patient = False  # of a chief: workers may be alive that it has not heard of since its restart
+
+    _failures = 0  # in a row, of this process: called again after a mend, a search goes on
 
     # Called with a trial, once the state is on disk.
     on_begin: Callable[[Trial], None] = staticmethod(lambda trial: None)
@@ -114,7 +120,11 @@ class Resumable:
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
         super().end_trial(trial)  # type: ignore[misc]
-        self.on_end(self.trials[trial.trial_id])
+        ended = self.trials[trial.trial_id]
+        self._failures = self._failures + 1 if ended.status == TrialStatus.FAILED else 0
+        if self._failures == MOST_FAILURES:
+            self.gave_up = ended.message or ""
+        self.on_end(ended)
 
     @kt.synchronized
     def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Trial:
@@ -171,8 +181,8 @@ class Resumable:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Values of a new trial, as long as there is time."""
-        if self._too_late():
+        """Values of a new trial, as long as there is time and hope."""
+        if self._too_late() or self.gave_up is not None:
             return {"status": TrialStatus.STOPPED, "values": None}
         return super().populate_space(trial_id)  # type: ignore[misc]
 
@@ -234,7 +244,11 @@ def make(
     """
     # Not the seed itself: 0 would mean a random one, and 1 the numbers of 0, shifted.
     drawn = int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1) + 1
-    common = {"objective": kt.Objective(objective, "max"), "seed": drawn}
+    common = {
+        "objective": kt.Objective(objective, "max"),
+        "seed": drawn,
+        "max_consecutive_failed_trials": sys.maxsize,  # counted by `Resumable`
+    }
     if algorithm == "random":
         oracle: Any = RandomOracle(max_trials=budget, **common)
     elif algorithm == "bayesian":

@@ -262,9 +262,16 @@ def test_three_failures_in_a_row_end_the_search(
     def fail(self: Any, training: Any, held_out: Any) -> Any:
         raise MemoryError("no room at all")
 
-    monkeypatch.setattr(InsteadOfTraining, "fold", fail)
-    with pytest.raises(conduct.SearchFailed, match=r"three trials in a row failed.*no room at all"):
-        conduct.search(make_search(), tmp_path, budget=9)
+    with monkeypatch.context() as failing:
+        failing.setattr(InsteadOfTraining, "fold", fail)
+        with pytest.raises(
+            conduct.SearchFailed, match=r"three trials in a row failed.*no room at all"
+        ):
+            conduct.search(make_search(), tmp_path, budget=9)
+    assert [row["status"] for row in rows(tmp_path)] == ["failed"] * 3
+    # Once there is room, the same command goes on.
+    conduct.search(make_search(), tmp_path, budget=5)
+    assert [row["status"] for row in rows(tmp_path)] == ["failed"] * 3 + ["completed"] * 2
 
 
 def tune(manifest: Path, out: Path, tiny_settings: dict[str, Any], *more: str) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.training import split_corpus
@@ -52,6 +53,8 @@ class Trainer(InsteadOfTraining):
         if task == "hang" and self._fold == 1:
             print("hanging", flush=True)
             time.sleep(600)
+        if task == "fail":
+            raise MemoryError("no room on this machine")
         time.sleep(0.3)
         return super().fold(training, held_out)
 
@@ -129,6 +132,47 @@ def test_a_killed_workers_trial_is_run_again_by_another(
                 assert row[key] == pytest.approx(other_row[key]) or float(
                     row[key]
                 ) == pytest.approx(float(other_row[key]), rel=1e-5), key
+
+
+def test_three_failures_in_a_row_end_a_chief_and_its_workers(
+    start: Callable[..., subprocess.Popen[str]], make_search: Callable[..., Search], tmp_path: Path
+):
+    address = f"127.0.0.1:{free_port()}"
+    search = make_search(prune=False)
+    chief = start(search, "chief", address, "9")
+    worker = start(search, "worker", address, "fail")
+    answer, told = worker.communicate(timeout=120)
+    assert answer == "done\n", told
+    assert told.count("failed: MemoryError: no room on this machine") == 3
+    _, told = chief.communicate(timeout=60)
+    assert chief.returncode != 0
+    assert "SearchFailed: three trials in a row failed" in told
+    with (tmp_path / "search" / "trials.csv").open(newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["failed"] * 3
+
+
+def test_what_runs_when_a_search_gives_up_is_kept(
+    make_search: Callable[..., Search], tmp_path: Path
+):
+    search = make_search()
+    oracle = oracles.make("random", "weighted_accuracy", 0, 9, 3)
+    ended: list[Trial] = []
+    oracle.on_end = ended.append
+    SearchTuner(search, prepare(search, split_corpus(search.run)["train"]), oracle, tmp_path)
+    good = oracle.create_trial("worker-1")
+    for _ in range(3):
+        failing = oracle.create_trial("worker-2")
+        failing.status = TrialStatus.INVALID
+        oracle.end_trial(failing)
+    assert oracle.create_trial("worker-2").status == TrialStatus.IDLE
+    assert not oracle.finished
+    oracle.update_trial(good.trial_id, {"weighted_accuracy": 0.5})
+    good.status = TrialStatus.COMPLETED
+    oracle.end_trial(good)
+    assert [trial.status for trial in ended] == ["FAILED"] * 3 + ["COMPLETED"]
+    for worker in ("worker-1", "worker-2"):
+        assert oracle.create_trial(worker).status == TrialStatus.STOPPED
+    assert oracle.finished
 
 
 def _search_here(search: Search, out: Path) -> None:
