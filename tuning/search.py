@@ -88,7 +88,8 @@ class Material:
     Attributes:
         corpus: the utterances that every trial can use, so that all answer for the same ones.
         folds: indexes of the utterances trained on and held out.
-        left_out: how many are too short for the longest window of the space, or unreadable.
+        left_out: how many are too short for the longest window of the space with the shortest
+            silence behind it, or unreadable.
     """
 
     corpus: Corpus
@@ -107,9 +108,12 @@ def prepare(search: Search, training: Corpus) -> Material:
     search.space.check(base)
     if not len(training):
         raise CorpusError(f"{search.run.corpus}: found no utterance to train on")
-    # What fits the longest window fits all.
-    longest = search.space.longest_window(base)
-    spec = dataclasses.replace(base.features, window=longest)
+    # What fits the longest window with the shortest silence behind it fits all.
+    spec = dataclasses.replace(
+        base.features,
+        window=search.space.longest_window(base),
+        trailing_silence=search.space.shortest_silence(base),
+    )
     corpus = usable(extract_corpus(training, spec), "the training part").corpus
     return Material(corpus, folds(corpus, search.protocol), len(training) - len(corpus))
 

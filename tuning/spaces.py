@@ -243,10 +243,16 @@ class Space:
 
     def longest_window(self, base: Preset) -> float:
         """The longest window among all trials, in seconds."""
-        for parameter in self.parameters:
-            if parameter.name == "window":
-                return max(parameter.extremes())
-        return base.features.window
+        return max(self._extremes("window", base.features.window))
+
+    def shortest_silence(self, base: Preset) -> float:
+        """The shortest silence behind a recording among all trials, in seconds."""
+        return min(self._extremes("trailing_silence", base.features.trailing_silence))
+
+    def _extremes(self, name: str, own: Any) -> tuple[Any, ...]:
+        """Those of a setting that is varied; of another the preset's own value."""
+        found = (each.extremes() for each in self.parameters if each.name == name)
+        return next(found, (own,))
 
     def _extreme_settings(self, base: Preset) -> Iterator[dict[str, Any]]:
         """Single settings, then those of the features together, which depend on one another."""

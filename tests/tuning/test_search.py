@@ -24,6 +24,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.tuning import conduct, oracles
 from ser_keras.tuning import search as search_module
 from ser_keras.tuning.search import Search
+from ser_keras.tuning.spaces import Space
 from tests.tuning.conftest import SPACE, InsteadOfTraining, formula
 
 pytestmark = pytest.mark.usefixtures("without_report")
@@ -189,6 +190,23 @@ def test_trials_far_behind_are_stopped_after_their_first_fold(
     for row in stopped:
         assert row["weighted_accuracy_fold_2"] == ""
         assert float(row["weighted_accuracy"]) < float(best["weighted_accuracy"])
+
+
+@pytest.mark.usefixtures("begun")
+def test_all_trials_answer_for_recordings_that_fit_the_shortest_silence(
+    make_search: MakeSearch, tmp_path: Path
+):
+    """With silence behind them, more recordings are as long as a window than without."""
+    search = make_search(
+        seed=3, space=Space.from_dict("silent", {"trailing_silence": {"values": [0.0, 2.0]}})
+    )
+    base = search.run.preset.with_settings({"window": 2.85, "trailing_silence": 2.0})
+    search = dataclasses.replace(search, run=dataclasses.replace(search.run, preset=base))
+    conduct.search(search, tmp_path, budget=2)
+    assert {row["trailing_silence"] for row in rows(tmp_path)} == {"0.0", "2.0"}
+    told = json.loads((tmp_path / "search.json").read_text())
+    assert told["left_out"] > 0
+    assert told["utterances"] > 0
 
 
 def test_a_larger_budget_adds_to_the_trials_that_are_there(
