@@ -67,8 +67,7 @@ def declare(hp: kt.HyperParameters, parameter: Parameter, default: Any = None) -
         else:
             hp.Choice(parameter.name, list(parameter.values), default=default)
         return
-    whole = isinstance(parameter.low, int) and isinstance(parameter.high, int)
-    register = hp.Int if whole else hp.Float
+    register = hp.Int if parameter.is_whole else hp.Float
     register(
         parameter.name,
         min_value=parameter.low,

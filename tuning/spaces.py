@@ -68,6 +68,11 @@ class Parameter:
         """Whether the values are a range's."""
         return self.low is not None or self.high is not None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the values are whole numbers of a range."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
     def extremes(self) -> tuple[Any, ...]:
         """All values, or the ends of a range: if they are possible, so is what lies between."""
         return (self.low, self.high) if self.is_range else self.values
@@ -90,7 +95,7 @@ class Parameter:
         if not self.is_range:
             # 1 and True, or 20 and 20.0, are equal: the one that stands in the space is meant.
             return next((value for value in self.values if value == drawn), drawn)
-        if isinstance(self.low, int) and isinstance(self.high, int):
+        if self.is_whole:
             return round(drawn)
         if self.step is not None:
             drawn = self.low + round((drawn - self.low) / self.step) * self.step
@@ -102,6 +107,24 @@ class Parameter:
             return {"values": list(self.values)}
         table = {"low": self.low, "high": self.high, "step": self.step, "scale": self.scale}
         return {key: value for key, value in table.items() if value not in (None, "linear")}
+
+    def check_step(self, whole: bool) -> None:
+        """Make sure that the step leads from whole numbers to whole numbers.
+
+        Args:
+            whole: the setting takes no others.
+
+        Raises:
+            ConfigurationError: it does not.
+        """
+        if self.step is None or isinstance(self.step, int) or not (whole or self.is_whole):
+            return
+        if whole:
+            self._refuse("int for step", self.step)
+        self._refuse(
+            f"a whole step between whole ends, or {self.low:.1f} and {self.high:.1f} as ends",
+            f"step {self.step}",
+        )
 
     def _check_range(self) -> None:
         numbers = {"low": self.low, "high": self.high}
@@ -230,10 +253,7 @@ class Space:
                     raise ConfigurationError(
                         f"search space, {parameter.name}: found {value!r}, expected {kind.__name__}"
                     )
-            if kind is int and parameter.step is not None and not isinstance(parameter.step, int):
-                raise ConfigurationError(
-                    f"search space, {parameter.name}: found step {parameter.step}, expected int"
-                )
+            parameter.check_step(whole=kind is int)
         for settings in self._extreme_settings(base):
             try:
                 base.with_settings(settings)

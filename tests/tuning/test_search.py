@@ -29,6 +29,11 @@ from tests.tuning.conftest import SPACE, InsteadOfTraining, formula
 
 pytestmark = pytest.mark.usefixtures("without_report")
 
+# Equal to `SPACE` in Python's eyes.
+FROM_WHOLE_ZERO = Space.from_dict(
+    "small", SPACE.to_dict() | {"recognition_dropout": {"low": 0, "high": 0.8, "step": 0.1}}
+)
+
 MakeSearch = Callable[..., Search]
 Begun = list[tuple[str, int]]
 
@@ -242,6 +247,10 @@ def test_no_trial_begins_after_the_hours_given(
         ({"prune": False}, "prune True instead of False"),
         ({"protocol": {"patience": 7}}, "protocol.patience 50 instead of 7"),
         ({"seed": 3}, "run.seed 0 instead of 3"),
+        (
+            {"space": FROM_WHOLE_ZERO},
+            "found another search (space.settings.recognition_dropout.low 0.0 instead of 0)",
+        ),
     ],
 )
 def test_another_search_in_the_same_folder_is_refused(

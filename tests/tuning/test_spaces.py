@@ -77,6 +77,8 @@ def test_a_users_own(tmp_path: Path):
         ("latent_size = { low = 0, high = 10 }", "latent_size: found 0"),
         ("latent_size = { low = 1.5, high = 10.5 }", "found 1.5, expected int"),
         ("latent_size = { low = 1, high = 9, step = 0.5 }", "expected int"),
+        ("kl_weight = { low = 0, high = 2, step = 0.5 }", "whole step between whole ends"),
+        ("kl_weight = { low = 0, high = 2, step = 1.0 }", "whole step between whole ends"),
         ("recognition_dropout = { low = 0.0, high = 1.0 }", "recognition_dropout: found 1.0"),
         ("recognition_dropout = { low = 0.0, high = 0.5, step = 0.0 }", "step above 0"),
         ("recognition_dropout = { low = 0.0, high = 0.5, step = 0.6 }", "step above 0"),
