@@ -39,7 +39,9 @@ def write_parts(training: Corpus, test: Corpus, out: Path) -> Path:
     return path
 
 
-def compare(best: Preset, base: Preset, parts: Path, seeds: int, out: Path) -> dict[str, Any]:
+def compare(
+    best: Preset, base: Preset, trial: int, parts: Path, seeds: int, out: Path
+) -> dict[str, Any]:
     """Train both on the whole training part with several seeds, and evaluate on the test part.
 
     Killed and called again, it goes on where it was.
@@ -47,6 +49,7 @@ def compare(best: Preset, base: Preset, parts: Path, seeds: int, out: Path) -> d
     Args:
         best: the search's.
         base: the preset it began with, trained for its own epochs.
+        trial: the best's number: one of a larger budget is another, trained in folders of its own.
         parts: what `write_parts` wrote.
         seeds: of the weights, the noise and the order, 0 to seeds - 1.
         out: folder of the runs and of `comparison.json`.
@@ -56,10 +59,10 @@ def compare(best: Preset, base: Preset, parts: Path, seeds: int, out: Path) -> d
         accuracies; and by how much the best is better.
     """
     found: dict[str, Any] = {"seeds": seeds}
-    for kind, preset in ((BEST, best), (BASE, base)):
+    for kind, preset, place in ((BEST, best, f"{BEST}-trial-{trial}"), (BASE, base, BASE)):
         evaluations = []
         for seed in range(seeds):
-            folder = output_folder(out / f"{kind}-seed-{seed}")
+            folder = output_folder(out / f"{place}-seed-{seed}")
             run = TrainingRun(
                 corpus="manifest",
                 data=str(parts.absolute()),
@@ -68,7 +71,7 @@ def compare(best: Preset, base: Preset, parts: Path, seeds: int, out: Path) -> d
                 validation_fraction=0.0,
                 seed=seed,
             )
-            model = train(run, folder, label=f"tune: {kind}, seed {seed}")
+            model = train(run, folder, label=f"tune: {place}, seed {seed}")
             evaluations.append(evaluate_run(model, folder, folder, figures=False).to_dict())
         found[kind] = {
             "preset": preset.to_dict(),

@@ -154,8 +154,9 @@ def _conclude(
     if test_seeds:
         table = comparison.write_parts(parts["train"], parts["test"], output_folder(out))
         preset = trials.best_preset(what, best)
+        folder = output_folder(out / TEST_FOLDER)
         compared = comparison.compare(
-            preset, what.run.preset, table, test_seeds, output_folder(out / TEST_FOLDER)
+            preset, what.run.preset, best["trial"], table, test_seeds, folder
         )
     told = {"versions": provenance.versions(), "git": provenance.git_state()}
     report.write(out / REPORT_FILE, tuning_report(what, found, told, compared))

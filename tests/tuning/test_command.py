@@ -82,7 +82,8 @@ def test_the_whole_command(tune: Callable[..., tuple[int, str, str]], tmp_path: 
     # Its test part is the search's, none of which was in a fold.
     with (out / "split.csv").open(newline="") as file:
         split = {Path(row["path"]).name: row["part"] for row in csv.DictReader(file)}
-    with (out / "test" / "best-seed-0" / "predictions.csv").open(newline="") as file:
+    (best,) = (out / "test").glob("best-trial-*-seed-0")
+    with (best / "predictions.csv").open(newline="") as file:
         tested = {Path(row["file"]).name for row in csv.DictReader(file)}
     assert tested == {name for name, part in split.items() if part == "test"}
 
