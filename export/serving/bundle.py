@@ -2,7 +2,7 @@
 
 Every file is TF Serving's own (g3doc/serving_config.md, batching/README.md) or refers to it.
 What is there already is kept, since people edit these files: only `models.config` gets a model
-added that is not in it.
+added that is not in it, and keeps its comments and what it has for TF Serving alone.
 """
 
 from __future__ import annotations
@@ -64,19 +64,65 @@ def _texts(folder: Path, name: str) -> Iterator[tuple[Path, str | None]]:
     yield folder / KSERVE.format(name=name), _kserve(name)
 
 
+def check(model: Path) -> None:
+    """Make sure, before a model is written, that a bundle can be.
+
+    Args:
+        model: the folder NAME; need not be there yet.
+
+    Raises:
+        ConfigurationError: `models.config` beside it cannot be understood.
+    """
+    _models(model.parent / model_config.FILE, model.name)
+
+
 def _models(path: Path, name: str) -> str | None:
     """`models.config` with the model in it; None where it already is."""
+    text = ""
     config = ModelServerConfig()
     if path.exists():
         try:
-            text_format.Parse(path.read_text("utf-8"), config)
-        except (UnicodeDecodeError, text_format.ParseError) as error:
+            text = path.read_text("utf-8")
+            text_format.Parse(text, config, allow_unknown_field=True)
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
             raise ConfigurationError(f"{path}: expected a ModelServerConfig ({error})") from error
-    models = config.model_config_list.config
-    if any(model.name == name for model in models):
+    if any(model.name == name for model in config.model_config_list.config):
         return None
-    models.add(name=name, base_path=f"/models/{name}", model_platform="tensorflow")
-    return str(text_format.MessageToString(config))
+    return _with_model(text, name)
+
+
+def _with_model(text: str, name: str) -> str:
+    """The text of a `models.config` with a model behind all others, and else as it was."""
+    added = ModelServerConfig()
+    models = added.model_config_list
+    models.config.add(name=name, base_path=f"/models/{name}", model_platform="tensorflow")
+    end = _end_of_models(text)
+    if end is None:
+        block, end = text_format.MessageToString(added), len(text)
+    else:
+        block = text_format.MessageToString(models, indent=2)
+    before = text[:end].rstrip(" \t")
+    return before + ("\n" if before[-1:] not in ("", "\n") else "") + block + text[len(before) :]
+
+
+def _end_of_models(text: str) -> int | None:
+    """Where the list of models is closed; None where there is no list.
+
+    TF Serving refuses a second list, so that a model must go into the one that is there.
+    """
+    depth = 0
+    inside = False
+    for match in WORDS_AND_BRACKETS.finditer(text):
+        found = match.group()
+        if found in ("{", "<"):
+            depth += 1
+        elif found in ("}", ">"):
+            depth -= 1
+            if inside and not depth:
+                return match.start()
+        elif found == "model_config_list" and not depth:
+            inside = True
+    return None
 
 
 def batching() -> Message:
@@ -106,6 +152,11 @@ def _kserve(name: str) -> str:
     storage = json.dumps(f"pvc://models/{name}")
     return KSERVE_TEXT.replace("@SERVICE@", service[:50]).replace("@STORAGE@", storage)
 
+
+# Of text that protocol buffers are written in; comments and strings whole, for what they contain.
+WORDS_AND_BRACKETS = re.compile(
+    r"""\#.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+|[{}<>]""", re.ASCII
+)
 
 BATCHING_TEXT = """\
 # BatchingParameters; num_batch_threads, left out, is the number of cores.

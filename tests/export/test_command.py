@@ -38,6 +38,16 @@ def test_exports_a_run_as_the_next_version(
     }  # fmt: skip
 
 
+def test_a_bundle_that_cannot_be_written_leaves_no_version(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "models.config").write_text("nonsense {")
+    name = tmp_path / "vrnn"
+    assert cli.main(["export", str(run_folder), "--to", "saved-model", "--out", str(name)]) == 1
+    assert "expected a ModelServerConfig" in capsys.readouterr().err
+    assert not name.exists()
+
+
 def test_exports_a_file_to_tflite(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

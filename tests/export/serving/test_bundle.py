@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from google.protobuf import text_format
+from google.protobuf import descriptor_pb2, text_format
 
 from ser_keras import export
 from ser_keras.errors import ConfigurationError
@@ -153,6 +153,71 @@ def test_what_people_have_written_is_kept(folder: Path, tmp_path: Path):
         export.serving_bundle(tmp_path / "vrnn")
     with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
         model_config.ConfigSource(tmp_path)
+
+
+# Fields of TF Serving's that we know nothing of, and what people write between them.
+OF_A_USER = """\
+# Ours; ask before } you touch it. model_config_list {
+model_config_list: {  # of two teams
+  config {
+    name: 'other # {'
+    base_path: "/elsewhere/}other"
+    logging_config { sampling_config { sampling_rate: 0.1 } }
+  }  # and no more
+}
+# The end"""
+
+
+def models_read_by_cpp(text: str) -> dict[str, str]:
+    """Models by name, of a `models.config` read by the C++ parser, which TF Serving reads it by."""
+    descriptor = original("config.model_server_config_pb2", "ModelServerConfig").DESCRIPTOR
+    files = descriptor_pb2.FileDescriptorSet()
+    add_files(descriptor.file, files)
+    (models,) = tf.io.decode_proto(
+        [text.encode()],
+        descriptor.full_name,
+        ["model_config_list"],
+        [tf.string],
+        descriptor_source=b"bytes://" + files.SerializeToString(),
+        message_format="text",
+    ).values
+    found = protocol.ModelServerConfig().model_config_list
+    found.ParseFromString(models.numpy().item())
+    return {one.name: one.base_path for one in found.config}
+
+
+def add_files(file: Any, files: Any) -> None:
+    """Add a file of messages after all that it refers to."""
+    if file.name not in [one.name for one in files.file]:
+        for other in file.dependencies:
+            add_files(other, files)
+        file.CopyToProto(files.file.add())
+
+
+@pytest.mark.parametrize(
+    ("before", "others"),
+    [
+        (OF_A_USER, {"other # {": "/elsewhere/}other"}),
+        ('model_config_list < config { name: "a" base_path: "/a" } >', {"a": "/a"}),
+        ("model_config_list {}", {}),
+        ("# none yet", {}),
+        ("", {}),
+    ],
+)
+def test_a_model_is_added_to_what_people_have_written(
+    before: str, others: dict[str, str], tmp_path: Path
+):
+    config = tmp_path / "models.config"
+    config.write_text(before)
+    (tmp_path / "vrnn").mkdir()
+    assert config in export.serving_bundle(tmp_path / "vrnn")
+    after = config.read_text()
+    assert models_read_by_cpp(after) == {**others, "vrnn": "/models/vrnn"}
+    added = iter(after)
+    assert all(sign in added for sign in before), "all that stood there does, in its order"
+    assert all(line in after.splitlines() for line in before.splitlines() if "#" in line)
+    assert export.serving_bundle(tmp_path / "vrnn") == []
+    assert set(model_config.ConfigSource(tmp_path)()) == {*others, "vrnn"}
 
 
 def test_warm_up_requests_are_answered_by_the_model(servable: Path):
