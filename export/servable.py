@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from os import PathLike
@@ -52,11 +53,13 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
 
 
 def version_folder(path: Path) -> Path:
-    """The folder NAME/VERSION that a path given by a user means.
+    """The folder NAME/VERSION that a path given by a user means, absolute.
 
     Raises:
         ConfigurationError: the version exists, or is not a version that TF Serving reads.
     """
+    # "." has neither name nor parent; a link keeps its own.
+    path = Path(os.path.abspath(path))  # noqa: PTH100
     if not _is_version(path.name):
         return path / str(1 + max(versions(path), default=0))
     if path.exists():

@@ -8,6 +8,7 @@ added that is not in it, and keeps its comments and what it has for TF Serving a
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,8 @@ def write(model: Path) -> list[Path]:
         ConfigurationError: `models.config` cannot be understood.
         OutputError: the folder cannot be written to.
     """
-    name, folder = model.resolve().name, model.parent
+    model = _absolute(model)
+    name, folder = model.name, model.parent
     written = []
     for path, text in _texts(folder, name):
         if text is not None and not (path.exists() and path.name != model_config.FILE):
@@ -73,7 +75,13 @@ def check(model: Path) -> None:
     Raises:
         ConfigurationError: `models.config` beside it cannot be understood.
     """
+    model = _absolute(model)
     _models(model.parent / model_config.FILE, model.name)
+
+
+def _absolute(model: Path) -> Path:
+    # "." has neither name nor parent; a link keeps its own, under which it is served.
+    return Path(os.path.abspath(model))  # noqa: PTH100
 
 
 def _models(path: Path, name: str) -> str | None:

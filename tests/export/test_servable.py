@@ -106,6 +106,23 @@ def test_a_name_alone_means_its_next_version(model: VRNN, tmp_path: Path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_place_inside_the_models_folder_is_a_version_of_that_model(
+    model: VRNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    name = tmp_path / "vrnn"
+    name.mkdir()
+    monkeypatch.chdir(name)
+    assert export.saved_model(model, "1") == name / "1"
+    assert export.saved_model(model, ".") == name / "2"
+    monkeypatch.chdir(name / "1")
+    assert export.saved_model(model, "..") == name / "3"
+    assert export.saved_model(model, "../7") == name / "7"
+    assert sorted(entry.name for entry in name.iterdir()) == ["1", "2", "3", "7"]
+    with pytest.raises(ConfigurationError, match="version 1 exists"):
+        export.saved_model(model, ".")
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_version_that_exists_is_refused_and_kept(model: VRNN, tmp_path: Path):
     version = export.saved_model(model, tmp_path / "vrnn" / "3")
     (version / "mine").touch()

@@ -220,6 +220,19 @@ def test_a_model_is_added_to_what_people_have_written(
     assert set(model_config.ConfigSource(tmp_path)()) == {*others, "vrnn"}
 
 
+@pytest.mark.parametrize(("here", "given"), [("vrnn", "."), ("vrnn/1", ".."), ("", "vrnn")])
+def test_lies_beside_the_model_wherever_it_is_called_from(
+    here: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "vrnn" / "1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / here)
+    for file in export.serving_bundle(Path(given)):
+        assert file.parent == tmp_path
+    assert (tmp_path / "kserve-vrnn.yaml").exists()
+    config = (tmp_path / "models.config").read_text()
+    assert models_read_by_cpp(config) == {"vrnn": "/models/vrnn"}
+
+
 def test_warm_up_requests_are_answered_by_the_model(servable: Path):
     """Read by TF Serving's own messages, which are all it knows of them."""
     log = original("apis.prediction_log_pb2", "PredictionLog")
