@@ -83,7 +83,9 @@ class Parameter:
             return value in self.values
         assert self.low is not None  # noqa: S101  # checked when made
         assert self.high is not None  # noqa: S101
-        if isinstance(value, (bool, str)) or not self.low <= value <= self.high:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False  # None, where it is a limit that the preset does without
+        if not self.low <= value <= self.high:
             return False
         if self.step is None:
             return True

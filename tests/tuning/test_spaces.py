@@ -111,6 +111,15 @@ def test_what_is_impossible_is_named(text: str, told: str, tmp_path: Path):
     assert "search space" in str(refusal.value)
 
 
+def test_a_range_does_not_hold_a_preset_without_that_limit(tmp_path: Path):
+    space = from_text("trim = { low = 20.0, high = 40.0 }", tmp_path)
+    assert presets.RAVDESS.augmentation.trim is None
+    assert space.of(presets.RAVDESS) is None
+    VRNNHyperModel(space, presets.RAVDESS, ("calm", "angry")).declare_hyperparameters(
+        kt.HyperParameters()
+    )
+
+
 @pytest.mark.parametrize("name", ["papr", "missing.toml"])
 def test_a_space_that_does_not_exist(name: str):
     with pytest.raises(ConfigurationError, match=name):
