@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from ser_keras.export.serving import sound_limits
 from ser_keras.export.serving.json_tensors import Tensors
 from ser_keras.export.serving.servable import Signature, stack
 from ser_keras.export.serving.status import ServingError
@@ -16,6 +17,7 @@ from ser_keras.export.serving.status import ServingError
 @dataclass
 class _Waiting:
     tensors: Tensors
+    seconds: float  # of its longest instance
     rows: int
     key: tuple[Any, ...]
     latest: float  # by the loop's clock, when it starts with whatever company it has
@@ -60,8 +62,12 @@ class Batcher:
         self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, tensors: Tensors) -> Tensors:
+    async def run(self, tensors: Tensors, seconds: float = 0.0) -> Tensors:
         """Answer a request.
+
+        Args:
+            tensors: the inputs by name.
+            seconds: that the longest of its instances lasts; 0 where they are no sound.
 
         Raises:
             ServingError: what the model said of its input; RESOURCE_EXHAUSTED, too many wait.
@@ -69,7 +75,7 @@ class Batcher:
         if len(self._waiting) >= self._longest_queue:
             raise ServingError("RESOURCE_EXHAUSTED", "too many requests wait; try again later")
         latest = asyncio.get_running_loop().time() + self._patience
-        waiting = _Waiting(tensors, *self._size(tensors), latest)
+        waiting = _Waiting(tensors, seconds, *self._size(tensors), latest)
         self._waiting.append(waiting)
         self._start()
         return await waiting.future
@@ -108,14 +114,19 @@ class Batcher:
     def _next(self) -> list[_Waiting]:
         """The oldest request and those that fit with it, in order of arrival."""
         batch = [self._waiting.popleft()]
-        rows, passed = batch[0].rows, []
+        rows, longest, passed = batch[0].rows, batch[0].seconds, []
         while self._waiting and rows < self._largest:
             candidate = self._waiting.popleft()
             if candidate.future.done():  # its client has left
                 continue
-            if candidate.key == batch[0].key and rows + candidate.rows <= self._largest:
+            together, padded = rows + candidate.rows, max(longest, candidate.seconds)
+            if (
+                candidate.key == batch[0].key
+                and together <= self._largest
+                and sound_limits.fits(together, padded)
+            ):
                 batch.append(candidate)
-                rows += candidate.rows
+                rows, longest = together, padded
             else:
                 passed.append(candidate)
         self._waiting.extendleft(reversed(passed))

@@ -155,10 +155,11 @@ class RestInterface:
 
     async def _run(self, version: Version, signature: Signature, tensors: Tensors) -> Tensors:
         signature.check(tensors)
+        seconds = 0.0
         for value in tensors.values():
             if value.dtype == object:
-                sound_limits.check(value.ravel(), self._longest_sound)
-        return await self._repository.batcher(version, signature).run(tensors)
+                seconds = max(seconds, sound_limits.check(value.ravel(), self._longest_sound))
+        return await self._repository.batcher(version, signature).run(tensors, seconds)
 
 
 def _pretty(value: Any) -> Answer:

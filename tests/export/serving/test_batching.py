@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ser_keras.export.serving import sound_limits
 from ser_keras.export.serving.batching import Batcher
 
 AGES = 3600.0  # longer than any test
@@ -32,19 +33,20 @@ class Doubling:
         return {"y": outputs["y"][first:last]}
 
 
-def ask(values: list[int], batches: list[int], **settings: Any) -> Doubling:
+def ask(values: list[int], batches: list[int], seconds: float = 0.0, **settings: Any) -> Doubling:
     """Ask for each value at once, then let batches end when so many have begun.
 
     Args:
         values: a request of one instance for each.
         batches: before each end, how many batches must have begun.
+        seconds: that each instance lasts.
         settings: the batcher's.
     """
     signature = Doubling()
 
     async def play(executor: ThreadPoolExecutor) -> None:
         batcher = Batcher(signature, executor, threads=2, **settings)  # type: ignore[arg-type]
-        asked = [asyncio.ensure_future(batcher.run({"x": np.array([v])})) for v in values]
+        asked = [asyncio.ensure_future(batcher.run({"x": np.array([v])}, seconds)) for v in values]
         for begun in batches:
             while len(signature.sizes) < begun:
                 await asyncio.sleep(0.001)
@@ -76,3 +78,9 @@ def test_a_request_waits_no_longer_than_patience():
 
 def test_without_patience_every_free_thread_is_used():
     assert ask([1, 2, 3, 4], [2, 2, 3], patience=0.0).sizes == [1, 1, 2]
+
+
+def test_sound_that_would_be_too_much_together_is_answered_in_several_batches():
+    hour = sound_limits.MOST_PADDED_SECONDS
+    assert ask([1, 2, 3, 4, 5], [1, 2, 3], seconds=hour / 2, patience=AGES).sizes == [1, 2, 2]
+    assert ask([1, 2, 3], [1, 2, 3], seconds=hour * 2, patience=AGES).sizes == [1, 1, 1]

@@ -110,6 +110,23 @@ def test_sound_that_is_too_long(server: Running):
             assert reply.error == "audio: instance 0 lasts 21 s, expected at most 20 s"
 
 
+def test_short_sound_padded_to_a_long_one_is_too_much(server: Running):
+    """A megabyte of files that would become gigabytes of padding."""
+    rows = [{"b64": base64.b64encode(wav(np.zeros(n), 1000)).decode()} for n in (15_000, 1)]
+    reply = server.predict("vrnn", {"instances": rows[:1] + rows[1:] * 300})
+    assert reply.status == 400
+    assert "301 instances, each padded to 15.0 s" in reply.error
+    assert server.predict("vrnn", {"instances": rows}).status == 200
+    # However short they are, each of them becomes a window.
+    reply = server.predict("vrnn", {"instances": rows[1:] * 4000})
+    assert reply.status == 400
+    assert "4000 instances, each padded to 1.0 s, expected at most 3600 s" in reply.error
+    # Strings that are no sound are not counted.
+    columns = {"int_tensor": [[1]] * 4000, "str_tensor": ["a"] * 4000}
+    reply = server.predict("toy", {"signature_name": "echo", "inputs": columns})
+    assert reply.status == 200
+
+
 def test_many_clients_at_once_get_their_own_answers(server: Running, speech: list[Path]):
     """Bad requests among good ones in one batch, and recordings of different lengths."""
     contents = [path.read_bytes() for path in speech[:4]]
