@@ -216,9 +216,15 @@ def _fill(value: Any, level: int, shape: tuple[int, ...], dtype: tf.DType, flat:
             "Encountered list at unexpected size: ", len(value), " at level: ", level,
             " expected size: ", shape[level],
         )  # fmt: skip
-    # Ten thousand samples are a list of floats: nothing about them needs to be asked one by one.
-    if level == len(shape) - 1 and dtype in _FLOATS and set(map(type, value)) == {float}:
-        flat.extend(value)
+    # Hundreds of thousands of samples are one list, and are not to be asked one by one what they
+    # are. Some of them are whole: JavaScript writes 0.0 as 0.
+    if level == len(shape) - 1 and dtype in _FLOATS:
+        beyond = 2 ** _FLOATS[dtype][0]
+        for item in value:
+            if type(item) is float or (type(item) is int and -beyond < item < beyond):
+                continue
+            _fill(item, level + 1, shape, dtype, [])  # says what is wrong with it
+        flat.extend(map(float, value))
         return
     for item in value:
         _fill(item, level + 1, shape, dtype, flat)

@@ -60,7 +60,7 @@ def _parse_tolerantly(body: bytes) -> Any:
     if not text.strip():
         raise invalid("JSON Parse error: The document is empty. at offset: ", len(body))
     try:
-        return json.loads(text, parse_float=_finite)
+        return json.loads(text, parse_float=_finite, parse_int=_whole)
     except json.JSONDecodeError as error:
         words = next((to for of, to in _RAPIDJSON if error.msg.startswith(of)), "Invalid value.")
         offset = len(text[: error.pos].encode("utf-8", "surrogateescape"))
@@ -78,18 +78,33 @@ def _finite(digits: str) -> float:
     return number
 
 
+def _whole(digits: str) -> int | float:
+    """Beyond 64 bits a whole number is read as a float, as orjson does."""
+    if len(digits) <= len(str(-(2**63))) and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    return _finite(digits)
+
+
 def describe(value: Any) -> str:
     """A JSON value for an error message, as the pretty printer writes it, cut where it is long."""
     if isinstance(value, float):
         return decimal(np.float64(value))
-    if isinstance(value, (str, list, dict)) and len(value) > LONGEST_VALUE:
-        value = value[:LONGEST_VALUE] if not isinstance(value, dict) else {"...": len(value)}
     try:
-        text = json.dumps(value, indent=4, ensure_ascii=False)
+        text = _beginning(value)
     except RecursionError:
         text = "..."
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
+
+
+def _beginning(value: Any) -> str:
+    """A JSON value in text, of which no more is made than will be told."""
+    text = ""
+    for piece in json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value):
+        text += piece[: LONGEST_VALUE + 1]
+        if len(text) > LONGEST_VALUE:
+            break
+    return text
 
 
 def kind(value: Any) -> str:
