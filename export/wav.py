@@ -18,6 +18,9 @@ RIFF_HEADER = 12  # "RIFF", size, "WAVE"
 CHUNK_HEADER = 8  # four letters, size
 FORMAT_CHUNK = 16  # of plain PCM
 SUBFORMAT = 24  # where an extensible format chunk names the coding
+# Chunks up to the sound; recorders and editors leave a dozen. A file of a thousand times as many
+# would keep the graph busy for as long as minutes of sound.
+MOST_CHUNKS = 100
 
 PCM = 1
 EXTENSIBLE = 0xFFFE
@@ -43,14 +46,20 @@ def inspect(contents: tf.Tensor) -> Recording:
         contents: string [], the bytes of a file.
 
     Raises:
-        tf.errors.InvalidArgumentError: on running: not WAV, not 16-bit PCM, no samples, or a rate
-            or a number of channels beyond the limits of `ser_keras.audio`.
+        tf.errors.InvalidArgumentError: on running: not WAV, not 16-bit PCM, no samples, a rate or
+            a number of channels beyond the limits of `ser_keras.audio`, or no sound among the
+            first `MOST_CHUNKS` chunks.
     """
     size = tf.strings.length(contents)
     is_wav = (_text(contents, 0, 4, size) == "RIFF") & (_text(contents, 8, 4, size) == "WAVE")
     with tf.control_dependencies([_require(is_wav, "audio: not a WAV file", [size])]):
-        format_at, data_at, data_size = _find_chunks(contents, size)
+        format_at, data_at, data_size, chunks = _find_chunks(contents, size)
     found = [
+        _require(
+            (data_at > 0) | (chunks < MOST_CHUNKS),
+            f"audio: WAV file without a data chunk among its first {MOST_CHUNKS} chunks",
+            [size],
+        ),
         _require(format_at > 0, "audio: WAV file without a format chunk", [size]),
         _require(data_at > 0, "audio: WAV file without a data chunk", [size]),
     ]
@@ -111,19 +120,25 @@ def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.T
     return tf.pad(mono, [[before, after]])
 
 
-def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walk the chunks up to the sound.
+def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Walk the chunks up to the sound, of which there may be `MOST_CHUNKS`.
 
     Returns:
-        Where the format chunk and the data chunk hold their first byte, 0 where there is none, and
-        how many bytes of data there are; int32 [] each.
+        Where the format chunk and the data chunk hold their first byte, 0 where there is none, how
+        many bytes of data there are, and how many chunks were seen; int32 [] each.
     """
 
-    def more(at: tf.Tensor, format_at: tf.Tensor, data_at: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-        return (data_at == 0) & (at <= size - CHUNK_HEADER)
+    def more(
+        at: tf.Tensor, format_at: tf.Tensor, data_at: tf.Tensor, _: tf.Tensor, chunks: tf.Tensor
+    ) -> tf.Tensor:
+        return (data_at == 0) & (at <= size - CHUNK_HEADER) & (chunks < MOST_CHUNKS)
 
     def step(
-        at: tf.Tensor, format_at: tf.Tensor, data_at: tf.Tensor, data_size: tf.Tensor
+        at: tf.Tensor,
+        format_at: tf.Tensor,
+        data_at: tf.Tensor,
+        data_size: tf.Tensor,
+        chunks: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         name = tf.strings.substr(contents, at, 4)
         start = at + CHUNK_HEADER
@@ -138,12 +153,13 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Te
             tf.where(is_format, start, format_at),
             tf.where(is_data, start, data_at),
             tf.where(is_data, length, data_size),
+            chunks + 1,
         )
 
     nowhere = tf.zeros([], tf.int32)
-    state = (tf.minimum(RIFF_HEADER, size), nowhere, nowhere, nowhere)
-    _, format_at, data_at, data_size = tf.while_loop(more, step, state)
-    return format_at, data_at, data_size
+    state = (tf.minimum(RIFF_HEADER, size), nowhere, nowhere, nowhere, nowhere)
+    _, *found = tf.while_loop(more, step, state)
+    return tuple(found)
 
 
 def _text(contents: tf.Tensor, at: int, length: int, size: tf.Tensor) -> tf.Tensor:

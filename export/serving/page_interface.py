@@ -103,9 +103,9 @@ class PageInterface:
                     raise invalid(f"state: expected [{size}] or [], found {list(state.shape)}")
                 state = state if state.size else np.zeros(size, np.float32)
                 arguments = [_sound(audio.ravel().tolist()[:1]), tf.constant(state[np.newaxis])]
-                sound_limits.check(audio.ravel(), self._longest_sound)
+                sound_limits.check_files(audio.ravel(), self._longest_sound)
             else:
-                sound_limits.check([body], self._longest_sound)
+                sound_limits.check_files([body], self._longest_sound)
             loop = asyncio.get_running_loop()
             return _json(
                 await loop.run_in_executor(self._repository.inference, _run, function, arguments)

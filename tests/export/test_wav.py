@@ -63,6 +63,9 @@ FILES = {
         chunk(b"LIST", b"abcde"), format_chunk(channels=2), chunk(b"data", DATA)
     ),
     "chunks after the sound": riff(format_chunk(), chunk(b"data", DATA), chunk(b"_PMX", b"odd")),
+    "as many chunks as may be": riff(
+        *[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 2), format_chunk(), chunk(b"data", DATA)
+    ),
     "longer format chunk": riff(chunk(b"fmt ", format_chunk()[8:] + b"\0\0"), chunk(b"data", DATA)),
 }
 
@@ -125,6 +128,10 @@ BAD = {
     "4 GHz": (
         riff(format_chunk(rate=0xFFFFFFFF), chunk(b"data", DATA)),
         "expected a sample rate",
+    ),
+    "one chunk more than may be": (
+        riff(*[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 1), format_chunk(), chunk(b"data", DATA)),
+        "without a data chunk among its first 100 chunks",
     ),
     "format chunk cut off": (riff(format_chunk())[:30], "without a format chunk"),
 }

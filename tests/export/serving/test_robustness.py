@@ -22,7 +22,7 @@ from ser_keras import cli
 from ser_keras.export.serving import connection, model_config
 from ser_keras.export.serving.warm_up import wav
 
-from .conftest import Running, running
+from .conftest import Reply, Running, running
 
 HEAD = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: here\r\n"
 
@@ -108,6 +108,43 @@ def test_sound_that_is_too_long(server: Running):
         assert reply.status == status, reply.body
         if status == 400:
             assert reply.error == "audio: instance 0 lasts 21 s, expected at most 20 s"
+
+
+def test_other_signatures_have_the_limits_of_recordings(
+    toys: dict[int, Path], servable: Path, tmp_path: Path
+):
+    shutil.copytree(servable, tmp_path / "vrnn" / "1")
+    shutil.copytree(toys[2], tmp_path / "toy" / "2")
+    size = json.loads((servable / "assets" / "description.json").read_text())["observation_size"]
+    with running(tmp_path, "--most-seconds", "3") as server:
+
+        def ask(name: str, rows: list[dict[str, object]]) -> Reply:
+            return server.predict("vrnn", {"signature_name": name, "instances": rows})
+
+        for seconds, status in ((3, 200), (4, 400)):
+            reply = ask("waveform", [{"waveform": [0.0] * seconds * 22050, "samples": 9}])
+            assert reply.status == status, reply.body
+            # Windows of two seconds, one second apart.
+            reply = ask("mfcc", [{"mfcc": [[0.0] * size] * (seconds - 1), "instants": 1}])
+            assert reply.status == status, reply.body
+            if status == 400:
+                assert reply.error == "mfcc: lasts 4 s, expected at most 3 s"
+        reply = ask("mfcc", [{"mfcc": [[0] * size], "instants": 1}] * 2000)
+        assert reply.status == 400
+        assert "mfcc: 2000 instances, each padded to 2.0 s" in reply.error
+        alive(server)
+
+
+def test_sound_behind_too_many_chunks(server: Running):
+    sound = wav(np.zeros(8000), 8000)
+    contents = sound[:12] + b"junk\0\0\0\0" * 20_000 + sound[12:]
+    row = {"b64": base64.b64encode(contents).decode()}
+    for reply in (
+        server.predict("vrnn", {"instances": [row]}),
+        server.ask("POST", "/page/models/vrnn:explain", contents),
+    ):
+        assert reply.status == 400
+        assert reply.error == "audio: WAV file without a data chunk among its first 100 chunks"
 
 
 def test_short_sound_padded_to_a_long_one_is_too_much(server: Running):
