@@ -37,8 +37,12 @@ class Signature:
         self.inputs: Mapping[str, tf.TensorSpec] = {name: inputs[name] for name in sorted(inputs)}
         outputs = function.structured_outputs
         self._outputs = {name: outputs[name].shape for name in outputs}
-        # Zeros after an instance has ended may depend on what it was batched with: cut off.
-        self._padded = {"instants", "timeline"} <= set(self._outputs)
+        self._has_instants = {"instants", "timeline"} <= set(self._outputs)
+        # The length of recordings is in their bytes, so that one is padded to what it was batched
+        # with. Other inputs are as long as they were sent, and so is the answer.
+        self._padded = self._has_instants and any(
+            spec.dtype == tf.string for spec in self.inputs.values()
+        )
         self.batchable = self._is_batchable()
 
     def _is_batchable(self) -> bool:
@@ -47,7 +51,7 @@ class Signature:
         results = list(self._outputs.values())
         if any(shape.rank in (None, 0) or shape[0] is not None for shape in shapes + results):
             return False
-        return self._padded or all(None not in shape[1:].as_list() for shape in results)
+        return self._has_instants or all(None not in shape[1:].as_list() for shape in results)
 
     def check(self, tensors: Tensors) -> None:
         """Compare shapes with what the signature takes.
@@ -84,7 +88,7 @@ class Signature:
     def rows(self, outputs: Tensors, first: int, last: int) -> Tensors:
         """The answers to some of a batch's instances, as if they had been asked alone."""
         own = {name: value[first:last] for name, value in outputs.items()}
-        if self._padded:
+        if self._padded:  # with zeros, after the instance has ended
             own["timeline"] = own["timeline"][:, : own["instants"].max(initial=0)]
         return own
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ser_keras.export.serving import sound_limits
 from ser_keras.export.serving.batching import Batcher
+from ser_keras.export.serving.servable import Servable
+from ser_keras.export.serving.warm_up import wav
 
 AGES = 3600.0  # longer than any test
 
@@ -84,3 +88,36 @@ def test_sound_that_would_be_too_much_together_is_answered_in_several_batches():
     hour = sound_limits.MOST_PADDED_SECONDS
     assert ask([1, 2, 3, 4, 5], [1, 2, 3], seconds=hour / 2, patience=AGES).sizes == [1, 2, 2]
     assert ask([1, 2, 3], [1, 2, 3], seconds=hour * 2, patience=AGES).sizes == [1, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def loaded(servable: Path) -> Servable:
+    return Servable(servable)
+
+
+def request(name: str, rate: int, size: int) -> dict[str, np.ndarray]:
+    """One instance of five seconds, of which the last two are padding where there can be any."""
+    if name == "waveform":
+        noise = np.random.default_rng(0).normal(0, 0.1, (1, 5 * rate)).astype(np.float32)
+        return {"waveform": noise, "samples": np.array([3 * rate], np.int32)}
+    if name == "mfcc":
+        numbers = np.random.default_rng(0).normal(0, 1, (1, 4, size)).astype(np.float32)
+        return {"mfcc": numbers, "instants": np.array([2], np.int32)}
+    return {"audio": np.array([wav(np.zeros(5 * rate), rate)], object)}
+
+
+@pytest.mark.parametrize("name", ["serving_default", "waveform", "mfcc"])
+def test_an_answer_has_the_same_shape_alone_and_in_a_batch(loaded: Servable, name: str):
+    signature = loaded.signature(name)
+    asked = request(name, loaded.description["sample_rate"], loaded.description["observation_size"])
+
+    async def play(executor: ThreadPoolExecutor) -> list[dict[str, np.ndarray]]:
+        batcher = Batcher(signature, executor, threads=1, patience=AGES)
+        # The first runs alone, the others together when it has ended.
+        return await asyncio.gather(*[batcher.run(asked) for _ in range(3)])
+
+    with ThreadPoolExecutor(1) as executor:
+        answers = asyncio.run(asyncio.wait_for(play(executor), timeout=60))
+    for answer in answers:
+        assert answer["timeline"].shape[:2] == (1, 4)
+        np.testing.assert_allclose(answer["timeline"], answers[0]["timeline"], atol=1e-5)
