@@ -62,7 +62,8 @@ def version_folder(path: Path) -> Path:
     path = Path(os.path.abspath(path))  # noqa: PTH100
     if not _is_version(path.name):
         return path / str(1 + max(versions(path), default=0))
-    if path.exists():
+    # A name may begin with zeros: 7 is 0007.
+    if path.exists() or int(path.name) in versions(path.parent):
         raise ConfigurationError(
             f"{path}: version {path.name} exists; expected a new number, or {path.parent} alone "
             "for the next one"

@@ -34,25 +34,40 @@ class ModelConfig:
     specific: tuple[int, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)
 
-    def wanted(self) -> list[int]:
-        """The versions on disk that are to be served, ascending."""
-        found = versions(self.folder)
+    def wanted(self) -> dict[int, Path]:
+        """The versions on disk that are to be served, ascending, and the folder of each."""
+        folders = version_folders(self.folder)
+        found = list(folders)
         if self.specific:
-            return [number for number in found if number in self.specific]
-        return found if self.latest is None else found[-self.latest :]
+            found = [number for number in found if number in self.specific]
+        elif self.latest is not None:
+            found = found[-self.latest :]
+        return {number: folders[number] for number in found}
 
 
 def versions(folder: Path) -> list[int]:
     """The versions in a model's folder, ascending; none where it cannot be read."""
+    return list(version_folders(folder))
+
+
+def version_folders(folder: Path) -> dict[int, Path]:
+    """The versions in a model's folder, ascending, and the folder of each.
+
+    A name may begin with zeros, as TF Serving's examples do; where several names are one number,
+    the shortest counts.
+    """
     try:
         entries = list(folder.iterdir())
     except OSError:
-        return []
-    return sorted(
-        int(entry.name)
+        return {}
+    found = [
+        entry
         for entry in entries
         if entry.name.isascii() and entry.name.isdigit() and (entry / SAVED_MODEL).is_file()
-    )
+    ]
+    # Of one number the shortest name comes last, and stays.
+    found.sort(key=lambda entry: (int(entry.name), -len(entry.name)))
+    return {int(entry.name): entry for entry in found}
 
 
 class ConfigSource:

@@ -159,20 +159,20 @@ class Repository:
     async def _update(self, config: ModelConfig) -> None:
         versions = self._models.setdefault(config.name, {})
         wanted = config.wanted()
-        for number in wanted:
+        for number, folder in wanted.items():
             known = versions.get(number)
             if known is not None and known.state != END:
                 continue
             # What failed to load is tried again once its files have changed: it may have been
             # copied while it was looked at.
-            found = Version(number, config.folder / str(number))
+            found = Version(number, folder)
             found.fingerprint = _fingerprint(found.folder)
             if known is None or known.error_code == "OK" or known.fingerprint != found.fingerprint:
                 versions[number] = found
                 await self._load(config.name, found)
         # The old answer until the new can: a version that fails to load replaces nothing.
         if any(versions[number].state == AVAILABLE for number in wanted) or not wanted:
-            for number in versions.keys() - set(wanted):
+            for number in versions.keys() - wanted.keys():
                 self._retire(config.name, versions[number])
         if not versions:
             del self._models[config.name]

@@ -131,6 +131,15 @@ def test_a_version_that_exists_is_refused_and_kept(model: VRNN, tmp_path: Path):
     assert (version / "mine").exists()
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_version_may_begin_with_zeros(model: VRNN, tmp_path: Path):
+    version = export.saved_model(model, tmp_path / "vrnn" / "00000123")
+    assert version.name == "00000123"
+    with pytest.raises(ConfigurationError, match="version 123 exists"):
+        export.saved_model(model, tmp_path / "vrnn" / "123")
+    assert export.saved_model(model, tmp_path / "vrnn").name == "124"
+
+
 def test_a_half_written_version_is_never_visible(
     model: VRNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

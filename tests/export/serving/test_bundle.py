@@ -260,3 +260,12 @@ def test_versions_are_folders_of_numbers_that_hold_a_model(tmp_path: Path):
             (tmp_path / name / "saved_model.pb").touch()
     assert model_config.versions(tmp_path) == [1, 2, 10]
     assert bundle.LARGEST_BATCH == 32
+
+
+def test_of_several_names_of_one_version_the_shortest_counts(tmp_path: Path):
+    for name in ("007", "7", "0007", "00000123"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    folders = model_config.version_folders(tmp_path)
+    assert folders == {7: tmp_path / "7", 123: tmp_path / "00000123"}
+    assert list(folders) == model_config.versions(tmp_path)

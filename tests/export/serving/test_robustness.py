@@ -227,6 +227,18 @@ def test_a_new_version_replaces_the_old_one_which_finishes_first(
         server.wait_for(lambda: server.predict("other", {"instances": [1.0]}).status == 404)
 
 
+def test_versions_whose_names_begin_with_zeros_are_served(toys: dict[int, Path], tmp_path: Path):
+    shutil.copytree(toys[1], tmp_path / "toy" / "00000122")
+    with running(tmp_path) as server:
+        assert server.predict("toy", {"instances": [1.0]}).json == {"predictions": [2.5]}
+        shutil.copytree(toys[2], tmp_path / "toy" / ".next")
+        (tmp_path / "toy" / ".next").rename(tmp_path / "toy" / "00000123")
+        path = "/v1/models/toy/versions/123"
+        server.wait_for(lambda: server.ask("GET", path).status == 200)
+        server.wait_for(lambda: "AVAILABLE" in server.ask("GET", path).body.decode())
+        alive(server)
+
+
 def test_models_config_says_versions_and_labels(toys: dict[int, Path], tmp_path: Path):
     for number, toy in toys.items():
         shutil.copytree(toy, tmp_path / "toy" / str(number))
