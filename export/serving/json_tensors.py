@@ -1,4 +1,4 @@
-"""Requests in JSON to tensors, and tensors to answers: json_tensor.cc of TF Serving in Python."""
+"""Requests in JSON to tensors: one half of json_tensor.cc of TF Serving in Python."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ser_keras.export.serving.status import ServingError, invalid
 Tensors = dict[str, np.ndarray]
 
 ROW, COLUMN = "instances", "inputs"
+# Lists inside one another: an array of NumPy 1 has 32 dimensions, the instances' among them.
+MOST_LEVELS = 31
 _INTEGERS = {
     tf.int32: (-(2**31), 2**31 - 1),
     tf.int16: (-(2**31), 2**31 - 1),  # an int_val of the protocol buffer, narrowed afterwards
@@ -185,9 +187,15 @@ def _is_base64(value: dict[str, Any]) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """The shape that the first element of each level claims."""
-    shape = []
+    """The shape that the first element of each level claims.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, there are more than `MOST_LEVELS`.
+    """
+    shape: list[int] = []
     while isinstance(value, list):
+        if len(shape) == MOST_LEVELS:
+            raise invalid("Encountered lists nested deeper than ", MOST_LEVELS, " levels")
         shape.append(len(value))
         if not value:
             break
@@ -303,48 +311,3 @@ def _lossy(value: Any, target: str) -> ServingError:
         "Cannot convert JSON value: ", describe(value), " to ", target,
         " without loss of precision.",
     )  # fmt: skip
-
-
-def answer(form: str, outputs: Tensors) -> str:
-    """The body that answers a :predict request.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, outputs that have no row form.
-    """
-    if not outputs:
-        raise invalid("Cannot convert empty tensor map to JSON")
-    names = sorted(outputs)
-    as_bytes = {
-        name: outputs[name].dtype.kind in "OS" and name.endswith("_bytes") for name in names
-    }
-    if form == COLUMN:
-        columns = {name: json_text.array(outputs[name], as_bytes[name]) for name in names}
-        value = columns[names[0]] if len(names) == 1 else json_text.members(columns, "    ")
-        return json_text.members({"outputs": value}, "") + "\n"
-    rows = _row_count(names, outputs)
-    if len(names) == 1:
-        value = json_text.array(outputs[names[0]], as_bytes[names[0]])
-    else:
-        instances = [
-            json_text.members(
-                {name: json_text.array(outputs[name][row, ...], as_bytes[name]) for name in names},
-                " " * 8,
-            )
-            for row in range(rows)
-        ]
-        value = "[\n        " + ",\n        ".join(instances) + "\n    ]" if instances else "[]"
-    return json_text.members({"predictions": value}, "") + "\n"
-
-
-def _row_count(names: list[str], outputs: Tensors) -> int:
-    rows = -1
-    for name in names:
-        if not outputs[name].shape:
-            raise invalid("Tensor name: ", name, " has no shape information ")
-        if rows not in (-1, outputs[name].shape[0]):
-            raise invalid(
-                "Tensor name: ", name, " has inconsistent batch size: ", outputs[name].shape[0],
-                " expecting: ", rows,
-            )  # fmt: skip
-        rows = outputs[name].shape[0]
-    return rows

@@ -10,7 +10,13 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from ser_keras.export.serving import examples, json_tensors, json_text, sound_limits
+from ser_keras.export.serving import (
+    examples,
+    json_answers,
+    json_tensors,
+    json_text,
+    sound_limits,
+)
 from ser_keras.export.serving.http import Answer
 from ser_keras.export.serving.json_tensors import Tensors
 from ser_keras.export.serving.metrics import Metrics
@@ -139,7 +145,7 @@ class RestInterface:
                     entered = time.perf_counter()
                     outputs = await self._run(version, signature, request.tensors)
                     running = time.perf_counter() - entered
-                    text = json_tensors.answer(request.form, outputs)
+                    text = json_answers.answer(request.form, outputs)
                 else:
                     examples.check(signature, wanted.what)
                     tensors = {examples.input_name(signature): serialised}

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ser_keras.export.serving import json_tensors
+
 from .conftest import Running
 
 TOY = "/v1/models/toy"
@@ -196,6 +198,21 @@ def test_what_is_wrong_with_a_request_is_said_in_the_same_words(
     reply = server.predict("toy", body)
     assert reply.status == 400
     assert message in reply.error
+
+
+def test_lists_that_are_nested_too_deeply(server: Running):
+    def nested(levels: int) -> str:
+        return "[" * levels + "1" + "]" * levels
+
+    for form, asks in (("inputs", nested), ("instances", lambda levels: nested(levels + 1))):
+        deepest = server.predict("toy", f'{{"{form}": {asks(json_tensors.MOST_LEVELS)}}}')
+        assert deepest.status == 200, deepest.body
+        for levels in (json_tensors.MOST_LEVELS + 1, 65, 1000):
+            reply = server.predict("toy", f'{{"{form}": {asks(levels)}}}')
+            assert reply.status == 400
+            assert "Encountered lists nested deeper than 31 levels" in reply.error
+    later = f'{{"instances": [[1], {nested(1000)}]}}'
+    assert server.predict("toy", later).status == 400
 
 
 def test_models_and_versions_that_are_not_there(server: Running):
