@@ -29,21 +29,34 @@ def load(name: str | os.PathLike[str]) -> VRNN:
     """A trained model.
 
     Args:
-        name: the folder of a run, a `.keras` file, or a preset whose weights come with the package.
+        name: the folder of a run, a `.keras` file, or, as text, a preset whose weights come with
+            the package.
 
     Raises:
-        ConfigurationError: there is no model of that name, or the file holds something else.
+        ConfigurationError: there is no model of that name, there are two, or the file holds
+            something else.
     """
-    path = shipped.path(str(name)) or Path(name)
+    path = Path(name)
+    preset = shipped.path(name) if isinstance(name, str) else None
+    if preset is not None:
+        if (path / MODEL_FILE).exists():
+            raise ConfigurationError(
+                f"model {name}: found a preset that comes with weights and a run's folder here; "
+                f"expected {os.curdir}{os.sep}{name} for the folder, or another name for it"
+            )
+        path = preset
     if path.is_dir():
         path = path / MODEL_FILE
     if not path.is_file():
-        unknown = str(name) not in presets.names()
-        reason = "not found" if unknown else "this preset comes without trained weights"
+        bare = isinstance(name, str) and name in presets.names()
+        reason = "this preset comes without trained weights" if bare else "not found"
         raise ConfigurationError(
             f"model {name}: {reason}; expected the folder of a run that holds {MODEL_FILE}, "
             f"a .keras file, or one of {', '.join(shipped.names())}"
         )
+    # Keras takes any other ending for HDF5, from which it has run code whatever it was told.
+    if path.suffix != ".keras":
+        raise ConfigurationError(f"model {path}: found {path.suffix!r}, expected a .keras file")
     try:
         model = keras.saving.load_model(path)
     except (ValueError, TypeError, KeyError, OSError) as error:

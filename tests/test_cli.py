@@ -143,6 +143,22 @@ def test_a_users_own_corpus_from_training_to_predictions(
 
 
 @pytest.mark.usefixtures("without_plots")
+def test_shipped_weights_are_evaluated_on_a_corpus_alone(
+    ser_keras: Any, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    answer = ser_keras("evaluate", "tiny")
+    assert answer.status == 1
+    assert "model tiny: not found" in answer.message
+    answer = ser_keras(
+        "evaluate", "tiny", "--corpus", "manifest", "--data", manifest, "--out", "out"
+    )
+    assert answer.status == 0, answer.err
+    numbers = json.loads(Path("out/evaluation.json").read_text())
+    assert (numbers["preset"], numbers["n_test"]) == ("tiny", 32)
+
+
+@pytest.mark.usefixtures("without_plots")
 def test_a_run_is_evaluated_on_another_corpus(
     ser_keras: Any, trained_run: Path, manifest: Path, tmp_path: Path
 ):

@@ -104,11 +104,30 @@ def test_a_model_that_would_run_code_is_refused(tmp_path: Path):
         model_files.load(tmp_path / "code.keras")
 
 
-def test_an_h5_file_is_refused(tmp_path: Path, trained_run: Path):
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_an_h5_file_is_refused(tmp_path: Path):
     """Old Keras ran code from these whatever safe_mode said."""
-    shutil.copy(trained_run / "model.keras", tmp_path / "model.h5")
-    with pytest.raises(ConfigurationError, match=r"model\.h5"):
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other.save(tmp_path / "model.h5")
+    with pytest.raises(ConfigurationError, match=r"model\.h5: found '\.h5', expected a \.keras"):
         model_files.load(tmp_path / "model.h5")
+
+
+def test_a_folder_named_like_a_preset_is_never_taken_for_it(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Else the shipped weights would be evaluated in the place of one's own."""
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert model_files.load("tiny").preset.name == "tiny"
+    with pytest.raises(ConfigurationError, match=r"tiny.*holds model\.keras"):
+        model_files.load(Path("tiny"))
+    shutil.copy(trained_run / "model.keras", "tiny")
+    with pytest.raises(ConfigurationError, match=r"expected \./tiny for the folder"):
+        model_files.load("tiny")
+    own = model_files.load(trained_run)
+    for place in (Path("tiny"), "./tiny"):
+        assert model_files.load(place).classes == own.classes
 
 
 def test_a_full_disk_keeps_the_model_that_was_there(model: VRNN, small_disk: Path):

@@ -13,7 +13,12 @@ HELP = "evaluate a run on its own test part, or on the corpus given"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("folder", type=Path, metavar="RUN", help="folder that `train` left")
+    parser.add_argument(
+        "model",
+        metavar="RUN",
+        help="folder that `train` left; for another corpus also a .keras file, or a preset that "
+        "comes with weights",
+    )
     parser.add_argument("--corpus", metavar="NAME", help="another corpus, all of it")
     parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
@@ -27,11 +32,12 @@ def run(options: argparse.Namespace) -> int:
     from ser_keras import corpora, model_files, results
     from ser_keras.evaluation import evaluate
 
-    model = model_files.load(options.folder)
-    out = options.out or options.folder
+    folder = Path(options.model)
+    out = options.out or folder
     if options.corpus is None:
-        evaluation = results.evaluate_run(model, options.folder, out)
+        evaluation = results.evaluate_run(model_files.load(folder), folder, out)
     else:
+        model = model_files.load(options.model)
         corpus = corpora.load(options.corpus, options.data)
         evaluation = evaluate(model, corpus, split="all")
         results.write(evaluation, out)
