@@ -130,20 +130,23 @@ def summary(evaluation: Evaluation) -> str:
     """A small table for the terminal."""
     sampled = evaluation.sampled_fraction
     lines = [
-        f"weighted accuracy     {evaluation.weighted_accuracy:7.1%}",
-        f"unweighted accuracy   {evaluation.unweighted_accuracy:7.1%}",
-        f"sampled, all instants {sampled.with_first:7.1%}",
-        f"sampled after first   {sampled.after_first:7.1%}",
+        f"weighted accuracy     {_percent(evaluation.weighted_accuracy):>7}",
+        f"unweighted accuracy   {_percent(evaluation.unweighted_accuracy):>7}",
+        f"sampled, all instants {_percent(sampled.with_first):>7}",
+        f"sampled after first   {_percent(sampled.after_first):>7}",
         f"utterances            {evaluation.n_test:6d}",
         f"parameters         {evaluation.parameters:9,d}",
         "",
         f"{'emotion':<20}{'recall':>8}{'sampled':>10}",
     ]
     for label in evaluation.labels:
-        recall = evaluation.recall[label]
-        shown = f"{recall:8.1%}" if np.isfinite(recall) else f"{'–':>8}"
-        lines.append(f"{label:<20}{shown}{sampled.per_emotion[label]:10.1%}")
+        recall, share = evaluation.recall[label], sampled.per_emotion[label]
+        lines.append(f"{label:<20}{_percent(recall):>8}{_percent(share):>10}")
     return "\n".join(lines)
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction:.1%}" if np.isfinite(fraction) else "–"
 
 
 def read(folder: Path) -> dict[str, Any]:

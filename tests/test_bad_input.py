@@ -243,6 +243,22 @@ def test_a_corpus_of_nothing_but_broken_recordings(
     assert "skipped" in err
 
 
+def test_recordings_of_a_single_instant_are_evaluated(
+    ser_keras: Any, trained_run: Path, tmp_path: Path
+):
+    """Nothing is predicted in them, so some numbers do not exist."""
+    soundfile.write(tmp_path / "one.wav", noise(0.6, RATE), RATE)
+    data = manifest(tmp_path / "own.csv", [("one.wav", "happy")])
+    status, out, err = ser_keras(
+        "evaluate", trained_run, "--corpus", "manifest", "--data", data, "--out", tmp_path
+    )
+    assert status == 0, err
+    assert "nan" not in out
+    assert "sampled after first         –" in out
+    assert json.loads((tmp_path / "evaluation.json").read_text())["nll_per_instant"] is None
+    assert (tmp_path / "report.html").exists()
+
+
 @pytest.mark.parametrize("command", ["train", "reproduce", "features", "evaluate"])
 def test_an_output_folder_that_cannot_be_written_to(
     command: str, ser_keras: Any, trained_run: Path, manifest: Path, tmp_path: Path

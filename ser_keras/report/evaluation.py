@@ -65,8 +65,8 @@ def evaluation_report(
     if training:
         sections.append(section("Training", *pictures(figures, *training)))
     terms = {
-        "negative log-likelihood per instant (nats)": f"{evaluation['nll_per_instant']:.3f}",
-        "KL divergence per instant (nats)": f"{evaluation['kl_per_instant']:.3f}",
+        "negative log-likelihood per instant (nats)": _nats(evaluation["nll_per_instant"]),
+        "KL divergence per instant (nats)": _nats(evaluation["kl_per_instant"]),
     }
     sections.append(settings_section(terms, configuration, {"versions": evaluation["versions"]}))
     attended = "with attention" if evaluation["attention"] else "without attention"
@@ -84,6 +84,11 @@ def wilson_interval(share: float, total: int, z: float = 1.96) -> tuple[float, f
     margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
     scale = 1 + z**2 / total
     return (centre - margin) / scale, (centre + margin) / scale
+
+
+def _nats(term: float | None) -> str:
+    """A term of the objective, or a dash where nothing was predicted or the model has diverged."""
+    return "–" if term is None else f"{term:.3f}"
 
 
 def _facts(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
