@@ -22,6 +22,9 @@ from ser_keras.files import output_folder, replacing, write_json
 
 INDEX_FILE = "index.json"
 
+# Options of `extraction.extract_corpus` that change what is extracted.
+DECISIVE = ("decoder", "frontend", "augmentation")
+
 
 def write(
     corpus: Corpus,
@@ -55,12 +58,13 @@ def write(
     for number, start in enumerate(starts, start=1):
         part = corpus[start : start + shard_size]
         name = f"{corpus.name}-{number:05d}-of-{len(starts):05d}"
-        shard = _finished(folder, name, part, spec)
+        key = _key(part, spec, extraction)
+        shard = _finished(folder, name, key)
         if shard is None:
             # Killed in between, neither may describe a shard that is no longer what it was.
             for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
                 stale.unlink(missing_ok=True)
-            shard = _write_shard(folder, name, part, spec, extraction)
+            shard = _write_shard(folder, name, key, part, spec, extraction)
         shards.append(shard)
         print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
     index = {
@@ -150,7 +154,12 @@ def dataset(
 
 
 def _write_shard(
-    folder: Path, name: str, part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]
+    folder: Path,
+    name: str,
+    key: str,
+    part: Corpus,
+    spec: FeatureSpec,
+    extraction: dict[str, Any],
 ) -> dict[str, Any]:
     extracted = extract_corpus(part, spec, **extraction)
     # The sound's float32 values as they are: an Example would only wrap the one field.
@@ -160,7 +169,7 @@ def _write_shard(
             writer.write(values.astype("<f4").tobytes())
     shard = {
         "file": f"{name}.tfrecord",
-        "key": _key(part, spec),
+        "key": key,
         "utterances": [
             {
                 "path": part.relative_path(utterance),
@@ -185,26 +194,32 @@ def _write_shard(
     return shard
 
 
-def _finished(folder: Path, name: str, part: Corpus, spec: FeatureSpec) -> dict[str, Any] | None:
-    """What a shard holds if an earlier call finished it for the same utterances and features."""
+def _finished(folder: Path, name: str, key: str) -> dict[str, Any] | None:
+    """What a shard holds if an earlier call finished it and would do the same now."""
     try:
         shard = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = shard.get("key") == _key(part, spec) and (folder / f"{name}.tfrecord").exists()
+    same = shard.get("key") == key and (folder / f"{name}.tfrecord").exists()
     return shard if same else None
 
 
-def _key(part: Corpus, spec: FeatureSpec) -> str:
-    """Tells whether a file has changed without reading it: place, size and time of change."""
+def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
+    """Stands for all that a shard and its rows in the index follow from.
+
+    Whether a file has changed is told without reading it: by its place, size and time of change.
+    """
     digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
+    how = [(name, extraction[name]) for name in DECISIVE if name in extraction]
+    digest.update(repr(how).encode())
     for utterance in part:
         try:
             state = utterance.path.stat()
             version = (state.st_size, state.st_mtime_ns)
         except OSError:  # extraction will tell what is wrong with it
             version = None
-        digest.update(repr((part.place(utterance), version)).encode())
+        known = (utterance.emotion, utterance.speaker, utterance.session)
+        digest.update(repr((part.place(utterance), version, known)).encode())
     return digest.hexdigest()
 
 

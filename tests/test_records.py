@@ -232,6 +232,28 @@ def test_a_changed_recording_is_extracted_again(own: Corpus, spec: FeatureSpec, 
         np.testing.assert_array_equal(observations, values)
 
 
+def test_a_corrected_label_is_in_the_index(own: Corpus, spec: FeatureSpec, tmp_path: Path):
+    out = tmp_path / "out"
+    records.write(own, spec, out, shard_size=2, **QUIET)
+    other = next(emotion for emotion in own.emotions if emotion != own[3].emotion)
+    utterances = list(own)
+    utterances[3] = dataclasses.replace(own[3], emotion=other, speaker="somebody else")
+    corrected = dataclasses.replace(own, utterances=tuple(utterances))
+    index = records.write(corrected, spec, out, shard_size=2, **QUIET)
+    row = index["shards"][1]["utterances"][1]
+    assert (row["emotion"], row["speaker"]) == (other, "somebody else")
+    labels = [int(label) for _, label in gathered(records.dataset(out))]
+    assert labels == corrected.labels().tolist()
+
+
+def test_another_frontend_is_another_shard(own: Corpus, spec: FeatureSpec, tmp_path: Path):
+    out = tmp_path / "out"
+    before = records.write(own[:2], spec, out, **QUIET)["shards"][0]["key"]
+    assert records.write(own[:2], spec, out, frontend="librosa", **QUIET) is not None
+    after = records.write(own[:2], spec, out, frontend="tensorflow", **QUIET)["shards"][0]["key"]
+    assert after != before
+
+
 def test_other_features_of_the_same_shape_are_never_mixed(
     own: Corpus, spec: FeatureSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
