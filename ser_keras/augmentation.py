@@ -62,15 +62,15 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name in ("copies", "speed", "shift", *STEPWISE):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:  # nor NaN, here and below
                 raise ConfigurationError(f"{name}: found {getattr(self, name)}, expected 0 or more")
-        if self.trim is not None and self.trim <= 0:
+        if self.trim is not None and not self.trim > 0:
             raise ConfigurationError(f"trim: found {self.trim}, expected decibels above 0, or none")
         for name in ("gain", "noise"):
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, tuple(getattr(self, name)))
             pair = getattr(self, name)
-            if len(pair) != 2 or pair[0] > pair[1]:
+            if len(pair) != 2 or not pair[0] <= pair[1]:
                 raise ConfigurationError(f"{name}: found {pair}, expected the lowest and highest")
 
     def to_dict(self) -> dict[str, object]:

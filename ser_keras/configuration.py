@@ -163,6 +163,9 @@ class Preset:
         """
         named = isinstance(values, Mapping) and "name" in values
         _require(named, "preset", values, "a table with a field `name`")
+        for section in values:
+            known = section in ("name", *_PARTS)
+            _require(known, f"preset {values['name']!r}", section, f"name, {', '.join(_PARTS)}")
         try:
             return cls(
                 name=values["name"],
@@ -185,17 +188,18 @@ class Preset:
         Raises:
             ConfigurationError: no part has such a field, or the value does not fit it.
         """
-        parts = {name: getattr(self, name) for name in _PARTS}
+        types = {name: _field_types(type(getattr(self, name))) for name in _PARTS}
+        # Gathered by part, since two fields may be right together and neither of them alone.
+        changes: dict[str, dict[str, Any]] = {name: {} for name in _PARTS}
         for key, value in settings.items():
-            owners = [name for name, part in parts.items() if key in _field_types(type(part))]
-            if not owners:
-                keys = sorted(key for part in parts.values() for key in _field_types(type(part)))
+            owner = next((name for name in _PARTS if key in types[name]), None)
+            if owner is None:
+                keys = sorted(key for fields in types.values() for key in fields)
                 raise ConfigurationError(
                     f"unknown setting {key!r}; the settings are {', '.join(keys)}"
                 )
-            part = parts[owners[0]]
-            converted = _convert(key, value, _field_types(type(part))[key])
-            parts[owners[0]] = dataclasses.replace(part, **{key: converted})
+            changes[owner][key] = _convert(key, value, types[owner][key])
+        parts = {name: dataclasses.replace(getattr(self, name), **changes[name]) for name in _PARTS}
         return dataclasses.replace(self, **parts)
 
 

@@ -88,6 +88,9 @@ def test_setting_names_are_unambiguous():
         ({"class_term": "first"}, "class_term: found 'first'"),
         ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
         ({"window": "-1"}, "window"),
+        ({"speed": "nan"}, "speed: found nan"),
+        ({"trim": "nan"}, "trim: found nan"),
+        ({"gain": "nan,6"}, "gain: found"),
         ({"gain": "low,high"}, "gain: found 'low', expected float"),
         ({"recognition_channels": "8,wide"}, "recognition_channels: found 'wide', expected int"),
     ],
@@ -100,8 +103,17 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str):
 def test_unknown_fields_of_a_preset_are_refused():
     with pytest.raises(ConfigurationError, match="hidden"):
         Preset.from_dict({"name": "mine", "architecture": {"hidden": 3}})
+    with pytest.raises(ConfigurationError, match=r"found 'optimisation', expected .*optimization"):
+        Preset.from_dict({"name": "mine", "optimisation": {"epochs": 3}})
     with pytest.raises(ConfigurationError, match="name"):
         Preset.from_dict({})
+
+
+def test_settings_that_are_right_together_are_taken_in_any_order():
+    settings = {"mel_bands": "32", "coefficients": "20"}
+    for order in (settings, dict(reversed(settings.items()))):
+        features = presets.RAVDESS.with_settings(order).features
+        assert (features.mel_bands, features.coefficients) == (32, 20)
 
 
 def test_defaults_are_the_papers_for_ravdess():
