@@ -112,7 +112,7 @@ def observe_in_processes(
     """
     team = [Worker(task) for _ in range(workers)]
     numbered = enumerate(parts)
-    outcomes: SimpleQueue[tuple[int, Observed | AudioError] | RuntimeError] = SimpleQueue()
+    outcomes: SimpleQueue[tuple[int, Observed | AudioError] | Exception] = SimpleQueue()
 
     def work(worker: Worker) -> None:
         current = next(numbered, None)
@@ -123,7 +123,7 @@ def observe_in_processes(
                 outcomes.put((index, worker.observe(part, upcoming[1] if upcoming else None)))
             except AudioError as error:
                 outcomes.put((index, error))
-            except RuntimeError as error:
+            except Exception as error:  # noqa: BLE001 - else the caller would wait for ever
                 outcomes.put(error)
                 return
             current = upcoming
@@ -134,7 +134,7 @@ def observe_in_processes(
     try:
         for _ in parts:
             outcome = outcomes.get()
-            if isinstance(outcome, RuntimeError):
+            if isinstance(outcome, Exception):
                 raise outcome
             yield outcome
     finally:
@@ -196,12 +196,15 @@ class Worker:
             _end(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", BOOTSTRAP, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | ONE_THREAD_EACH,
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-c", BOOTSTRAP, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ | ONE_THREAD_EACH,
+            )
+        except OSError as error:
+            raise RuntimeError(f"a worker process did not start ({error})") from error
         requests, answers = _streams(process)
         try:
             _send(requests, self._task.to_dict())

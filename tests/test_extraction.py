@@ -148,6 +148,17 @@ def test_a_worker_that_dies_or_hangs_costs_only_its_recording(
     worker.stop()
 
 
+@pytest.mark.parametrize("python", ["/nowhere/python", None])
+def test_processes_that_cannot_be_started_are_an_error(
+    python: str | None, recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    """And not waited for."""
+    monkeypatch.setattr(sys, "executable", python)
+    parts = [Part(path) for path in recordings]
+    with pytest.raises((RuntimeError, TypeError)):
+        list(workers.observe_in_processes(parts, Task(SPEC), workers=2))
+
+
 def test_a_second_extraction_decodes_nothing(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
