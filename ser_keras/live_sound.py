@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from ser_keras import audio
 from ser_keras.errors import AudioError, ConfigurationError
 
+RIFF = b"RIFF"  # what a WAV begins with
 PIPE = "standard input"
 MICROPHONE = "microphone"
 
@@ -47,7 +49,8 @@ class RawFormat:
 def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
     """Read a WAV of integer samples, or samples without a header, until the writer closes it.
 
-    A WAV's own length is ignored: who writes into a pipe cannot know it.
+    A WAV's sound ends where its header says, as in a file; who writes into a pipe and cannot know
+    the length claims none or the largest there is, and is heard until the end.
 
     Args:
         pipe: binary, buffered, such as `sys.stdin.buffer`.
@@ -56,24 +59,47 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
     Raises:
         AudioError: a WAV that cannot be read, or nothing at all.
     """
-    beginning = pipe.peek(4)[:4]
+    beginning = pipe.read(len(RIFF))
     if not beginning:
         raise AudioError(PIPE, "is empty")
-    if beginning == b"RIFF":
-        rate, channels, kind, scale = _read_header(pipe)
+    if beginning == RIFF:
+        rate, channels, kind, scale, length = _read_header(_Replayed(beginning, pipe))
+        beginning = b""
     else:
-        rate, channels = raw.sample_rate, raw.channels
+        rate, channels, length = raw.sample_rate, raw.channels, math.inf
         kind, scale = ENCODINGS[raw.encoding]
     offset = 1.0 if kind == "u1" else 0.0  # 8-bit WAV has its silence in the middle
     size = np.dtype(kind).itemsize * channels
     kept = b""
-    # read1 gives what has arrived, without waiting for more.
-    while received := pipe.read1(1 << 16):
+    for received in _arriving(pipe, beginning, length):
         content = kept + received
         whole = len(content) - len(content) % size
         kept = content[whole:]
         samples = np.frombuffer(content[:whole], kind).reshape(-1, channels)
         yield (samples / np.float32(scale) - np.float32(offset)).astype(np.float32), rate
+
+
+def _arriving(pipe: Any, beginning: bytes, length: float) -> Iterator[bytes]:
+    """What was read already, and so many bytes more as they arrive."""
+    if beginning:
+        yield beginning
+    # read1 gives what has arrived, without waiting for more.
+    while length and (received := pipe.read1(int(min(length, 1 << 16)))):
+        length -= len(received)
+        yield received
+
+
+class _Replayed:
+    """A pipe from which the beginning, read to tell what follows, is read once more."""
+
+    def __init__(self, beginning: bytes, pipe: BinaryIO) -> None:
+        self._beginning = beginning
+        self._pipe = pipe
+
+    def read(self, count: int) -> bytes:
+        """Up to so many bytes."""
+        first, self._beginning = self._beginning[:count], self._beginning[count:]
+        return first + self._pipe.read(count - len(first))
 
 
 def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
@@ -109,8 +135,11 @@ def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
         raise AudioError(MICROPHONE, f"cannot record ({error})") from error
 
 
-def _read_header(pipe: BinaryIO) -> tuple[int, int, str, float]:
-    """Rate, channels, type of samples and full scale; the pipe is then at the first sample."""
+def _read_header(pipe: Any) -> tuple[int, int, str, float, float]:
+    """Rate, channels, type of samples, full scale and bytes; the pipe is then at the first sample.
+
+    The number of bytes is infinite where the writer did not know it.
+    """
     try:
         header = wave.open(pipe, "rb")  # noqa: SIM115 - closing it would lose the samples' place
         rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()
@@ -122,7 +151,9 @@ def _read_header(pipe: BinaryIO) -> tuple[int, int, str, float]:
         RawFormat(rate, channels)
     except ConfigurationError as error:
         raise AudioError(PIPE, str(error)) from error
-    return rate, channels, *WAV_SCALES[width]
+    length = header.getnframes() * channels * width
+    known = 0 < length < audio.UNKNOWN_LENGTH
+    return rate, channels, *WAV_SCALES[width], length if known else math.inf
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:

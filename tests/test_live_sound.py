@@ -52,6 +52,20 @@ def test_a_wav_is_what_soundfile_reads(subtype: str):
     np.testing.assert_allclose(np.concatenate([c for c, _ in chunks]), expected, atol=1e-7)
 
 
+def test_what_follows_a_wav_s_sound_is_not_heard():
+    """Editors put descriptions there, which would be noise."""
+    content = wav("PCM_16")
+    note = b"LIST" + (5000).to_bytes(4, "little") + b"x" * 5000
+    riff = len(content) - 8 + len(note)
+    chunks = through_a_pipe(b"RIFF" + riff.to_bytes(4, "little") + content[8:] + note, RawFormat())
+    assert sum(len(samples) for samples, _ in chunks) == len(SAMPLES)
+
+
+def test_a_header_that_arrives_byte_by_byte_is_a_header():
+    chunks = through_a_pipe(wav("PCM_16")[:200], RawFormat(), piece=1)
+    assert {rate for _, rate in chunks} == {22_050}
+
+
 def unknown_length(content: bytes) -> bytes:
     place = content.index(b"data") + 4
     return content[:place] + b"\xff\xff\xff\xff" + content[place + 4 :]
@@ -74,6 +88,11 @@ def test_bare_samples(encoding: str, encode: Callable[[np.ndarray], np.ndarray])
     chunks = through_a_pipe(encode(SAMPLES).tobytes(), RawFormat(44_100, 2, encoding))
     assert {rate for _, rate in chunks} == {44_100}
     np.testing.assert_allclose(np.concatenate([c for c, _ in chunks]), SAMPLES, atol=2**-15)
+
+
+def test_a_single_bare_sample_is_sound():
+    chunks = through_a_pipe(b"\x00\x40", RawFormat())
+    np.testing.assert_array_equal(np.concatenate([c for c, _ in chunks]), [[0.5]])
 
 
 @pytest.mark.parametrize(
