@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ser_keras.cell import Step
 from ser_keras.objective import last_instant
 
 Tensor = Any
+
+WITHOUT_TIME = ("probabilities", "logits", "instants")
 
 
 def describe(steps: Step, instants: Tensor) -> dict[str, Tensor]:
@@ -38,4 +41,24 @@ def describe(steps: Step, instants: Tensor) -> dict[str, Tensor]:
         **{name: value * valid[..., tf.newaxis] for name, value in sequences.items()},
         "sampled_fraction": tf.reduce_mean(steps.attention, axis=-1) * valid,
         "instants": instants,
+    }
+
+
+def ragged(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What has a time axis as ragged tensors [B, T, …].
+
+    Keras joins dense batches of different T through Python lists, seconds for a million numbers,
+    and ragged ones at once.
+    """
+    return {
+        name: value if name in WITHOUT_TIME else tf.RaggedTensor.from_tensor(value)
+        for name, value in outputs.items()
+    }
+
+
+def padded(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The inverse of `ragged` as arrays, with zeros behind what is shorter than the longest."""
+    return {
+        name: value.to_tensor().numpy() if isinstance(value, tf.RaggedTensor) else value
+        for name, value in outputs.items()
     }

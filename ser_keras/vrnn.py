@@ -19,7 +19,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.metrics import METRICS, Observed, observe
 from ser_keras.optimizers import make_optimizer
-from ser_keras.outputs import describe
+from ser_keras.outputs import describe, padded, ragged
 from ser_keras.standardisation import Standardisation, valid_instants
 from ser_keras.stepwise_augmentation import StepwiseAugmentation
 
@@ -269,19 +269,20 @@ class VRNN(keras.Model):
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, np.ndarray]:
         """As Keras' `predict`, for utterances of any lengths; see the class for what it returns."""
-        outputs = super().predict(x, *args, **kwargs)
-        return {
-            name: value.to_tensor().numpy() if isinstance(value, tf.RaggedTensor) else value
-            for name, value in outputs.items()
-        }
+        return padded(super().predict(x, *args, **kwargs))
+
+    def predict_on_batch(self, x: Any) -> dict[str, np.ndarray]:
+        """As `predict`, of a single batch."""
+        return padded(super().predict_on_batch(x))
+
+    def predict_step(self, data: Any) -> dict[str, Tensor]:
+        """What `call` gives, in a form that Keras joins with that of batches of other lengths."""
+        return ragged(super().predict_step(data))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
-        return super().get_config() | {
-            "classes": list(self.classes),
-            "preset": self.preset.to_dict(),
-            "seed": self.seed,
-        }
+        own = {"classes": list(self.classes), "preset": self.preset.to_dict(), "seed": self.seed}
+        return super().get_config() | own
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> VRNN:
@@ -343,8 +344,6 @@ class VRNN(keras.Model):
         return results
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Nothing: all weights are there from the beginning.
-
-        Under `tf.distribute` Keras would build from a batch that it averages over replicas, which
-        fails with several workers: their batches are no tensors.
-        """
+        """Nothing: all weights are there from the beginning."""
+        # Under `tf.distribute` Keras would build from a batch that it averages over replicas, which
+        # fails with several workers: their batches are no tensors.
