@@ -23,6 +23,7 @@ __all__ = [
     "random",
     "read",
     "split",
+    "validation",
     "write",
 ]
 
@@ -106,7 +107,7 @@ def by_session(corpus: Corpus, fold: int) -> Split:
 
 
 def predefined(corpus: Corpus) -> Split:
-    """The parts that the corpus itself names; its validation part is trained on.
+    """The parts that the corpus itself names; `validation` takes its own out of the training part.
 
     Raises:
         CorpusError: an utterance without a part, or a part without an utterance.
@@ -124,6 +125,27 @@ def predefined(corpus: Corpus) -> Split:
             f"{len(corpus)} to test"
         )
     return _train_and_test(corpus, test)
+
+
+def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> Split:
+    """What of a training part is only watched: of a predefined split its own, else at random.
+
+    Args:
+        training: of a split of that kind.
+        kind: as `split` takes it.
+        fraction: share to draw where the corpus names no validation part.
+        seed: of the draw.
+
+    Returns:
+        (train, validation), both in the corpus' order.
+
+    Raises:
+        CorpusError: an emotion with a single utterance to draw from.
+    """
+    named = [index for index, one in enumerate(training) if one.split == "validation"]
+    if kind == "predefined" and 0 < len(named) < len(training):
+        return _train_and_test(training, named)
+    return random(training, fraction, seed)
 
 
 def folds(corpus: Corpus, kind: str) -> int:

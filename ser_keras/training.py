@@ -39,7 +39,8 @@ class TrainingRun:
         fold: which speakers or session are left out for the test part.
         test_fraction: share of the test part in a random split.
         validation_fraction: share of the training part that is only watched, for the learning
-            curves, and that the temperature is fitted on; nothing else is chosen by it.
+            curves, and that the temperature is fitted on; nothing else is chosen by it. A
+            predefined split that names a validation part has that one, unless the share is nil.
         seed: of the split, the initial weights, the noise and the order of the utterances.
     """
 
@@ -100,11 +101,12 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     out = output_folder(out)
     refuse_another(out, run)
     if (out / model_files.MODEL_FILE).exists():
+        _record_where_data_lies(out, run)
         print(f"{label}: {out} is trained already", file=sys.stderr)
         return model_files.load(out)
 
     parts = split_corpus(run)
-    _claim(out, run, parts)
+    _refuse_another_split(out, run, parts)
     epoch = tf.Variable(0, dtype=tf.int64)
     data = _training_batches(run, parts["train"], epoch)
     validation = None
@@ -116,6 +118,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
     model.compile()
     model.adapt(data)
+    _claim(out, run, parts)
     first = callbacks.restore(model, out / "backup")
     model.fit(
         data,
@@ -152,7 +155,7 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
     training, test = splits.split(corpus, run.split, run.fold, run.test_fraction, run.seed)
     if run.validation_fraction == 0.0:
         return {"train": training, "test": test}
-    training, validation = splits.random(training, run.validation_fraction, run.seed)
+    training, validation = splits.validation(training, run.split, run.validation_fraction, run.seed)
     return {"train": training, "validation": validation, "test": test}
 
 
@@ -193,39 +196,55 @@ def refuse_another(out: Path, run: TrainingRun) -> None:
         )
 
 
-def _claim(out: Path, run: TrainingRun, parts: Mapping[str, Corpus]) -> None:
-    """Write configuration and split, or make sure that the split there is that of the corpus now.
+def _refuse_another_split(out: Path, run: TrainingRun, parts: Mapping[str, Corpus]) -> None:
+    """Make sure that the split in a folder, if there is one, is that of the corpus now."""
+    path = out / SPLIT_FILE
+    if not path.exists():
+        return
+    together = Corpus(
+        run.corpus,
+        tuple(utterance for part in parts.values() for utterance in part),
+        parts["train"].emotions,
+        parts["train"].root,
+    )
+    kept = splits.read(path, together)
+    if {name: part.utterances for name, part in kept.items()} != {
+        name: part.utterances for name, part in parts.items()
+    }:
+        raise CorpusError(
+            f"{path}: found another split than corpus {run.corpus} gives now; "
+            "expected the corpus that the run began with, or an empty folder"
+        )
 
-    Only what could be split claims the folder: a mistyped option must not stand in the way of the
+
+def _claim(out: Path, run: TrainingRun, parts: Mapping[str, Corpus]) -> None:
+    """Write configuration and split.
+
+    Only what can be trained claims the folder: a mistaken option must not stand in the way of the
     right one.
     """
-    path = out / SPLIT_FILE
-    if path.exists():
-        together = Corpus(
-            run.corpus,
-            tuple(utterance for part in parts.values() for utterance in part),
-            parts["train"].emotions,
-            parts["train"].root,
-        )
-        kept = splits.read(path, together)
-        if {name: part.utterances for name, part in kept.items()} != {
-            name: part.utterances for name, part in parts.items()
-        }:
-            raise CorpusError(
-                f"{path}: found another split than corpus {run.corpus} gives now; "
-                "expected the corpus that the run began with, or an empty folder"
-            )
-    else:
-        splits.write(path, parts)
-    if not (out / CONFIGURATION_FILE).exists():
-        write_json(
-            out / CONFIGURATION_FILE,
-            {
-                "run": run.to_dict(),
-                "versions": provenance.versions(),
-                "git": provenance.git_state(),
-            },
-        )
+    if not (out / SPLIT_FILE).exists():
+        splits.write(out / SPLIT_FILE, parts)
+    if (out / CONFIGURATION_FILE).exists():
+        _record_where_data_lies(out, run)
+        return
+    write_json(
+        out / CONFIGURATION_FILE,
+        {
+            "run": run.to_dict(),
+            "versions": provenance.versions(),
+            "git": provenance.git_state(),
+        },
+    )
+
+
+def _record_where_data_lies(out: Path, run: TrainingRun) -> None:
+    """Evaluation looks for the test part where the configuration says; it may have moved."""
+    path = out / CONFIGURATION_FILE
+    if path.exists() and read_run(out).data != run.data:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["run"]["data"] = run.data
+        write_json(path, record)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

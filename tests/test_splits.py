@@ -277,10 +277,19 @@ def test_predefined_parts():
 
     assert_partition(corpus, train, test)
     assert [utterance.path.stem for utterance in test] == ["2"]
+    remaining, watched = splits.validation(train, "predefined", 0.5)
+    assert_partition(train, remaining, watched)
+    assert [utterance.path.stem for utterance in watched] == ["1"]
     with pytest.raises(CorpusError, match="found 0 of 2 to test"):
         splits.predefined(corpus[:2])
     with pytest.raises(CorpusError, match=r"happy0.wav: expected split train"):
         splits.predefined(with_counts(happy=4))
+
+
+def test_validation_is_drawn_where_none_is_named():
+    corpus = with_counts(happy=4, sad=4)
+    for kind in splits.KINDS:
+        assert splits.validation(corpus, kind, 0.25, 3) == splits.random(corpus, 0.25, 3)
 
 
 def test_an_unknown_kind():

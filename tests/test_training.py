@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,15 @@ import keras
 import numpy as np
 import pytest
 
-from ser_keras import callbacks, corpora, extraction, features, model_files, splits
+from ser_keras import (
+    callbacks,
+    corpora,
+    extraction,
+    features,
+    model_files,
+    results,
+    splits,
+)
 from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
@@ -246,8 +255,32 @@ def test_another_run_in_the_same_folder_is_refused(
     assert str(trained_run) in str(refusal.value)
 
 
-def test_a_moved_corpus_is_the_same_run(tiny_run: TrainingRun, trained_run: Path):
-    train(dataclasses.replace(tiny_run, data="/elsewhere/manifest.csv"), trained_run)
+def test_a_moved_corpus_is_the_same_run(tiny_run: TrainingRun, trained_run: Path, tmp_path: Path):
+    """And its test part is then looked for where the corpus is now."""
+    out = shutil.copytree(trained_run, tmp_path / "run")
+    recorded = json.loads((out / "config.json").read_text())
+    moved = dataclasses.replace(tiny_run, data=str(tmp_path / "elsewhere" / "manifest.csv"))
+    train(moved, out)
+    assert read_run(out) == moved
+    recorded["run"]["data"] = moved.data
+    assert json.loads((out / "config.json").read_text()) == recorded
+    # The folder of the corpus is moved after, so that only its new place can be meant.
+    old = Path(tiny_run.data or "").parent
+    shutil.copytree(old, tmp_path / "elsewhere")
+    assert len(results.test_part(read_run(out), out)) == 8
+
+
+def test_a_killed_run_goes_on_where_its_corpus_is_now(
+    tiny_run: TrainingRun, trained_run: Path, tmp_path: Path
+):
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("config.json", "split.csv"):
+        shutil.copy(trained_run / name, out)
+    elsewhere = shutil.copytree(Path(tiny_run.data or "").parent, tmp_path / "elsewhere")
+    moved = dataclasses.replace(tiny_run, data=str(elsewhere / "manifest.csv"))
+    train(moved, out)
+    assert read_run(out) == moved
 
 
 def test_a_mistake_leaves_the_folder_free_for_the_right_command(
@@ -256,6 +289,9 @@ def test_a_mistake_leaves_the_folder_free_for_the_right_command(
     mistaken = dataclasses.replace(tiny_run, split="speaker", fold=9)
     with pytest.raises(ConfigurationError, match="fold"):
         train(mistaken, tmp_path)
+    patches = tiny_run.preset.with_settings({"recognition_channels": (8,)})
+    with pytest.raises(ConfigurationError, match="recognition_channels"):
+        train(dataclasses.replace(tiny_run, preset=patches), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

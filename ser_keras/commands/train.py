@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.1,
         metavar="F",
-        help="share of the training part that is only watched (0.1)",
+        help="share of the training part that is only watched (0.1); a predefined split that names "
+        "a validation part has that one, unless F is 0",
     )
     shared.add_out(parser)
 
