@@ -23,6 +23,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 CHUNK = 4096  # samples read at once, at most
+LOUDEST = 1e6  # a sample so far beyond full scale is no sound, and would be remembered for ever
 
 
 class Runner:
@@ -73,13 +74,15 @@ class Runner:
             observation.
 
         Raises:
-            ValueError: samples of another shape, or not finite; they are not heard.
+            ValueError: samples of another shape, or no sound; they are not heard.
         """
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
             raise ValueError(f"samples have shape {samples.shape}, expected one dimension")
         if not np.isfinite(samples).all():
             raise ValueError("samples are not finite (NaN or infinity)")
+        if np.abs(samples).max(initial=0.0) > LOUDEST:
+            raise ValueError(f"a sample is beyond {LOUDEST:.0e} times full scale")
         return self._hear(samples)
 
     def finish(self) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,10 @@ MOST_CHANNELS = 64
 LONGEST_DURATION = 6 * 3600.0
 BLOCK = 1 << 20
 
+# Samples of floats may go beyond full scale. So far beyond, they are other numbers read as sound,
+# and before long their power is none that float32 has.
+LOUDEST = 1e6
+
 # An MP3 without an index only estimates its length.
 LEAST_SHARE = 0.9
 
@@ -53,8 +57,8 @@ def decode(
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
     Raises:
-        AudioError: missing, empty, truncated, not sound, no or not-finite samples, beyond the
-            limits above, or the part lies outside the recording.
+        AudioError: missing, empty, truncated, not sound, no samples or such as `check_samples`
+            refuses, beyond the limits above, or the part lies outside the recording.
     """
     name = _name(source)
     with _sound(source) as sound:
@@ -62,14 +66,24 @@ def decode(
         first, last = part_frames(name, sound.frames / rate, rate, start, end)
         sound.seek(first)
         channels = _read(sound, last - first)
-    if not len(channels):
-        raise AudioError(name, "holds no samples")
-    if len(channels) < LEAST_SHARE * (last - first):
-        held, promised = len(channels) / rate, (last - first) / rate
-        raise AudioError(name, f"is truncated: {held:.2f} s of {promised:.2f} s could be decoded")
-    if not np.isfinite(channels).all():
-        raise AudioError(name, "holds samples that are not finite (NaN or infinity)")
+    _check_length(name, len(channels), last - first, rate)
+    check_samples(name, channels)
     return channels, rate
+
+
+def check_samples(name: str, samples: np.ndarray) -> None:
+    """Make sure that samples may be sound, full scale being 1.
+
+    Raises:
+        AudioError: some are NaN, infinite or beyond `LOUDEST`.
+    """
+    if not np.isfinite(samples).all():
+        raise AudioError(name, "holds samples that are not finite (NaN or infinity)")
+    most = np.abs(samples).max(initial=0.0)
+    if most > LOUDEST:
+        raise AudioError(
+            name, f"holds a sample of {most:.0e} times full scale, expected at most {LOUDEST:.0e}"
+        )
 
 
 @dataclass(frozen=True)
@@ -112,11 +126,15 @@ def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, 
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
     Raises:
-        AudioError: missing, empty, truncated, not sound, or beyond the limits of rate and channels.
+        AudioError: missing, empty, not sound, or beyond the limits of rate and channels; behind the
+            last piece, no samples at all or truncated.
     """
     with _sound(source) as sound:
+        decoded = 0
         while len(block := sound.read(frames, dtype="float32", always_2d=True)):
+            decoded += len(block)
             yield block, sound.samplerate
+        _check_length(_name(source), decoded, sound.frames, sound.samplerate)
 
 
 def load(
@@ -210,6 +228,16 @@ def _open(source: Source, name: str) -> AbstractContextManager[BinaryIO]:
         raise AudioError(name, "is empty")
     file.seek(-1, io.SEEK_CUR)
     return nullcontext(file)
+
+
+def _check_length(name: str, decoded: int, promised: int, rate: int) -> None:
+    if not decoded:
+        raise AudioError(name, "holds no samples")
+    if decoded < LEAST_SHARE * promised:
+        raise AudioError(
+            name,
+            f"is truncated: {decoded / rate:.2f} s of {promised / rate:.2f} s could be decoded",
+        )
 
 
 def _check_header(sound: soundfile.SoundFile, name: str) -> None:

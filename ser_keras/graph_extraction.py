@@ -106,6 +106,7 @@ def _decode_group(
         mono = graph_audio.decode(tf.io.read_file(path), common)
         tf.debugging.assert_equal(tf.shape(mono, tf.int64)[0], frames)
         tf.debugging.assert_all_finite(mono, "samples are not finite")
+        tf.debugging.assert_less_equal(tf.abs(mono), audio.LOUDEST)
         return index, graph_audio.resample(mono[first:last], common.rate, sample_rate)
 
     columns = tuple(tf.constant(column) for column in zip(*rows, strict=True))

@@ -70,13 +70,16 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
         kind, scale = ENCODINGS[raw.encoding]
     offset = 1.0 if kind == "u1" else 0.0  # 8-bit WAV has its silence in the middle
     size = np.dtype(kind).itemsize * channels
-    kept = b""
+    kept, heard = b"", False
     for received in _arriving(pipe, beginning, length):
         content = kept + received
         whole = len(content) - len(content) % size
         kept = content[whole:]
         samples = np.frombuffer(content[:whole], kind).reshape(-1, channels)
+        heard = heard or len(samples) > 0
         yield (samples / np.float32(scale) - np.float32(offset)).astype(np.float32), rate
+    if not heard:
+        raise AudioError(PIPE, "holds no samples")
 
 
 def _arriving(pipe: Any, beginning: bytes, length: float) -> Iterator[bytes]:

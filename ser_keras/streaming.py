@@ -81,7 +81,7 @@ class StreamingRecognizer:
             saliency and attention, and before anything was heard no emotion.
 
         Raises:
-            AudioError: samples of another kind, not finite, or another rate than before.
+            AudioError: samples of another kind, no sound, or another rate than before.
         """
         mono = _mono(samples)
         rate = self._rate or self.model.features.sample_rate
@@ -249,6 +249,5 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         raise AudioError(NAME, f"samples are {samples.dtype}, expected floats or int16")
     mono = samples.mean(axis=1) if samples.ndim == 2 else samples
     mono = np.ascontiguousarray(mono, np.float32)
-    if not np.isfinite(mono).all():
-        raise AudioError(NAME, "holds samples that are not finite (NaN or infinity)")
+    audio.check_samples(NAME, mono)
     return mono

@@ -43,6 +43,7 @@ BAD = {
     "half-a-header.wav": "not sound",
     "nan.wav": "not finite",
     "infinite.wav": "not finite",
+    "huge.wav": "times full scale",
     "claims-100-mhz.wav": "sample rate",
     "picture.wav": "not sound",
     "missing.wav": "No such file",
@@ -80,7 +81,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "header-only.wav").write_bytes(whole[:44])
     write(folder / "no-samples.wav", np.zeros(0), RATE)
     (folder / "half-a-header.wav").write_bytes(whole[:20])
-    for name, value in (("nan.wav", np.nan), ("infinite.wav", np.inf)):
+    for name, value in (("nan.wav", np.nan), ("infinite.wav", np.inf), ("huge.wav", 1e20)):
         damaged = plain.astype(np.float32)
         damaged[5000] = value
         write(folder / name, damaged, RATE, subtype="FLOAT")

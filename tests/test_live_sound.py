@@ -99,6 +99,8 @@ def test_a_single_bare_sample_is_sound():
     ("content", "message"),
     [
         (b"", "is empty"),
+        (b"\x00", "holds no samples"),
+        (wav("PCM_16")[:44], "holds no samples"),
         (b"RIFF and then something else", "not a WAV that can be read"),
         (wav("PCM_16")[:30], "not a WAV that can be read"),
         (wav("PCM_24"), "24 bits, expected 8, 16 or 32"),

@@ -118,6 +118,7 @@ def test_reset_begins_anew(model: VRNN):
     [
         (np.array([0.0, np.nan], np.float32), 8000, "not finite"),
         (np.array([np.inf], np.float32), 8000, "not finite"),
+        (np.array([0.0, -1e20], np.float32), 8000, "1e\\+20 times full scale"),
         (np.zeros(5, np.float32), 16_000, "16000 Hz, expected 8000 Hz as before"),
         (np.zeros((2, 2, 2), np.float32), 8000, r"shape \(2, 2, 2\)"),
         (np.zeros(5, np.int64), 8000, "int64, expected floats or int16"),
@@ -207,6 +208,18 @@ def test_level_of_a_sine_is_3_decibels_below_its_peak():
     sine = np.sin(2 * np.pi * np.arange(1000) / 10).astype(np.float32)
     assert level(sine) == pytest.approx(-10 * math.log10(2), abs=1e-3)
     assert level(np.zeros(10, np.float32)) == -math.inf
+
+
+def test_blocks_end_with_an_error_where_the_file_is_no_sound_or_cut(tmp_path: Path):
+    empty, whole, cut = (tmp_path / name for name in ("empty.wav", "whole.mp3", "cut.mp3"))
+    soundfile.write(empty, np.zeros(0), 8000)
+    soundfile.write(whole, noise(4.0), 8000)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(AudioError, match="holds no samples"):
+        list(audio.blocks(empty))
+    assert sum(len(piece) for piece, _ in audio.blocks(whole)) >= 4 * 8000
+    with pytest.raises(AudioError, match="is truncated"):
+        list(audio.blocks(cut))
 
 
 def test_blocks_of_a_file_are_the_file(tmp_path: Path):

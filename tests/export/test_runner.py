@@ -123,6 +123,7 @@ def test_ten_minutes_at_once_and_windows_that_lie_apart(patch_model: VRNN, tmp_p
     [
         (np.array([0.0, np.nan], np.float32), "not finite"),
         (np.array([-np.inf], np.float32), "not finite"),
+        (np.array([1e20], np.float32), "times full scale"),
         (np.zeros((2, 2), np.float32), r"shape \(2, 2\)"),
     ],
 )
