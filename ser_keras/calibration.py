@@ -44,7 +44,12 @@ def answers(model: VRNN, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]
 
 
 def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature of least cross-entropy, of logits [N, C] and labels [N]."""
+    """The temperature of least cross-entropy, of logits [N, C] and labels [N].
+
+    It is 1 where a logit is no finite number, of a model that has diverged.
+    """
+    if not np.isfinite(logits).all():
+        return 1.0
 
     def cross_entropy(log_temperature: float) -> float:
         scaled = scipy.special.log_softmax(logits / np.exp(log_temperature), axis=1)
@@ -67,9 +72,11 @@ def expected_calibration_error(
         bins: of equal width, that answers are sorted into by their confidence.
 
     Returns:
-        0 (calibrated) to 1.
+        0 (calibrated) to 1; NaN where a probability is.
     """
     confidence = probabilities.max(axis=1)
+    if np.isnan(confidence).any():
+        return float("nan")
     correct = probabilities.argmax(axis=1) == labels
     places = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = np.bincount(places, weights=correct - confidence, minlength=bins)

@@ -39,6 +39,13 @@ def test_calibration_error_by_hand():
     assert expected_calibration_error(probabilities, labels) == pytest.approx(0.4)
 
 
+def test_a_model_that_diverged_has_no_calibration_error():
+    logits, labels = drawn(1.0, count=10)
+    logits[3, 1] = np.nan
+    assert np.isnan(expected_calibration_error(scipy.special.softmax(logits, axis=1), labels))
+    assert best_temperature(logits, labels) == 1.0
+
+
 def test_a_calibrated_model_gives_the_same_answers_at_another_certainty():
     sizes: dict[str, Any] = {
         f"{name}_units": 6 for name in ("recognition", "generation", "classification")
