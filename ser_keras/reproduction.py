@@ -14,7 +14,13 @@ import numpy as np
 
 from ser_keras import corpora, paper, plots, provenance, report, results, splits
 from ser_keras.files import finite, output_folder, write_json
-from ser_keras.training import TrainingRun, refuse_another, train
+from ser_keras.training import (
+    TrainingRun,
+    refuse_another,
+    refuse_another_split,
+    split_corpus,
+    train,
+)
 
 REPRODUCTION_FILE = "reproduction.json"
 
@@ -45,6 +51,8 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
     runs = _runs(run, seeds)
     for name, _, single in runs:
         refuse_another(out / "runs" / name, single)
+        # A finished run is not trained again, which would find out.
+        refuse_another_split(out / "runs" / name, single, split_corpus(single))
     found: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
     for number, (name, kind, single) in enumerate(runs, start=1):
         folder = out / "runs" / name

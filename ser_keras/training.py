@@ -106,7 +106,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         return model_files.load(out)
 
     parts = split_corpus(run)
-    _refuse_another_split(out, run, parts)
+    refuse_another_split(out, run, parts)
     epoch = tf.Variable(0, dtype=tf.int64)
     data = _training_batches(run, parts["train"], epoch)
     validation = None
@@ -196,8 +196,12 @@ def refuse_another(out: Path, run: TrainingRun) -> None:
         )
 
 
-def _refuse_another_split(out: Path, run: TrainingRun, parts: Mapping[str, Corpus]) -> None:
-    """Make sure that the split in a folder, if there is one, is that of the corpus now."""
+def refuse_another_split(out: Path, run: TrainingRun, parts: Mapping[str, Corpus]) -> None:
+    """Make sure that the split in a folder, if there is one, is that of the corpus now.
+
+    Raises:
+        CorpusError: it is another.
+    """
     path = out / SPLIT_FILE
     if not path.exists():
         return

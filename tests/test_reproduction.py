@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from ser_keras import corpora, paper, plots, reproduction, results, splits, training
-from ser_keras.errors import ConfigurationError
+from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.reproduction import reproduce
-from ser_keras.training import TrainingRun, read_run
+from ser_keras.training import TrainingRun, read_run, split_corpus
 from ser_keras.vrnn import VRNN
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -241,6 +241,18 @@ def test_another_configuration_does_not_take_over_finished_runs(
         reproduce(other, tmp_path, seeds=1)
     assert len(stand_ins) == 2
     assert (tmp_path / "reproduction.json").read_bytes() == before
+
+
+def test_finished_runs_of_another_corpus_are_not_taken_for_this_one_s(
+    short_run: TrainingRun, stand_ins: list[TrainingRun], tmp_path: Path
+):
+    reproduce(short_run, tmp_path, seeds=1)
+    trained = len(stand_ins)
+    for folder in (tmp_path / "runs").iterdir():
+        splits.write(folder / "split.csv", split_corpus(dataclasses.replace(short_run, seed=99)))
+    with pytest.raises(CorpusError, match=r"split\.csv: found another split"):
+        reproduce(short_run, tmp_path, seeds=1)
+    assert len(stand_ins) == trained
 
 
 def test_more_seeds_add_to_those_that_are_there(
