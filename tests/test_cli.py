@@ -150,6 +150,9 @@ def test_shipped_weights_are_evaluated_on_a_corpus_alone(
     answer = ser_keras("evaluate", "tiny")
     assert answer.status == 1
     assert "model tiny: not found" in answer.message
+    answer = ser_keras("evaluate", "tiny", "--corpus", "manifest", "--data", manifest)
+    assert answer.status == 1
+    assert "--out: tiny is no run's folder" in answer.message
     answer = ser_keras(
         "evaluate", "tiny", "--corpus", "manifest", "--data", manifest, "--out", "out"
     )

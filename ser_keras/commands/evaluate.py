@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     from ser_keras.evaluation import evaluate
 
     folder = Path(options.model)
+    if options.corpus and not options.out and not folder.is_dir():
+        raise ConfigurationError(f"--out: {options.model} is no run's folder to leave results in")
     out = options.out or folder
     if options.corpus is None:
         evaluation = results.evaluate_run(model_files.load(folder), folder, out)
