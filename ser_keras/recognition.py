@@ -32,23 +32,27 @@ class Recognizer:
             self.model.call, input_signature=[tf.TensorSpec(shape, tf.float32)]
         )
 
-    def recognize(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Recognise the emotion in a recording.
+    def recognize(
+        self, path: str | os.PathLike[str], start: float | None = None, end: float | None = None
+    ) -> dict[str, Any]:
+        """Recognise the emotion in a recording, or in a part of it.
 
         Args:
             path: any file that libsndfile reads.
+            start: where the part begins, in seconds; None for the recording's beginning.
+            end: where it ends; None for the recording's end.
 
         Returns:
             file; emotion and probabilities {label: 0..1} at the end; duration in seconds; padded,
-            whether the recording was shorter than one window and silence was added to it; and
-            instants: time (where the window ends, in seconds of the recording: past its end where
+            whether the part was shorter than one window and silence was added to it; and
+            instants: time (where the window ends, in seconds of the part: past its end where
             silence was put behind it), emotion, probabilities, sampled_fraction, saliency [D] in
             standard deviations, attention [D] of zeros and ones.
 
         Raises:
             AudioError: the file cannot be used.
         """
-        samples = audio.load(path, self.model.features.sample_rate)
+        samples = audio.load(path, self.model.features.sample_rate, start, end)
         return {"file": str(path), **self.recognize_samples(samples)}
 
     def recognize_samples(self, samples: np.ndarray) -> dict[str, Any]:

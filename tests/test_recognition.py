@@ -71,6 +71,13 @@ def test_answers_are_those_of_the_model_on_librosas_features(
             assert instant["attention"] == expected["attention"][0, number].tolist()
 
 
+def test_a_part_of_a_recording_is_answered_alone(recognizer: Recognizer, sound: WriteSound):
+    path = sound(3.0)
+    line = recognizer.recognize(path, 0.5, 2.0)
+    assert line.pop("file") == str(path)
+    assert line == recognizer.recognize_samples(audio.load(path, 8000)[4000:16_000])
+
+
 def test_a_line_has_the_contracts_keys(recognizer: Recognizer, model: VRNN, sound: WriteSound):
     line = json.loads(json.dumps(recognizer.recognize(sound(2.0))))
     assert set(line) == LINE_KEYS

@@ -72,7 +72,8 @@ def _decoded(corpus: Corpus, rate: int, folder: Path) -> Sounds:
     path = folder / f"{rate}.f32"
     if path.exists():
         return Sounds.open(path)
-    return Sounds.write(path, rate, (audio.load(each.path, rate) for each in corpus))
+    sounds = (audio.load(each.path, rate, each.start, each.end) for each in corpus)
+    return Sounds.write(path, rate, sounds)
 
 
 def _parser() -> argparse.ArgumentParser:

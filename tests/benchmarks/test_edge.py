@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from benchmarks.edge import contenders, endless, measurement, table
-from benchmarks.edge.__main__ import main
+from benchmarks.edge.__main__ import _decoded, main
 from benchmarks.edge.sounds import Sounds
 from ser_keras import audio, evaluation, export, model_files
+from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
 from ser_keras.training import read_run, split_corpus
@@ -27,6 +29,15 @@ def test_recordings_are_read_as_written(tmp_path: Path):
     assert sounds.seconds == 2.0
     for found, expected in zip(sounds, SOUNDS, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_parts_of_a_recording_are_decoded_alone(tmp_path: Path):
+    samples = np.linspace(-0.5, 0.5, 4000, dtype=np.float32)
+    soundfile.write(tmp_path / "long.wav", samples, 1000, subtype="FLOAT")
+    parts = [Utterance(tmp_path / "long.wav", "happy", start=at, end=at + 1.0) for at in (0.0, 2.5)]
+    first, second = _decoded(Corpus("own", tuple(parts), ("happy",)), 1000, tmp_path)
+    np.testing.assert_array_equal(first, samples[:1000])
+    np.testing.assert_array_equal(second, samples[2500:3500])
 
 
 def test_pieces_complete_one_instant_each():
