@@ -199,7 +199,12 @@ class Preset:
                     f"unknown setting {key!r}; the settings are {', '.join(keys)}"
                 )
             changes[owner][key] = _convert(key, value, types[owner][key])
-        parts = {name: dataclasses.replace(getattr(self, name), **changes[name]) for name in _PARTS}
+        try:
+            parts = {
+                name: dataclasses.replace(getattr(self, name), **changes[name]) for name in _PARTS
+            }
+        except TypeError as error:  # such as a number where several are expected
+            raise ConfigurationError(f"settings {dict(settings)}: {error}") from error
         return dataclasses.replace(self, **parts)
 
 

@@ -88,6 +88,8 @@ def test_setting_names_are_unambiguous():
         ({"class_term": "first"}, "class_term: found 'first'"),
         ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
         ({"window": "-1"}, "window"),
+        ({"recognition_channels": 8}, "recognition_channels.*not iterable"),
+        ({"latent_size": None}, "latent_size.*not supported"),
         ({"speed": "nan"}, "speed: found nan"),
         ({"trim": "nan"}, "trim: found nan"),
         ({"gain": "nan,6"}, "gain: found"),
