@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from ser_keras.configuration import Preset
 from ser_keras.files import replacing, write_text
+from ser_keras.interruption import Deferred
 
 BACKUP_EVERY = 10.0  # seconds
 PROGRESS_EVERY = 10.0  # seconds
@@ -203,6 +204,26 @@ class Progress(keras.callbacks.Callback):
             file=sys.stderr,
             flush=True,
         )
+
+
+class StopBetweenBatches(keras.callbacks.Callback):
+    """End `fit` after the batch in which Ctrl-C was pressed.
+
+    Args:
+        interruption: of the `deferred` block that `fit` is called in.
+    """
+
+    def __init__(self, interruption: Deferred) -> None:
+        super().__init__()
+        self._interruption = interruption
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise KeyboardInterrupt where it was pressed."""
+        self._interruption.check()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """The same for validation."""
+        self._interruption.check()
 
 
 def of_preset(preset: Preset) -> list[keras.callbacks.Callback]:

@@ -20,6 +20,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
 from ser_keras.extraction import extract_corpus, usable
 from ser_keras.files import output_folder, write_json
+from ser_keras.interruption import deferred
 from ser_keras.vrnn import VRNN
 
 CONFIGURATION_FILE = "config.json"
@@ -120,15 +121,20 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     model.adapt(data)
     _claim(out, run, parts)
     first = callbacks.restore(model, out / "backup")
-    model.fit(
-        data,
-        validation_data=validation,
-        initial_epoch=first,
-        epochs=run.preset.optimization.epochs,
-        shuffle=False,  # the pipeline does
-        verbose=0,
-        callbacks=callbacks.for_training(out, label, run.seed, epoch, run.preset),
-    )
+    stopping = f"{label}: stopping after this batch; Ctrl-C again stops at once"
+    with deferred(stopping) as interruption:
+        model.fit(
+            data,
+            validation_data=validation,
+            initial_epoch=first,
+            epochs=run.preset.optimization.epochs,
+            shuffle=False,  # the pipeline does
+            verbose=0,
+            callbacks=[
+                *callbacks.for_training(out, label, run.seed, epoch, run.preset),
+                callbacks.StopBetweenBatches(interruption),
+            ],
+        )
     if validation is not None:
         calibrate(model, validation)
     model_files.save(model, out / model_files.MODEL_FILE)

@@ -21,6 +21,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.evaluation import confusion_matrix, per_class_recall
 from ser_keras.extraction import Extraction
+from ser_keras.interruption import deferred
 from ser_keras.vrnn import VRNN
 
 KINDS = ("random", "speaker")
@@ -201,17 +202,19 @@ class FoldTrainer:
             self.protocol,
             at_end=bool(changes) or optimization.weight_average > 0,
         )
-        history = self._model.fit(
-            pipeline.batches(heard, size, shuffle=True, seed=self.protocol.seed, epoch=epoch),
-            epochs=epochs,
-            shuffle=False,  # the pipeline does
-            verbose=0,
-            callbacks=[
-                *changes,
-                callbacks.RepeatableEpochs(self.protocol.seed, epoch),
-                answers,
-            ],
-        )
+        with deferred() as interruption:
+            history = self._model.fit(
+                pipeline.batches(heard, size, shuffle=True, seed=self.protocol.seed, epoch=epoch),
+                epochs=epochs,
+                shuffle=False,  # the pipeline does
+                verbose=0,
+                callbacks=[
+                    *changes,
+                    callbacks.RepeatableEpochs(self.protocol.seed, epoch),
+                    answers,
+                    callbacks.StopBetweenBatches(interruption),
+                ],
+            )
         self.epochs_trained += len(history.epoch)
         return answers.curve()
 

@@ -13,6 +13,7 @@ import numpy as np
 from ser_keras import audio, live_sound
 from ser_keras.commands import options as shared
 from ser_keras.errors import AudioError
+from ser_keras.interruption import deferred
 
 HELP = "recognise sound as it arrives: a JSON line per instant"
 
@@ -99,12 +100,20 @@ class Answers:
         self.failed = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        # Waiting for sound may be interrupted, the model may not.
         for samples, rate in self._chunks:
-            try:
-                yield from self._recognizer.push(samples, rate)
-            except AudioError as error:
-                # Silence of the same length keeps the times of what follows right.
-                self.failed += 1
-                print(f"ser-keras: {error}; taken for silence", file=sys.stderr)
-                yield from self._recognizer.push(np.zeros(len(samples), np.float32), rate)
-        yield from self._recognizer.finish()
+            with deferred():
+                instants = self._hear(samples, rate)
+            yield from instants
+        with deferred():
+            instants = self._recognizer.finish()
+        yield from instants
+
+    def _hear(self, samples: np.ndarray, rate: int) -> list[dict[str, Any]]:
+        try:
+            return self._recognizer.push(samples, rate)
+        except AudioError as error:
+            # Silence of the same length keeps the times of what follows right.
+            self.failed += 1
+            print(f"ser-keras: {error}; taken for silence", file=sys.stderr)
+            return self._recognizer.push(np.zeros(len(samples), np.float32), rate)

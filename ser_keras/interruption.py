@@ -1,0 +1,72 @@
+"""Ctrl-C that waits until TensorFlow is left.
+
+Python raises KeyboardInterrupt wherever the main thread happens to be. Inside TensorFlow it is at
+times swallowed, and training goes on; at times another error takes its place, as the scope of a
+device is left half open; and at times a check of TensorFlow's own ends the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+STANDARD_ERROR = 2
+
+
+class Deferred:
+    """Whether Ctrl-C was pressed and has not been answered yet."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+
+    def check(self) -> None:
+        """Answer it, where it can do no harm.
+
+        Raises:
+            KeyboardInterrupt: it was pressed.
+        """
+        if self.pressed:
+            self.pressed = False
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def deferred(message: str = "") -> Iterator[Deferred]:
+    """Remember Ctrl-C, and raise it at the next `check` or on leaving; a second one raises at once.
+
+    Whoever has a handler of his own keeps it, and outside the main thread, which alone is
+    interrupted, nothing changes.
+
+    Args:
+        message: told on standard error when Ctrl-C is pressed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed inside.
+    """
+    interruption = Deferred()
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield interruption
+        return
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if interruption.pressed:
+            signal.default_int_handler(number, frame)
+        interruption.pressed = True
+        if message:
+            # Not by print, in the middle of which this may be; it must not fail where it is either.
+            with contextlib.suppress(OSError):
+                os.write(STANDARD_ERROR, f"{message}\n".encode())
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield interruption
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    interruption.check()

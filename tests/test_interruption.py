@@ -1,0 +1,124 @@
+"""Ctrl-C that waits until TensorFlow is left."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from ser_keras import callbacks, training
+from ser_keras.interruption import deferred
+from ser_keras.training import TrainingRun
+
+MOMENTS = ("on_train_batch_begin", "on_test_batch_begin", "on_epoch_end")
+
+
+@pytest.fixture(autouse=True)
+def _python_s_own_handler() -> Iterator[None]:
+    """Also where the tests run in the background, deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def press() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_is_raised_at_the_next_check_and_once():
+    reached = False
+    with deferred() as interruption:
+        interruption.check()
+        press()
+        reached = True
+        with pytest.raises(KeyboardInterrupt):
+            interruption.check()
+        interruption.check()
+    assert reached
+
+
+def test_ctrl_c_that_nobody_asked_for_is_raised_on_leaving():
+    reached = False
+    with pytest.raises(KeyboardInterrupt), deferred():  # noqa: PT012
+        press()
+        reached = True
+    assert reached
+
+
+def test_a_second_ctrl_c_is_raised_at_once():
+    with pytest.raises(KeyboardInterrupt), deferred():  # noqa: PT012
+        press()
+        press()
+        pytest.fail("went on after the second Ctrl-C")
+
+
+def test_pressing_it_is_answered_in_words(capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(KeyboardInterrupt), deferred("stopping soon"):
+        press()
+    assert capfd.readouterr().err == "stopping soon\n"
+
+
+def test_an_error_passes_and_python_s_handler_is_back():
+    with pytest.raises(ZeroDivisionError), deferred():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_caller_s_stays():
+    pressed: list[int] = []
+
+    def own(number: int, frame: Any) -> None:
+        pressed.append(number)
+
+    signal.signal(signal.SIGINT, own)
+    with deferred() as interruption:
+        press()
+        interruption.check()
+    assert pressed == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is own
+
+
+def test_threads_that_are_never_interrupted_go_on():
+    done = []
+
+    def work() -> None:
+        with deferred() as interruption:
+            interruption.check()
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_training_stops_between_two_batches(
+    moment: str, tiny_run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    events: list[str] = []
+
+    def happen(name: str, *_: object, **__: object) -> None:
+        events.append(name)
+        if events.count(moment) == 1 and name == moment:
+            press()
+
+    pressing = keras.callbacks.Callback()
+    for name in (*MOMENTS, "on_train_batch_end", "on_test_batch_end"):
+        setattr(pressing, name, functools.partial(happen, name))
+    ours = callbacks.for_training
+
+    def with_pressing(*arguments: Any) -> list[Any]:
+        return [pressing, *ours(*arguments)]
+
+    monkeypatch.setattr(callbacks, "for_training", with_pressing)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(tiny_run, tmp_path)
+    after = events[events.index(moment) + 1 :]
+    assert len([name for name in after if name.endswith("batch_end")]) == 1
