@@ -10,7 +10,7 @@ import librosa
 import numpy as np
 import soxr
 
-from ser_keras.errors import ConfigurationError
+from ser_keras.fields import check_kinds, require
 
 # What layers do at every step of training, and until when; the others decide what copies are.
 STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup", "plain_epochs")
@@ -61,17 +61,17 @@ class Augmentation:
     plain_epochs: int = 0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("copies", "speed", "shift", *STEPWISE):
-            if not getattr(self, name) >= 0:  # nor NaN, here and below
-                raise ConfigurationError(f"{name}: found {getattr(self, name)}, expected 0 or more")
-        if self.trim is not None and not self.trim > 0:
-            raise ConfigurationError(f"trim: found {self.trim}, expected decibels above 0, or none")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        trim = self.trim
+        require(trim is None or trim > 0, "trim", trim, "decibels above 0, or none")
         for name in ("gain", "noise"):
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, tuple(getattr(self, name)))
             pair = getattr(self, name)
-            if len(pair) != 2 or not pair[0] <= pair[1]:
-                raise ConfigurationError(f"{name}: found {pair}, expected the lowest and highest")
+            ordered = len(pair) == 2 and pair[0] <= pair[1]
+            require(ordered, name, pair, "the lowest and highest")
 
     def to_dict(self) -> dict[str, object]:
         """All options in types that JSON has."""

@@ -11,11 +11,7 @@ from typing import Any
 from ser_keras.augmentation import Augmentation
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
-
-
-def _require(holds: bool, name: str, found: Any, expected: str) -> None:
-    if not holds:
-        raise ConfigurationError(f"{name}: found {found!r}, expected {expected}")
+from ser_keras.fields import check_kinds, require
 
 
 @dataclass(frozen=True)
@@ -39,20 +35,19 @@ class Architecture:
     range_db: float | None = None
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("recognition_channels", "generation_channels"):
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, tuple(getattr(self, name)))
             channels = getattr(self, name)
-            _require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
-        attention = self.attention
-        _require(isinstance(attention, bool), "attention", attention, "true or false")
+            require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
         heard = self.range_db
-        _require(heard is None or heard > 0.0, "range_db", heard, "decibels above 0, or none")
+        require(heard is None or heard > 0.0, "range_db", heard, "decibels above 0, or none")
         for name, value in dataclasses.asdict(self).items():
             if name.endswith(("_units", "_size")):
-                _require(value >= 1, name, value, "at least 1")
+                require(value >= 1, name, value, "at least 1")
             if name.endswith("_dropout"):
-                _require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
+                require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,14 @@ class Objective:
     label_smoothing: float = 0.0  # share of the true label that is spread over all classes
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("generation_weight", "classification_weight", "kl_weight"):
-            _require(getattr(self, name) >= 0.0, name, getattr(self, name), "0 or more")
-        _require(
+            require(getattr(self, name) >= 0.0, name, getattr(self, name), "0 or more")
+        require(
             self.class_term in ("last", "every"), "class_term", self.class_term, '"last" or "every"'
         )
         smoothing = self.label_smoothing
-        _require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
+        require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -90,18 +86,19 @@ class Optimization:
     weight_average: float = 0.0  # momentum of the average of weights that training ends with
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         known = ("rmsprop", "adam", "adamw")
-        _require(self.optimizer in known, "optimizer", self.optimizer, f"one of {', '.join(known)}")
+        require(self.optimizer in known, "optimizer", self.optimizer, f"one of {', '.join(known)}")
         for name in ("learning_rate", "epsilon"):
-            _require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
+            require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
         schedules = ("constant", "cosine")
-        _require(self.schedule in schedules, "schedule", self.schedule, '"constant" or "cosine"')
+        require(self.schedule in schedules, "schedule", self.schedule, '"constant" or "cosine"')
         for name in ("rho", "weight_average"):
             value = getattr(self, name)
-            _require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
-        _require(self.weight_decay >= 0.0, "weight_decay", self.weight_decay, "0 or more")
+            require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
+        require(self.weight_decay >= 0.0, "weight_decay", self.weight_decay, "0 or more")
         for name in ("batch_size", "epochs"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
 
 
 @dataclass(frozen=True)
@@ -161,11 +158,15 @@ class Preset:
         Raises:
             ConfigurationError: a field is unknown or out of range.
         """
-        named = isinstance(values, Mapping) and "name" in values
-        _require(named, "preset", values, "a table with a field `name`")
-        for section in values:
+        table = isinstance(values, Mapping)
+        found = list(values) if table else type(values).__name__
+        require(table and "name" in values, "preset", found, "a table with a field `name`")
+        preset = f"preset {values['name']!r}"
+        for section, part in values.items():
             known = section in ("name", *_PARTS)
-            _require(known, f"preset {values['name']!r}", section, f"name, {', '.join(_PARTS)}")
+            require(known, preset, section, f"name, {', '.join(_PARTS)}")
+            table = section == "name" or isinstance(part, Mapping)
+            require(table, f"{preset}: {section}", part, "a table of fields")
         try:
             return cls(
                 name=values["name"],
@@ -176,7 +177,7 @@ class Preset:
                 augmentation=Augmentation(**values.get("augmentation", {})),
             )
         except TypeError as error:
-            raise ConfigurationError(f"preset {values['name']!r}: {error}") from error
+            raise ConfigurationError(f"{preset}: {error}") from error
 
     def with_settings(self, settings: Mapping[str, Any]) -> Preset:
         """A copy with single fields replaced.
@@ -221,7 +222,7 @@ def _convert(name: str, value: Any, to: Any) -> Any:
         return value
     if to is bool:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        _require(value.lower() in words, name, value, "true or false")
+        require(value.lower() in words, name, value, "true or false")
         return words[value.lower()]
     if typing.get_origin(to) is tuple:
         each = typing.get_args(to)[0]

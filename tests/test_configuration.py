@@ -88,8 +88,15 @@ def test_setting_names_are_unambiguous():
         ({"class_term": "first"}, "class_term: found 'first'"),
         ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
         ({"window": "-1"}, "window"),
-        ({"recognition_channels": 8}, "recognition_channels.*not iterable"),
-        ({"latent_size": None}, "latent_size.*not supported"),
+        ({"recognition_channels": 8}, "recognition_channels: found 8, expected a list"),
+        ({"recognition_channels": (1.5,)}, "recognition_channels: .*a whole number each"),
+        ({"latent_size": None}, "latent_size: found None, expected a whole number"),
+        ({"latent_size": 2.5}, "latent_size: found 2.5, expected a whole number"),
+        ({"recognition_units": True}, "recognition_units: found True, expected a whole number"),
+        ({"learning_rate": "inf"}, "learning_rate: found inf, expected a finite number"),
+        ({"initial_log_scale": "nan"}, "initial_log_scale: found nan"),
+        ({"range_db": "inf"}, "range_db: found inf, expected a finite number or none"),
+        ({"epsilon": "1e999"}, "epsilon: found inf"),
         ({"speed": "nan"}, "speed: found nan"),
         ({"trim": "nan"}, "trim: found nan"),
         ({"gain": "nan,6"}, "gain: found"),
@@ -109,6 +116,25 @@ def test_unknown_fields_of_a_preset_are_refused():
         Preset.from_dict({"name": "mine", "optimisation": {"epochs": 3}})
     with pytest.raises(ConfigurationError, match="name"):
         Preset.from_dict({})
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"optimization": {"epochs": 1.5}}, "epochs: found 1.5, expected a whole number"),
+        ({"optimization": {"batch_size": "8"}}, "batch_size: found '8', expected a whole number"),
+        ({"augmentation": {"gain": 3}}, "gain: found 3, expected a list, in it a finite number"),
+        ({"features": []}, "preset 'mine': features: found .*, expected a table of fields"),
+    ],
+)
+def test_fields_of_another_kind_are_refused_by_name(sections: dict[str, Any], message: str):
+    with pytest.raises(ConfigurationError, match=message):
+        Preset.from_dict({"name": "mine", **sections})
+
+
+def test_a_file_that_holds_no_preset_is_not_told_whole():
+    with pytest.raises(ConfigurationError, match=r"preset: found \['run'\], expected a table"):
+        Preset.from_dict({"run": {"much": "more"}})
 
 
 def test_settings_that_are_right_together_are_taken_in_any_order():
