@@ -63,8 +63,8 @@ class Recognizer:
         """
         spec = self.model.features
         duration = len(samples) / spec.sample_rate
-        padded = spec.instants(len(samples)) == 0
-        if padded:
+        padded = len(samples) < spec.window_length
+        if spec.instants(len(samples)) == 0:
             missing = spec.window_length - spec.trailing_length - len(samples)
             samples = np.pad(samples, (0, missing))
         observations = features.extract(samples, spec)

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from ser_keras import audio, features, model_files
+from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.recognition import Recognizer
@@ -129,6 +130,15 @@ def test_a_short_recording_is_padded_with_silence_and_flagged(
     np.testing.assert_allclose(
         list(line["probabilities"].values()), expected["probabilities"][0], rtol=1e-4
     )
+
+
+def test_what_is_shorter_than_a_window_is_flagged_where_silence_is_heard_behind_it_anyway(
+    tiny_preset: Preset, sound: WriteSound
+):
+    patient = VRNN(("a", "b"), tiny_preset.with_settings({"trailing_silence": 0.4}), seed=1)
+    lines = [Recognizer(patient).recognize(sound(seconds)) for seconds in (0.05, 0.3, 0.499, 0.5)]
+    assert [line["padded"] for line in lines] == [True, True, True, False]
+    assert [len(line["instants"]) for line in lines] == [1, 1, 1, 1]
 
 
 def test_any_rate_and_channels_are_the_same_recording(
