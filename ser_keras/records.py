@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -74,6 +75,7 @@ def write(
         "shards": shards,
     }
     write_json(folder / INDEX_FILE, index)
+    _remove_others(folder, corpus.name, {shard["file"] for shard in shards})
     return index
 
 
@@ -202,6 +204,14 @@ def _finished(folder: Path, name: str, key: str) -> dict[str, Any] | None:
         return None
     same = shard.get("key") == key and (folder / f"{name}.tfrecord").exists()
     return shard if same else None
+
+
+def _remove_others(folder: Path, corpus: str, files: set[str]) -> None:
+    """Shards of an earlier division, which whoever reads all files would hear a second time."""
+    for path in folder.glob(f"{glob.escape(corpus)}-*-of-*.tfrecord"):
+        if path.name not in files:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:

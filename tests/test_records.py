@@ -320,6 +320,19 @@ def test_parts_of_one_recording_are_told_apart(own: Corpus, spec: FeatureSpec, t
         assert [one for _, one in found] == [label]
 
 
+def test_an_earlier_division_leaves_no_shard_to_be_heard_twice(
+    own: Corpus, spec: FeatureSpec, tmp_path: Path
+):
+    out = tmp_path / "features"
+    records.write(own, spec, out, shard_size=2, **QUIET)
+    (out / "other-00001-of-00001.tfrecord").write_bytes(b"of another corpus")
+    index = records.write(own, spec, out, shard_size=4, **QUIET)
+    named = {shard["file"] for shard in index["shards"]}
+    assert {path.name for path in out.glob("own-*.tfrecord")} == named
+    assert len(list(out.glob("own-*.json"))) == 2
+    assert (out / "other-00001-of-00001.tfrecord").exists()
+
+
 @pytest.mark.parametrize("size", [0, -3])
 def test_an_impossible_shard_size_is_refused(
     size: int, own: Corpus, spec: FeatureSpec, tmp_path: Path
