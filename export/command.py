@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ser_keras.commands.options import start_tensorflow
 from ser_keras.errors import ConfigurationError
 
 HELP = "export a trained model for TensorFlow Serving or TFLite: a JSON line says what was written"
@@ -18,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
         "model",
-        metavar="RUN|FILE.keras",
-        help="a trained model: the folder that `train` left, or a .keras file",
+        metavar="RUN|FILE.keras|PRESET",
+        help="a trained model: the folder that `train` left, a .keras file, or a preset that comes "
+        "with weights",
     )
     parser.add_argument("--to", choices=FORMATS, required=True, help="the format")
     parser.add_argument(
@@ -52,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"--precision {options.precision}: found --to saved-model, expected --to tflite"
         )
+    start_tensorflow()
     from ser_keras import export, model_files
 
     model = model_files.load(options.model)

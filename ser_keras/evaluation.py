@@ -224,7 +224,8 @@ def attention_similarity(
         if len(vectors):
             means[label] = vectors.mean(axis=0)
     units = means / np.linalg.norm(means, axis=-1, keepdims=True)
-    return np.abs(units @ units.T)
+    # Rounding puts the cosine of a vector with itself a hair above 1.
+    return np.minimum(np.abs(units @ units.T), 1.0)
 
 
 def _rows(

@@ -66,6 +66,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n")
 
 
+def json_line(value: Any) -> str:
+    """One line of JSON, in ASCII: a file's name may hold bytes that are no text."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:  # a model that has diverged
+        return json.dumps(finite(value))
+
+
 def finite(value: Any) -> Any:
     """A copy in which NaN and infinities, which JSON does not have, are None."""
     if isinstance(value, dict):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ser_keras import audio, callbacks, corpora, paper, plots, provenance, report, splits
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import AudioError
+from ser_keras.errors import AudioError, CorpusError
 from ser_keras.evaluation import Evaluation, evaluate
 from ser_keras.files import finite, output_folder, write_json
 from ser_keras.recognition import Recognizer
@@ -29,7 +29,12 @@ def test_part(run: TrainingRun, folder: Path) -> Corpus:
         CorpusError: the corpus no longer holds it.
     """
     corpus = corpora.load(run.corpus, run.data)
-    return splits.read(folder / SPLIT_FILE, corpus)["test"]
+    parts = splits.read(folder / SPLIT_FILE, corpus)
+    if "test" not in parts:
+        raise CorpusError(
+            f"{folder / SPLIT_FILE}: found the parts {', '.join(parts)}, expected one named test"
+        )
+    return parts["test"]
 
 
 def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> Evaluation:

@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 
 from ser_keras.errors import SerKerasError
-from ser_keras.files import OutputError, finite, output_folder, replacing, write_json, write_text
+from ser_keras.files import (
+    OutputError,
+    finite,
+    json_line,
+    output_folder,
+    replacing,
+    write_json,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -148,6 +156,11 @@ def test_what_json_does_not_have_becomes_null(tmp_path: Path):
         "nested": [{"x": None, "label": "surprisé"}, 1, 0.5, None, True],
     }
     assert np.isnan(value["nan"])  # a copy was written
+
+
+def test_a_line_of_json_is_ascii_and_has_null_for_what_json_does_not_have():
+    assert json_line({"file": "\udcff", "p": [0.5, 1]}) == '{"file": "\\udcff", "p": [0.5, 1]}'
+    assert json_line({"p": [float("nan"), 1.5]}) == '{"p": [null, 1.5]}'
 
 
 def test_finite_keeps_everything_else():

@@ -270,6 +270,13 @@ def test_a_moved_corpus_is_the_same_run(tiny_run: TrainingRun, trained_run: Path
     assert len(results.test_part(read_run(out), out)) == 8
 
 
+def test_a_split_without_a_test_part_is_named(trained_run: Path, tmp_path: Path):
+    text = (trained_run / "split.csv").read_text().replace("test,", "train,")
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(CorpusError, match=r"split\.csv: found the parts .*expected one named test"):
+        results.test_part(read_run(trained_run), tmp_path)
+
+
 def test_a_killed_run_goes_on_where_its_corpus_is_now(
     tiny_run: TrainingRun, trained_run: Path, tmp_path: Path
 ):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 from ser_keras import commands
 from ser_keras.commands import options as shared
+from ser_keras.files import json_line
 
 HELP = "recognise recordings: a JSON line each"
 
@@ -33,8 +33,7 @@ def run(options: argparse.Namespace) -> int:
     failed = 0
     for line in Recognizer(options.model).recognize_files(options.files):
         failed += "error" in line
-        # ASCII, since a file's name may hold bytes that are no text and stop the output.
-        print(json.dumps(line), flush=True)
+        print(json_line(line), flush=True)
     if failed:
         print(f"{failed} of {len(options.files)} files cannot be used", file=sys.stderr)
     return 1 if failed else 0

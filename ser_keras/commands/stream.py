@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from ser_keras import audio, live_sound
 from ser_keras.commands import options as shared
 from ser_keras.errors import AudioError
+from ser_keras.files import json_line
 from ser_keras.interruption import deferred
 
 HELP = "recognise sound as it arrives: a JSON line per instant"
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
             draw(answers, recognizer.model)
         else:
             for instant in answers:
-                print(json.dumps(instant), flush=True)
+                print(json_line(instant), flush=True)
     except KeyboardInterrupt:
         # The usual end of listening, not a failure.
         print("ser-keras: stopped", file=sys.stderr)

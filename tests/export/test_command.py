@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,16 @@ def test_a_bundle_that_cannot_be_written_leaves_no_version(
     assert cli.main(["export", str(run_folder), "--to", "saved-model", "--out", str(name)]) == 1
     assert "expected a ModelServerConfig" in capsys.readouterr().err
     assert not name.exists()
+
+
+def test_nothing_but_progress_is_on_standard_error(run_folder: Path, tmp_path: Path):
+    words = ["export", str(run_folder), "--to", "tflite", "--out", str(tmp_path / "a.tflite")]
+    done = subprocess.run(
+        [sys.executable, "-m", "ser_keras.cli", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cuda" not in done.stderr.lower()
+    assert "oneDNN" not in done.stderr
 
 
 def test_exports_a_file_to_tflite(
