@@ -47,7 +47,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
             requests = warm_up.requests(describe(model))
             warm_up.write(folder / "model" / warm_up.PLACE, version.parent.name, requests)
             (folder / "model").rename(version)
-    except OSError as error:
+    except (OSError, tf.errors.OpError) as error:
         raise ConfigurationError(f"{version}: cannot be written ({error})") from error
     return version
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras.configuration import Preset
+from ser_keras.errors import DivergenceError
 from ser_keras.files import replacing, write_text
 from ser_keras.interruption import Deferred
 
@@ -65,8 +66,9 @@ class Backup(keras.callbacks.Callback):
             return
         self.folder.mkdir(exist_ok=True)
         older = _backups(self.folder)
-        with replacing(self.folder / f"{epoch + 1:06d}.weights.h5") as temporary:
-            self.model.save_weights(temporary)
+        # Not HDF5: a full disk, an error here, ends the process there.
+        with replacing(self.folder / f"{epoch + 1:06d}.npz") as temporary:
+            np.savez(temporary, *(variable.numpy() for variable in _state(self.model)))
         for path in older:
             path.unlink()
         self._saved = time.monotonic()
@@ -81,12 +83,19 @@ def restore(model: keras.Model, folder: Path) -> int:
     backups = _backups(folder)
     if not backups:
         return 0
-    model.load_weights(backups[-1])
-    return int(backups[-1].name.split(".")[0])
+    with np.load(backups[-1]) as arrays:
+        for variable, value in zip(_state(model), arrays.values(), strict=True):
+            variable.assign(value)
+    return int(backups[-1].stem)
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    """All that training changes and `RepeatableEpochs` does not set."""
+    return [*model.weights, *model.optimizer.variables]
 
 
 def _backups(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9]*.weights.h5"))
+    return sorted(folder.glob("[0-9]*.npz"))
 
 
 class CosineSchedule(keras.callbacks.Callback):
@@ -207,10 +216,10 @@ class Progress(keras.callbacks.Callback):
 
 
 class StopBetweenBatches(keras.callbacks.Callback):
-    """End `fit` after the batch in which Ctrl-C was pressed.
+    """End `fit`, `evaluate` or `predict` after the batch in which Ctrl-C was pressed.
 
     Args:
-        interruption: of the `deferred` block that `fit` is called in.
+        interruption: of the `deferred` block that it is called in.
     """
 
     def __init__(self, interruption: Deferred) -> None:
@@ -222,8 +231,35 @@ class StopBetweenBatches(keras.callbacks.Callback):
         self._interruption.check()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """The same for validation."""
+        """The same for validation and `evaluate`."""
         self._interruption.check()
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """The same for `predict`."""
+        self._interruption.check()
+
+
+class StopWhereDiverged(keras.callbacks.Callback):
+    """End a training whose loss is no number any more: its model would answer at random.
+
+    Keras' TerminateOnNaN ends `fit` as if all were well.
+
+    Args:
+        label: what the message begins with.
+    """
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self.label = label
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise DivergenceError if it is so."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"{self.label}: the loss is {loss} in epoch {epoch + 1}, expected a finite number; "
+                "there is no model. Try a smaller learning_rate"
+            )
 
 
 def of_preset(preset: Preset) -> list[keras.callbacks.Callback]:
@@ -244,6 +280,8 @@ def for_training(
         *of_preset(preset),
         RepeatableEpochs(seed, epoch),
         HistoryFile(folder / "history.csv"),
+        # Behind the history, which shows it, and before the backup.
+        StopWhereDiverged(label),
         keras.callbacks.TensorBoard(
             str(folder / "tensorboard"), write_graph=False, profile_batch=0
         ),

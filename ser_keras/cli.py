@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
-        print("ser-keras: interrupted; the same command goes on from here", file=sys.stderr)
+        resuming = "; the same command goes on from here" if options.resumes else ""
+        print(f"ser-keras: interrupted{resuming}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # a traceback is for developers
         if options.debug:
@@ -58,7 +59,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
 
 

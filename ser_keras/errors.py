@@ -33,3 +33,7 @@ class AudioError(SerKerasError, ValueError):
     def __reduce__(self) -> tuple[type[AudioError], tuple[str, str]]:
         # The default rebuilds from args, the joined message: it would not survive a worker process.
         return type(self), (self.path, self.reason)
+
+
+class DivergenceError(SerKerasError, ArithmeticError):
+    """Training has led away from any solution."""

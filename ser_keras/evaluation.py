@@ -14,9 +14,11 @@ import numpy as np
 
 from ser_keras import pipeline, provenance
 from ser_keras.calibration import expected_calibration_error
+from ser_keras.callbacks import StopBetweenBatches
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.extraction import Extraction, extract_corpus, usable
 from ser_keras.files import write_text
+from ser_keras.interruption import deferred
 from ser_keras.vrnn import VRNN
 
 
@@ -121,8 +123,10 @@ def evaluate(
     batches = pipeline.batches(extracted, batch_size, classes=model.classes)
     if not model.compiled:
         model.compile()
-    outputs = model.predict(batches, verbose=0)
-    terms = model.evaluate(batches, verbose=0, return_dict=True)
+    with deferred() as interruption:
+        stop = StopBetweenBatches(interruption)
+        outputs = model.predict(batches, verbose=0, callbacks=[stop])
+        terms = model.evaluate(batches, verbose=0, callbacks=[stop], return_dict=True)
 
     labels = extracted.corpus.labels(model.classes)
     matrix = confusion_matrix(labels, outputs["probabilities"].argmax(axis=-1), len(model.classes))

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ser_keras import audio, features, model_files
 from ser_keras.errors import AudioError
+from ser_keras.interruption import deferred
 from ser_keras.vrnn import VRNN
 
 
@@ -52,8 +53,9 @@ class Recognizer:
         Raises:
             AudioError: the file cannot be used.
         """
-        samples = audio.load(path, self.model.features.sample_rate, start, end)
-        return {"file": str(path), **self.recognize_samples(samples)}
+        with deferred():
+            samples = audio.load(path, self.model.features.sample_rate, start, end)
+            return {"file": str(path), **self.recognize_samples(samples)}
 
     def recognize_samples(self, samples: np.ndarray) -> dict[str, Any]:
         """As `recognize`, of sound that is in memory.

@@ -19,7 +19,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.extraction import extract_corpus
 from ser_keras.features import FeatureSpec
-from ser_keras.files import output_folder, replacing, write_json
+from ser_keras.files import OutputError, output_folder, replacing, write_json
 
 INDEX_FILE = "index.json"
 
@@ -166,9 +166,12 @@ def _write_shard(
     extracted = extract_corpus(part, spec, **extraction)
     # The sound's float32 values as they are: an Example would only wrap the one field.
     target = folder / f"{name}.tfrecord"
-    with replacing(target) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        for values in extracted.observations:
-            writer.write(values.astype("<f4").tobytes())
+    try:
+        with replacing(target) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+            for values in extracted.observations:
+                writer.write(values.astype("<f4").tobytes())
+    except tf.errors.OpError as error:
+        raise OutputError(f"{target}: cannot be written ({error.message})") from error
     shard = {
         "file": f"{name}.tfrecord",
         "key": key,

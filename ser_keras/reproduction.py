@@ -14,6 +14,7 @@ import numpy as np
 
 from ser_keras import corpora, paper, plots, provenance, report, results, splits
 from ser_keras.files import finite, output_folder, write_json
+from ser_keras.interruption import deferred
 from ser_keras.training import (
     TrainingRun,
     refuse_another,
@@ -60,7 +61,8 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
             label = f"run {number} of {len(runs)} ({name})"
             model = train(single, folder, label)
             results.evaluate_run(model, folder, folder, figures=False)
-            keras.backend.clear_session()
+            with deferred():
+                keras.backend.clear_session()
         found[kind].append(results.read(folder))
         accuracy = found[kind][-1]["weighted_accuracy"]
         print(f"{name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)

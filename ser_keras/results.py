@@ -48,6 +48,7 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
     """
     run = read_run(folder)
     corpus = test_part(run, folder)
+    output_folder(out)  # that it cannot be written to is told before the evaluation, not after
     evaluation = evaluate(model, corpus, split=run.split, seed=run.seed)
     write(evaluation, out)
     if figures:
@@ -65,8 +66,9 @@ def write(evaluation: Evaluation, out: Path) -> None:
         OutputError: they cannot be written.
     """
     out = output_folder(out)
-    write_json(out / EVALUATION_FILE, evaluation.to_dict())
     evaluation.write_predictions(out / PREDICTIONS_FILE)
+    # The last: `reproduce` takes it for the sign of a finished run.
+    write_json(out / EVALUATION_FILE, evaluation.to_dict())
 
 
 def draw(

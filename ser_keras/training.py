@@ -97,6 +97,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     Raises:
         ConfigurationError: the folder holds another run.
         CorpusError: the corpus or the split cannot be used.
+        DivergenceError: the loss became NaN or infinite; no model is left.
         OutputError: the folder cannot be written to.
     """
     out = output_folder(out)
@@ -116,13 +117,13 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         watched = usable(extracted, "the validation part")
         validation = pipeline.batches(watched, run.preset.optimization.batch_size)
 
-    model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
-    model.compile()
-    model.adapt(data)
-    _claim(out, run, parts)
-    first = callbacks.restore(model, out / "backup")
-    stopping = f"{label}: stopping after this batch; Ctrl-C again stops at once"
-    with deferred(stopping) as interruption:
+    with deferred(f"{label}: stopping soon; Ctrl-C again stops at once") as interruption:
+        model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
+        model.compile()
+        model.adapt(data)
+        _claim(out, run, parts)
+        first = callbacks.restore(model, out / "backup")
+        interruption.check()
         model.fit(
             data,
             validation_data=validation,
@@ -135,10 +136,10 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
                 callbacks.StopBetweenBatches(interruption),
             ],
         )
-    if validation is not None:
-        calibrate(model, validation)
-    model_files.save(model, out / model_files.MODEL_FILE)
-    shutil.rmtree(out / "backup", ignore_errors=True)
+        if validation is not None:
+            calibrate(model, validation)
+        model_files.save(model, out / model_files.MODEL_FILE)
+        shutil.rmtree(out / "backup", ignore_errors=True)
     return model
 
 

@@ -28,6 +28,7 @@ from ser_keras import audio, features
 from ser_keras.augmentation import NONE, Augmentation, vary
 from ser_keras.errors import AudioError
 from ser_keras.features import FeatureSpec
+from ser_keras.interruption import deferred
 
 # Libraries would otherwise start a thread per core in every worker and slow one another down.
 ONE_THREAD_EACH = {
@@ -96,10 +97,13 @@ def observe(part: Part, task: Task) -> Observed:
 def observe_here(parts: Sequence[Part], task: Task) -> Iterator[tuple[int, Observed | AudioError]]:
     """Extract parts one by one in this process; yields each part's index with its outcome."""
     for index, part in enumerate(parts):
+        outcome: Observed | AudioError
         try:
-            yield index, observe(part, task)
+            with deferred():
+                outcome = observe(part, task)
         except AudioError as error:
-            yield index, error
+            outcome = error
+        yield index, outcome
 
 
 def observe_in_processes(

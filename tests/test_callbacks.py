@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from ser_keras import callbacks
 from ser_keras.configuration import Preset
+from ser_keras.files import OutputError
 from ser_keras.vrnn import VRNN
 
 
@@ -65,7 +67,7 @@ def test_only_the_last_backup_stays(model: VRNN, tmp_path: Path):
     saver = backup(model, tmp_path / "backup")
     for epoch in (0, 1, 9, 10):
         saver.on_epoch_end(epoch)
-    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["000011.weights.h5"]
+    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["000011.npz"]
 
 
 @pytest.mark.usefixtures("backup_every_epoch")
@@ -75,16 +77,29 @@ def test_a_kill_while_saving_leaves_the_backup_before(
     saver = backup(model, tmp_path / "backup")
     saver.on_epoch_end(2)
 
-    def interrupted(path: Path) -> None:
+    def interrupted(path: Path, *arrays: np.ndarray) -> None:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(model, "save_weights", interrupted)
+        patch.setattr(np, "savez", interrupted)
         with pytest.raises(KeyboardInterrupt):
             saver.on_epoch_end(3)
     # Killed, it could not even have removed the half file.
-    (tmp_path / "backup" / ".4711-000004.weights.h5").write_bytes(b"half")
+    (tmp_path / "backup" / ".4711-000004.npz").write_bytes(b"half")
+    assert restored(tmp_path / "backup", tiny_preset)[1] == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+@pytest.mark.usefixtures("backup_every_epoch")
+def test_a_full_disk_is_an_error_and_the_backup_before_stays(
+    model: VRNN, tiny_preset: Preset, tmp_path: Path
+):
+    saver = backup(model, tmp_path / "backup")
+    saver.on_epoch_end(2)
+    (tmp_path / "backup" / f".{os.getpid()}-000004.npz").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"000004\.npz: cannot be written.*No space left"):
+        saver.on_epoch_end(3)
     assert restored(tmp_path / "backup", tiny_preset)[1] == 3
 
 
@@ -94,9 +109,9 @@ def test_a_kill_before_the_older_backup_is_removed_costs_nothing(
 ):
     saver = backup(model, tmp_path / "backup")
     saver.on_epoch_end(8)
-    older = (tmp_path / "backup" / "000009.weights.h5").read_bytes()
+    older = (tmp_path / "backup" / "000009.npz").read_bytes()
     saver.on_epoch_end(9)
-    (tmp_path / "backup" / "000009.weights.h5").write_bytes(older)
+    (tmp_path / "backup" / "000009.npz").write_bytes(older)
     assert restored(tmp_path / "backup", tiny_preset)[1] == 10
 
 
@@ -110,8 +125,8 @@ def test_backups_are_some_time_apart(model: VRNN, tmp_path: Path, monkeypatch: p
         saver.on_epoch_end(epoch)
         saved.append([path.name for path in (tmp_path / "backup").glob("*")])
     assert saved[:2] == [[], []]
-    assert saved[2:5] == [["000003.weights.h5"]] * 3
-    assert saved[5:] == [["000006.weights.h5"]] * 3
+    assert saved[2:5] == [["000003.npz"]] * 3
+    assert saved[5:] == [["000006.npz"]] * 3
 
 
 def test_no_backup_is_a_beginning(tiny_preset: Preset, tmp_path: Path):

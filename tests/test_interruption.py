@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from typing import Any
 import keras
 import pytest
 
-from ser_keras import callbacks, training
+from ser_keras import audio, callbacks, extraction, model_files, training, workers
+from ser_keras.configuration import Preset
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.evaluation import evaluate
 from ser_keras.interruption import deferred
 from ser_keras.training import TrainingRun
 
@@ -62,6 +66,26 @@ def test_pressing_it_is_answered_in_words(capfd: pytest.CaptureFixture[str]):
     with pytest.raises(KeyboardInterrupt), deferred("stopping soon"):
         press()
     assert capfd.readouterr().err == "stopping soon\n"
+
+
+def test_a_block_inside_another_is_part_of_it():
+    reached = False
+    with deferred() as outer:
+        with deferred() as inner:
+            press()
+        reached = True
+        with pytest.raises(KeyboardInterrupt):
+            inner.check()
+        outer.check()
+    assert reached
+
+
+def test_ctrl_c_wins_over_the_error_that_takes_its_place():
+    with pytest.raises(KeyboardInterrupt) as caught, deferred():  # noqa: PT012
+        press()
+        raise RuntimeError("Exiting device scope without proper scope nesting")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_error_passes_and_python_s_handler_is_back():
@@ -122,3 +146,40 @@ def test_training_stops_between_two_batches(
         training.train(tiny_run, tmp_path)
     after = events[events.index(moment) + 1 :]
     assert len([name for name in after if name.endswith("batch_end")]) == 1
+
+
+def test_extraction_in_one_process_is_interrupted_between_two_recordings(
+    synthetic_corpus: Corpus, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+):
+    heard = []
+
+    def load(path: Path, *arguments: Any) -> Any:
+        press()
+        heard.append(path)
+        return audio.load(path, *arguments)
+
+    monkeypatch.setattr(workers, "audio", types.SimpleNamespace(load=load))
+    with pytest.raises(KeyboardInterrupt):
+        extraction.extract_corpus(
+            synthetic_corpus, tiny_preset.features, workers=1, cache=False, progress=False
+        )
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("method", ["predict", "evaluate"])
+def test_evaluation_is_interrupted_between_two_batches(
+    method: str, trained_run: Path, synthetic_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+):
+    model = model_files.load(trained_run)
+    ours = getattr(model, method)
+    reached = []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        press()
+        ours(*arguments, **options)
+        reached.append(method)
+
+    monkeypatch.setattr(model, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, synthetic_corpus)
+    assert not reached

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import functools
 import json
+import math
 import platform
 import shutil
 import signal
@@ -31,7 +32,7 @@ from ser_keras import (
 )
 from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.errors import ConfigurationError, CorpusError, DivergenceError
 from ser_keras.training import TrainingRun, read_run, split_corpus, train
 from ser_keras.vrnn import VRNN
 
@@ -188,7 +189,7 @@ def test_a_killed_process_is_gone_on_from(tiny_run: TrainingRun, trained_run: Pa
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert len(history(tmp_path)) == 2
-    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["000001.weights.h5"]
+    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["000001.npz"]
     assert not (tmp_path / "model.keras").exists()
 
     train(tiny_run, tmp_path)
@@ -268,6 +269,18 @@ def test_a_moved_corpus_is_the_same_run(tiny_run: TrainingRun, trained_run: Path
     old = Path(tiny_run.data or "").parent
     shutil.copytree(old, tmp_path / "elsewhere")
     assert len(results.test_part(read_run(out), out)) == 8
+
+
+def test_a_training_that_diverges_leaves_its_history_and_no_model(
+    tiny_run: TrainingRun, tmp_path: Path
+):
+    preset = tiny_run.preset.with_settings({"learning_rate": 1e30})
+    run = dataclasses.replace(tiny_run, preset=preset)
+    with pytest.raises(DivergenceError, match=r"train: the loss is (nan|inf) in epoch \d, .*"):
+        train(run, tmp_path)
+    assert not (tmp_path / "model.keras").exists()
+    assert not list(tmp_path.glob("backup/*"))
+    assert not math.isfinite(callbacks.read_history(tmp_path / "history.csv")[-1]["loss"])
 
 
 def test_a_split_without_a_test_part_is_named(trained_run: Path, tmp_path: Path):

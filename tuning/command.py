@@ -12,6 +12,7 @@ HELP = "search for hyperparameters by cross-validation inside the training part"
 
 BUDGET = 12
 ROLES = ("alone", "chief", "worker")
+RESUMES = True  # after Ctrl-C
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -194,7 +194,8 @@ class FoldTrainer:
         optimization = self.preset.optimization
         size, epochs = optimization.batch_size, optimization.epochs
         epoch = tf.Variable(0, dtype=tf.int64)
-        self._model.adapt(pipeline.batches(heard, size))
+        with deferred():
+            self._model.adapt(pipeline.batches(heard, size))
         changes = callbacks.of_preset(self.preset)
         answers = HeldOut(
             subset(self.extracted, held_out),

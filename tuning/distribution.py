@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
@@ -71,15 +72,39 @@ def wait_for_chief(address: str, seconds: float = WAIT) -> None:
             ) from error
 
 
+class Servicer(OracleServicer):  # type: ignore[misc]
+    """KerasTuner's service, which keeps what went wrong in answering for the chief's own loop."""
+
+    failure: Exception | None = None
+
+    def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: D102
+        return self._keep(super().CreateTrial, request, context)
+
+    def UpdateTrial(self, request: Any, context: Any) -> Any:  # noqa: D102
+        return self._keep(super().UpdateTrial, request, context)
+
+    def EndTrial(self, request: Any, context: Any) -> Any:  # noqa: D102
+        return self._keep(super().EndTrial, request, context)
+
+    def _keep(self, method: Callable[[Any, Any], Any], request: Any, context: Any) -> Any:
+        try:
+            return method(request, context)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
 def serve(oracle: Any, address: str) -> None:
     """Give trials out until all have ended; the oracle is told by `Resumable.finished`.
 
     Raises:
         ConfigurationError: the address cannot be listened at.
+        OutputError: the search cannot be written to disk.
     """
     # One thread: an oracle's methods exclude one another by the name of the thread.
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
-    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
+    servicer = Servicer(oracle)
+    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
     try:
         if not server.add_insecure_port(address):
             raise RuntimeError("port 0")
@@ -91,6 +116,9 @@ def serve(oracle: Any, address: str) -> None:
     print(f"tune: chief at {address}, waiting for workers", file=sys.stderr, flush=True)
     try:
         while not oracle.finished:
+            # Only the worker that asked has been told, and it has ended.
+            if servicer.failure is not None:
+                raise servicer.failure
             time.sleep(0.2)
         # Workers that are idle ask within a second whether there is more.
         until = time.monotonic() + GRACE

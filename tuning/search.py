@@ -24,6 +24,7 @@ from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError, SerKerasError
 from ser_keras.extraction import Extraction, extract_corpus, usable
+from ser_keras.interruption import deferred
 from ser_keras.training import TrainingRun
 from ser_keras.tuning.cross_validation import (
     OBJECTIVES,
@@ -179,12 +180,15 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
         preset = self.preset(values)
         with self._signs_of_life(trial):
             try:
-                trainer = FoldTrainer(preset, self._observe(preset), self.search_.protocol)
+                observed = self._observe(preset)
+                with deferred():
+                    trainer = FoldTrainer(preset, observed, self.search_.protocol)
                 curves, stopped = self._folds(trial, trainer)
             except SerKerasError as error:
                 raise Fatal(str(error)) from error
             finally:
-                keras.backend.clear_session()
+                with deferred():
+                    keras.backend.clear_session()
         metrics = self._metrics(curves, stopped)
         metrics |= {"epochs_trained": trainer.epochs_trained, "seconds": time.monotonic() - began}
         return {name: float(value) for name, value in metrics.items()}

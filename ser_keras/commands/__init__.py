@@ -1,5 +1,7 @@
 """A module per command: HELP, add_arguments(parser) and run(options) -> exit status.
 
+RESUMES, where it is there and true: the same command goes on after an interruption.
+
 What they need of TensorFlow they import when they run, so that asking for help is instant. The
 commands of `tuning/` and `export/` come through the entry-point group `ser_keras.commands`.
 """

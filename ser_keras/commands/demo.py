@@ -11,6 +11,7 @@ from ser_keras.commands import options as shared
 from ser_keras.errors import SerKerasError
 
 HELP = "train, evaluate, export and predict; on synthetic speech unless told otherwise"
+RESUMES = True  # after Ctrl-C
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

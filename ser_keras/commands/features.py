@@ -7,6 +7,7 @@ import argparse
 from ser_keras.commands import options as shared
 
 HELP = "extract a corpus to shards; called again after a kill, it goes on"
+RESUMES = True  # after Ctrl-C
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
 
 HELP = "Tables 1 and 2, Figure 2 and the ablation; called again after a kill, it goes on"
+RESUMES = True  # after Ctrl-C
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ It is for trying things out and for tests: accuracy on it says nothing about spe
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -94,7 +95,7 @@ def load(
         for utterance in utterances:
             if not utterance.path.exists():
                 _make(utterance, seed)
-    except (OSError, soundfile.SoundFileError) as error:
+    except OSError as error:
         raise CorpusError(f"{folder}: cannot write the synthetic corpus: {error}") from error
     return Corpus.ordered("synthetic", utterances, EMOTIONS, folder)
 
@@ -124,7 +125,10 @@ def _make(utterance: Utterance, seed: int) -> None:
     unfinished = utterance.path.with_suffix(f".{os.getpid()}.unfinished")
     try:
         sound = speak(voice, manner, duration, rng)
-        soundfile.write(unfinished, sound, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        # In memory first: of a full disk libsndfile says "System error" alone.
+        wav = io.BytesIO()
+        soundfile.write(wav, sound, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        unfinished.write_bytes(wav.getvalue())
         unfinished.replace(utterance.path)
     finally:
         unfinished.unlink(missing_ok=True)

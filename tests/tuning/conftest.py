@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,11 @@ def make_search(manifest: Path, tiny_preset: Any) -> Callable[..., Search]:
         return Search(**{"run": run, "space": SPACE, "protocol": protocol, **parts})
 
     return make
+
+
+@pytest.fixture
+def address() -> str:
+    """Where a chief can listen."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"

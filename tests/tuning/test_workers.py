@@ -69,12 +69,6 @@ else:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def start(tmp_path: Path, cache_directory: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a chief or a worker; all are ended with the test."""
@@ -99,9 +93,11 @@ def start(tmp_path: Path, cache_directory: Path) -> Iterator[Callable[..., subpr
 
 
 def test_a_killed_workers_trial_is_run_again_by_another(
-    start: Callable[..., subprocess.Popen[str]], make_search: Callable[..., Search], tmp_path: Path
+    start: Callable[..., subprocess.Popen[str]],
+    make_search: Callable[..., Search],
+    address: str,
+    tmp_path: Path,
 ):
-    address = f"127.0.0.1:{free_port()}"
     search = make_search(prune=False)
     chief = start(search, "chief", address, str(BUDGET))
     lost = start(search, "worker", address, "hang")
@@ -135,9 +131,11 @@ def test_a_killed_workers_trial_is_run_again_by_another(
 
 
 def test_three_failures_in_a_row_end_a_chief_and_its_workers(
-    start: Callable[..., subprocess.Popen[str]], make_search: Callable[..., Search], tmp_path: Path
+    start: Callable[..., subprocess.Popen[str]],
+    make_search: Callable[..., Search],
+    address: str,
+    tmp_path: Path,
 ):
-    address = f"127.0.0.1:{free_port()}"
     search = make_search(prune=False)
     chief = start(search, "chief", address, "9")
     worker = start(search, "worker", address, "fail")
@@ -200,8 +198,7 @@ def test_a_worker_of_another_search_is_refused(make_search: Callable[..., Search
         worker.run_trial(trial)
 
 
-def test_a_worker_without_a_chief():
-    address = f"127.0.0.1:{free_port()}"
+def test_a_worker_without_a_chief(address: str):
     began = time.monotonic()
     with pytest.raises(distribution.ChiefGone, match=address):
         distribution.wait_for_chief(address, seconds=0.5)
