@@ -72,7 +72,7 @@ def wait_for_chief(address: str, seconds: float = WAIT) -> None:
             ) from error
 
 
-class Servicer(OracleServicer):  # type: ignore[misc]
+class Servicer(OracleServicer):
     """KerasTuner's service, which keeps what went wrong in answering for the chief's own loop."""
 
     failure: Exception | None = None
