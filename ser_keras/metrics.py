@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from ser_keras.cell import Step
@@ -58,3 +59,22 @@ def observe(
             (heard - 1.0) * weights,
         ),
     }
+
+
+def track(means: dict[str, keras.metrics.Mean], observed: Observed) -> dict[str, Tensor]:
+    """Add a batch to the means over utterances.
+
+    Args:
+        means: of every one of `METRICS`.
+        observed: what `observe` gave of the batch.
+
+    Returns:
+        The means so far, scalars, as a step of `keras.Model` returns them.
+    """
+    for name, (values, weights) in observed.items():
+        means[name].update_state(values, sample_weight=weights)
+    results = {name: mean.result() for name, mean in means.items()}
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        # Keras averages them over workers along their first dimension, which a scalar lacks.
+        return {name: result[tf.newaxis] for name, result in results.items()}
+    return results

@@ -10,14 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ser_keras import compilation, presets, shipped
 from ser_keras import objective as eq5
-from ser_keras import presets, shipped
 from ser_keras.cell import Step, VRNNCell
 from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.dynamic_range import DynamicRange
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
-from ser_keras.metrics import METRICS, Observed, observe
+from ser_keras.metrics import METRICS, Observed, observe, track
 from ser_keras.optimizers import make_optimizer
 from ser_keras.outputs import describe, padded, ragged
 from ser_keras.standardisation import Standardisation, valid_instants
@@ -208,16 +208,8 @@ class VRNN(keras.Model):
             ConfigurationError: a loss or metrics are given; the model brings its own. Or
                 `jit_compile` of what XLA cannot compile.
         """
-        for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
-            if kwargs.pop(name, None) is not None:
-                raise ConfigurationError(f"compile({name}=…): the model is trained on Eq. 5 alone")
-        if kwargs.setdefault("jit_compile", False):
-            for option, layer in (("range_db", self.dynamic_range), ("mixup", self.mixup)):
-                if layer is not None:
-                    raise ConfigurationError(
-                        f"compile(jit_compile={kwargs['jit_compile']}): XLA cannot compile "
-                        f"{option}, which this preset has"
-                    )
+        layers = {"range_db": self.dynamic_range, "mixup": self.mixup}
+        kwargs = compilation.options(kwargs, layers)
         super().compile(optimizer=optimizer or make_optimizer(self.preset.optimization), **kwargs)
         # Variables that appear while a step is traced make TensorFlow trace it twice.
         self.optimizer.build(self.trainable_variables)
@@ -254,13 +246,13 @@ class VRNN(keras.Model):
             scaled = self.optimizer.scale_loss(loss / replicas)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._track(logs)
+        return track(self._trackers, logs)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """The same terms without sampling, dropout and learning."""
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         _, logs = self._loss(inputs, labels, weights, training=False)
-        return self._track(logs)
+        return track(self._trackers, logs)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -330,18 +322,8 @@ class VRNN(keras.Model):
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)
         weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
-
         logs = observe(steps, terms, losses, instants, labels, weights)
         return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)), logs
-
-    def _track(self, logs: Observed) -> dict[str, Tensor]:
-        for name, (values, weights) in logs.items():
-            self._trackers[name].update_state(values, sample_weight=weights)
-        results = {name: tracker.result() for name, tracker in self._trackers.items()}
-        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
-            # Keras averages them over workers along their first dimension, which a scalar lacks.
-            return {name: result[tf.newaxis] for name, result in results.items()}
-        return results
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: all weights are there from the beginning."""
