@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from ser_keras.cell import Step
 from ser_keras.configuration import Objective
 from ser_keras.gaussian import diagonal_gaussian
+from ser_keras.targets import one_hot
 
 tfd = tfp.distributions
 Tensor = Any
@@ -49,7 +50,8 @@ def terms(
         steps: what the cell gave, fields [B, T, …].
         observations: standardised observations X, float32 [B, T, D].
         instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
-        labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C].
+        labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C]. What is
+            no class makes the class term NaN.
         objective: says where the class term counts.
 
     Returns:
@@ -57,7 +59,7 @@ def terms(
     """
     labels = tf.convert_to_tensor(labels)
     if labels.dtype.is_integer:
-        labels = tf.one_hot(labels, steps.logits.shape[-1])
+        labels = one_hot(labels, steps.logits.shape[-1])
     valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
 
     # The last instant's prediction has nothing to be compared with. It counts for nothing rather

@@ -22,6 +22,7 @@ from ser_keras.optimizers import make_optimizer
 from ser_keras.outputs import describe, padded, ragged
 from ser_keras.standardisation import Standardisation, valid_instants
 from ser_keras.stepwise_augmentation import StepwiseAugmentation
+from ser_keras.targets import class_labels, one_hot, utterance_weights
 
 Tensor = Any
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
@@ -229,7 +230,14 @@ class VRNN(keras.Model):
         self.compile(optimizer, **config)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Train as any Keras model, after learning the standardisation from `x` if need be."""
+        """Train as any Keras model, after learning the standardisation from `x` if need be.
+
+        Raises:
+            ConfigurationError: there are no labels, or not one for each utterance; or so with
+                sample weights.
+            tf.errors.InvalidArgumentError: a label is not the number of a class; so does
+                `evaluate`. Within `jit_compile` the loss is NaN instead.
+        """
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
         if not self.adapted:
@@ -314,14 +322,14 @@ class VRNN(keras.Model):
         """The mean loss of a batch, and what to track."""
         augment = training and self.augments
         observations, instants = self._unpack(inputs, augment)
-        labels = targets = tf.cast(labels, tf.int32)
+        labels = targets = class_labels(labels, self.classes)
         if augment and self.mixup is not None:
-            probabilities = tf.one_hot(labels, len(self.classes))
+            probabilities = one_hot(labels, len(self.classes))
             observations, targets = self.mixup(observations, instants, probabilities)
         steps = self._steps(observations, training)
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)
-        weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
+        weights = utterance_weights(weights, losses)
         logs = observe(steps, terms, losses, instants, labels, weights)
         return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)), logs
 
