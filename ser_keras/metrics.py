@@ -51,7 +51,8 @@ def observe(
         "generation_nll": (terms.generation, weights),
         "kl": (terms.kl, weights),
         "class_cross_entropy": (terms.classification, weights),
-        "accuracy": (tf.cast(predicted == labels, tf.float32), weights),
+        # Not ==, which forgets the shape where only one side's is known.
+        "accuracy": (tf.cast(tf.equal(predicted, labels), tf.float32), weights),
         "sampled_fraction": (sampled / heard, heard * weights),
         # The first instant is sampled whole, whatever the model.
         "sampled_fraction_after_first": (

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ser_keras.inputs import dense
+
 Tensor = Any
 
 # A dimension that never varied in training must not blow up what little it varies later.
@@ -79,11 +81,8 @@ def valid_instants(
     """
     for batch in data:
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        if not isinstance(inputs, dict):
-            inputs = {"observations": inputs}
-        observations = np.asarray(inputs["observations"], dtype=np.float32)
+        observations, instants = dense(inputs)
+        observations = np.asarray(observations, dtype=np.float32)
         if prepare is not None:
             observations = np.asarray(prepare(observations))
-        length = observations.shape[1]
-        instants = np.asarray(inputs.get("instants", np.full(len(observations), length)))
-        yield observations[np.arange(length) < instants[:, np.newaxis]]
+        yield observations[np.arange(observations.shape[1]) < np.asarray(instants)[:, np.newaxis]]

@@ -17,6 +17,7 @@ from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.dynamic_range import DynamicRange
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
+from ser_keras.inputs import Inputs, batches_of, dense, not_adapted
 from ser_keras.metrics import METRICS, Observed, observe, track
 from ser_keras.optimizers import make_optimizer
 from ser_keras.outputs import describe, padded, ragged
@@ -25,7 +26,6 @@ from ser_keras.stepwise_augmentation import StepwiseAugmentation
 from ser_keras.targets import class_labels, one_hot, utterance_weights
 
 Tensor = Any
-Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
@@ -40,7 +40,7 @@ class VRNN(keras.Model):
     Call arguments:
         inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
             zero-padded at the end; "instants": int32 [B], how many are valid, at least 1}.
-            Observations alone mean that all are valid.
+            Observations alone mean that all are valid, of a `tf.RaggedTensor` all of each row.
         training: samples latents and drops out.
 
     Returns (`call` and, as NumPy arrays padded with zeros to the longest, `predict`):
@@ -233,15 +233,15 @@ class VRNN(keras.Model):
         """Train as any Keras model, after learning the standardisation from `x` if need be.
 
         Raises:
-            ConfigurationError: there are no labels, or not one for each utterance; or so with
-                sample weights.
+            ConfigurationError: it need be, but `x` can be gone through only once: a generator.
+                Or labels or sample weights are none, or not one for each utterance.
             tf.errors.InvalidArgumentError: a label is not the number of a class; so does
                 `evaluate`. Within `jit_compile` the loss is NaN instead.
         """
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
         if not self.adapted:
-            self.adapt(x if isinstance(x, tf.data.Dataset) else [x])
+            self.adapt(batches_of(x))
         return super().fit(x, *args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
@@ -255,6 +255,16 @@ class VRNN(keras.Model):
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return track(self._trackers, logs)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As Keras' `train_on_batch`, of a model that has been adapted.
+
+        Raises:
+            ConfigurationError: the standardisation has not been learnt.
+        """
+        if not self.adapted:
+            raise not_adapted("train_on_batch", "a batch is too little to learn it from")
+        return super().train_on_batch(*args, **kwargs)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """The same terms without sampling, dropout and learning."""
@@ -292,15 +302,11 @@ class VRNN(keras.Model):
 
     def _unpack(self, inputs: Inputs, augment: bool) -> tuple[Tensor, Tensor]:
         """Standardised flat observations [B, T, D] and instants [B]."""
-        if not isinstance(inputs, dict):
-            inputs = {"observations": inputs}
-        observations = tf.convert_to_tensor(inputs["observations"])
-        if observations.shape[1] == 0:
-            raise ValueError("observations: found no instant, expected at least one")
+        observations, instants = dense(inputs)
+        if not observations.shape[2:].is_fully_defined():  # as of batches of ragged tensors
+            shape = [None, None, *self.features.observation_shape]
+            observations = tf.ensure_shape(observations, shape)
         batch, length = tf.unstack(tf.shape(observations)[:2])
-        instants = inputs.get("instants")
-        if instants is None:
-            instants = tf.fill([batch], length)
         if self.filter is not None:
             observations = self.filter(observations, training=augment)
         if self.dynamic_range is not None:
@@ -309,7 +315,7 @@ class VRNN(keras.Model):
         if self.mask is not None:
             observations = self.mask(observations, training=augment)
         flat = tf.reshape(observations, [batch, length, self.features.observation_size])
-        return flat, tf.cast(instants, tf.int32)
+        return flat, instants
 
     def _steps(self, observations: Tensor, training: bool) -> Step:
         # No mask: padding comes last and the scan is causal, so it cannot reach a valid instant.
