@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -252,8 +253,11 @@ class VRNN(keras.Model):
             # Replicas add their gradients, so each takes its share of the mean.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        if self.trainable_variables:
+            gradients = tape.gradient(scaled, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        else:
+            warnings.warn("the model has no trainable weights: it learns nothing", stacklevel=1)
         return track(self._trackers, logs)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:

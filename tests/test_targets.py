@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -102,3 +104,20 @@ def test_one_hot_is_tensorflows_but_for_what_is_no_class():
     found = one_hot(labels, 3).numpy()
     np.testing.assert_array_equal(found[[0, 2]], [[0, 0, 1], [1, 0, 0]])
     assert np.isnan(found[[1, 3]]).all()
+
+
+def test_a_frozen_model_is_trained_as_keras_does_without_a_change():
+    model = VRNN(CLASSES, PRESET, seed=0)
+    model.trainable = False
+    model.compile(run_eagerly=True)
+    model.adapt([OBSERVATIONS])
+    before = model.get_weights()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = model.fit(OBSERVATIONS, LABELS, verbose=0).history
+    assert any("no trainable weights" in str(warning.message) for warning in caught)
+    assert np.isfinite(history["loss"][0])
+    seeds = {index for index, array in enumerate(before) if array.dtype == np.uint32}
+    for index, (one, other) in enumerate(zip(before, model.get_weights(), strict=True)):
+        if index not in seeds:
+            np.testing.assert_array_equal(one, other)
