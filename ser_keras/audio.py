@@ -19,6 +19,7 @@ from typing import BinaryIO, Union
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import ArrayLike
 
 from ser_keras.errors import AudioError
 
@@ -39,6 +40,8 @@ LEAST_SHARE = 0.9
 # a pipe cannot know the length and claims the largest there is: that is no damage.
 CUT_CHUNK = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 UNKNOWN_LENGTH = 2**31 - 2**16
+
+IN_MEMORY = "sound in memory"  # what errors call what has no name
 
 Source = Union[str, "PathLike[str]", bytes, BinaryIO]
 
@@ -84,6 +87,33 @@ def check_samples(name: str, samples: np.ndarray) -> None:
         raise AudioError(
             name, f"holds a sample of {most:.0e} times full scale, expected at most {LOUDEST:.0e}"
         )
+
+
+def mono(name: str, samples: ArrayLike) -> np.ndarray:
+    """Sound that is in memory, mixed down to the mean of its channels.
+
+    Args:
+        name: what an error calls the sound.
+        samples: [N] or [N, channels], as many as there are, even none; floats, full scale is -1 to
+            1, or int16.
+
+    Returns:
+        float32 [N].
+
+    Raises:
+        AudioError: samples of another shape or type, or such as `check_samples` refuses.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not samples.shape[1]):
+        raise AudioError(name, f"samples have shape {samples.shape}, expected [N] or [N, channels]")
+    if samples.dtype == np.int16:
+        samples = samples.astype(np.float32) / 32768.0
+    elif not np.issubdtype(samples.dtype, np.floating):
+        raise AudioError(name, f"samples are {samples.dtype}, expected floats or int16")
+    mixed = samples.mean(axis=1) if samples.ndim == 2 else samples
+    mixed = np.ascontiguousarray(mixed, np.float32)
+    check_samples(name, mixed)
+    return mixed
 
 
 @dataclass(frozen=True)
@@ -213,7 +243,7 @@ def _sound(source: Source) -> Iterator[soundfile.SoundFile]:
 def _name(source: Source) -> str:
     if isinstance(source, (str, PathLike)):
         return str(source)
-    return str(getattr(source, "name", "sound in memory"))
+    return str(getattr(source, "name", IN_MEMORY))
 
 
 def _open(source: Source, name: str) -> AbstractContextManager[BinaryIO]:

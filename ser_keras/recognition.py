@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from ser_keras import audio, features, model_files
 from ser_keras.errors import AudioError
@@ -57,12 +58,19 @@ class Recognizer:
             samples = audio.load(path, self.model.features.sample_rate, start, end)
             return {"file": str(path), **self.recognize_samples(samples)}
 
-    def recognize_samples(self, samples: np.ndarray) -> dict[str, Any]:
+    def recognize_samples(self, samples: ArrayLike) -> dict[str, Any]:
         """As `recognize`, of sound that is in memory.
 
         Args:
-            samples: float32 [N], mono, at the model's sample rate.
+            samples: [N] or [N, channels] at the model's sample rate; floats, full scale is -1 to 1,
+                or int16.
+
+        Raises:
+            AudioError: samples of another kind, or none at all.
         """
+        samples = audio.mono(audio.IN_MEMORY, samples)
+        if not len(samples):
+            raise AudioError(audio.IN_MEMORY, "holds no samples")
         spec = self.model.features
         duration = len(samples) / spec.sample_rate
         padded = len(samples) < spec.window_length

@@ -83,7 +83,7 @@ class StreamingRecognizer:
         Raises:
             AudioError: samples of another kind, no sound, or another rate than before.
         """
-        mono = _mono(samples)
+        mono = audio.mono(NAME, samples)
         rate = self._rate or self.model.features.sample_rate
         if sample_rate is not None and sample_rate != rate:
             if self._rate is not None:
@@ -236,18 +236,3 @@ def level(window: np.ndarray) -> float:
     """Root mean square in decibels relative to full scale; minus infinity for digital silence."""
     power = float(np.mean(np.square(window, dtype=np.float64)))
     return 10.0 * math.log10(power) if power else -math.inf
-
-
-def _mono(samples: np.ndarray) -> np.ndarray:
-    """Float32 [N] of what `StreamingRecognizer.push` takes."""
-    samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not samples.shape[1]):
-        raise AudioError(NAME, f"samples have shape {samples.shape}, expected [N] or [N, channels]")
-    if samples.dtype == np.int16:
-        samples = samples.astype(np.float32) / 32768.0
-    elif not np.issubdtype(samples.dtype, np.floating):
-        raise AudioError(NAME, f"samples are {samples.dtype}, expected floats or int16")
-    mono = samples.mean(axis=1) if samples.ndim == 2 else samples
-    mono = np.ascontiguousarray(mono, np.float32)
-    audio.check_samples(NAME, mono)
-    return mono

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import ArrayLike
 
 from ser_keras import audio, features, model_files
 from ser_keras.configuration import Preset
@@ -171,6 +172,41 @@ def test_sound_in_memory_is_answered_like_a_file(recognizer: Recognizer, sound: 
     from_file = recognizer.recognize(path)
     del from_file["file"]
     assert recognizer.recognize_samples(audio.load(path, 8000)) == from_file
+
+
+def test_any_samples_that_a_stream_takes_are_answered(recognizer: Recognizer):
+    samples = np.random.default_rng(0).normal(size=8000).clip(-3, 3) / 4
+    quantised = (samples * 2**15).astype(np.int16)
+    expected = recognizer.recognize_samples(quantised / np.float32(2**15))
+    for same in (
+        quantised,
+        np.stack([quantised, quantised], axis=1),
+        quantised / 2.0**15,
+        (quantised / 2.0**15).tolist(),
+    ):
+        found = recognizer.recognize_samples(same)
+        assert found["probabilities"] == pytest.approx(expected["probabilities"], rel=1e-4)
+        assert found["duration"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(0, np.float32), "sound in memory: holds no samples"),
+        (np.zeros((0, 2), np.float32), "holds no samples"),
+        ([], "holds no samples"),
+        (np.array([0.0, np.nan], np.float32), "not finite"),
+        (np.array([0.0, -1e20], np.float32), "times full scale"),
+        (np.zeros((2, 2, 2), np.float32), r"shape \(2, 2, 2\), expected \[N\] or"),
+        (np.zeros((5, 0), np.float32), r"shape \(5, 0\)"),
+        (np.zeros(5, np.int64), "int64, expected floats or int16"),
+    ],
+)
+def test_samples_that_are_no_sound_are_refused(
+    recognizer: Recognizer, samples: ArrayLike, message: str
+):
+    with pytest.raises(AudioError, match=message):
+        recognizer.recognize_samples(samples)
 
 
 def test_a_recording_that_cannot_be_used_is_an_error(recognizer: Recognizer, tmp_path: Path):
