@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from ser_keras import audio
+from ser_keras import audio, wav_header
 from ser_keras.errors import AudioError, ConfigurationError
 
 RIFF = b"RIFF"  # what a WAV begins with
@@ -20,7 +19,11 @@ MICROPHONE = "microphone"
 
 # Little-endian types of samples without a header, and what full scale is in them.
 ENCODINGS = {"int16": ("<i2", 2.0**15), "int32": ("<i4", 2.0**31), "float32": ("<f4", 1.0)}
-WAV_SCALES = {1: ("u1", 2.0**7), 2: ENCODINGS["int16"], 4: ENCODINGS["int32"]}
+# The same of a WAV's samples, by format and bits.
+WAV_SCALES = {
+    wav_header.INTEGER: {8: ("u1", 2.0**7), 16: ENCODINGS["int16"], 32: ENCODINGS["int32"]},
+    wav_header.FLOAT: {32: ENCODINGS["float32"], 64: ("<f8", 1.0)},
+}
 
 Chunk = tuple[np.ndarray, int]  # float32 [N, channels], hertz
 
@@ -47,7 +50,7 @@ class RawFormat:
 
 
 def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
-    """Read a WAV of integer samples, or samples without a header, until the writer closes it.
+    """Read a WAV of integers or floats, or samples without a header, until the writer closes it.
 
     A WAV's sound ends where its header says, as in a file; who writes into a pipe and cannot know
     the length claims none or the largest there is, and is heard until the end.
@@ -63,7 +66,7 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
     if not beginning:
         raise AudioError(PIPE, "is empty")
     if beginning == RIFF:
-        rate, channels, kind, scale, length = _read_header(_Replayed(beginning, pipe))
+        rate, channels, kind, scale, length = _read_header(pipe)
         beginning = b""
     else:
         rate, channels, length = raw.sample_rate, raw.channels, math.inf
@@ -90,19 +93,6 @@ def _arriving(pipe: Any, beginning: bytes, length: float) -> Iterator[bytes]:
     while length and (received := pipe.read1(int(min(length, 1 << 16)))):
         length -= len(received)
         yield received
-
-
-class _Replayed:
-    """A pipe from which the beginning, read to tell what follows, is read once more."""
-
-    def __init__(self, beginning: bytes, pipe: BinaryIO) -> None:
-        self._beginning = beginning
-        self._pipe = pipe
-
-    def read(self, count: int) -> bytes:
-        """Up to so many bytes."""
-        first, self._beginning = self._beginning[:count], self._beginning[count:]
-        return first + self._pipe.read(count - len(first))
 
 
 def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
@@ -143,20 +133,23 @@ def _read_header(pipe: Any) -> tuple[int, int, str, float, float]:
 
     The number of bytes is infinite where the writer did not know it.
     """
+    header = wav_header.read(pipe, PIPE)
+    if header.tag not in WAV_SCALES:
+        raise AudioError(PIPE, f"has samples of format {header.tag}, expected 1 (PCM) or 3 (float)")
+    scales = WAV_SCALES[header.tag]
+    if header.bits not in scales:
+        *first, last = map(str, scales)
+        raise AudioError(
+            PIPE, f"has samples of {header.bits} bits, expected {', '.join(first)} or {last}"
+        )
     try:
-        header = wave.open(pipe, "rb")  # noqa: SIM115 - closing it would lose the samples' place
-        rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()
-    except (wave.Error, EOFError, ValueError) as error:
-        raise AudioError(PIPE, f"not a WAV that can be read ({error})") from error
-    if width not in WAV_SCALES:
-        raise AudioError(PIPE, f"has samples of {8 * width} bits, expected 8, 16 or 32")
-    try:
-        RawFormat(rate, channels)
+        RawFormat(header.sample_rate, header.channels)
     except ConfigurationError as error:
         raise AudioError(PIPE, str(error)) from error
-    length = header.getnframes() * channels * width
+    frame = header.channels * header.bits // 8
+    length = header.length - header.length % frame
     known = 0 < length < audio.UNKNOWN_LENGTH
-    return rate, channels, *WAV_SCALES[width], length if known else math.inf
+    return header.sample_rate, header.channels, *scales[header.bits], length if known else math.inf
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:

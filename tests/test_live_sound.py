@@ -37,15 +37,16 @@ def through_a_pipe(content: bytes, raw: RawFormat, piece: int = 1021) -> list:
             writer.join()
 
 
-def wav(subtype: str) -> bytes:
+def wav(subtype: str, form: str = "WAV") -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, SAMPLES, 22_050, format="WAV", subtype=subtype)
+    soundfile.write(file, SAMPLES, 22_050, format=form, subtype=subtype)
     return file.getvalue()
 
 
-@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_32"])
-def test_a_wav_is_what_soundfile_reads(subtype: str):
-    content = wav(subtype)
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_32", "FLOAT", "DOUBLE"])
+def test_a_wav_is_what_soundfile_reads(subtype: str, form: str):
+    content = wav(subtype, form)
     expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
     chunks = through_a_pipe(content, RawFormat())
     assert {rate for _, rate in chunks} == {22_050}
@@ -103,7 +104,11 @@ def test_a_single_bare_sample_is_sound():
         (wav("PCM_16")[:44], "holds no samples"),
         (b"RIFF and then something else", "not a WAV that can be read"),
         (wav("PCM_16")[:30], "not a WAV that can be read"),
+        (wav("PCM_16").replace(b"WAVE", b"AVI ", 1), "RIFF of another kind"),
+        (wav("PCM_16")[:12] + wav("PCM_16")[36:], "no format before the sound"),
+        (wav("PCM_16")[:16] + b"\xff" * 4 + wav("PCM_16")[20:], "format of 4294967295 bytes"),
         (wav("PCM_24"), "24 bits, expected 8, 16 or 32"),
+        (wav("ULAW"), r"format 7, expected 1 \(PCM\) or 3 \(float\)"),
         (wav("PCM_16").replace((22_050).to_bytes(4, "little"), (5).to_bytes(4, "little"), 1),
          "rate is 5, expected 1000"),
     ],
