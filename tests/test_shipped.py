@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ser_keras import cli, corpora, presets, shipped
 from ser_keras.corpora.ravdess import EMOTIONS
+from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import evaluate
 from ser_keras.vrnn import VRNN
+
+CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
 
 
 def test_all_weights_together_are_small():
@@ -36,6 +41,44 @@ def test_no_weights_and_replaced_settings_need_classes():
         VRNN.from_preset("ravdess")
     with pytest.raises(ConfigurationError, match="classes: found none"):
         VRNN.from_preset("convolutional", attention=False)
+
+
+@pytest.fixture
+def own_manifest(synthetic_corpus: Corpus, tmp_path: Path) -> Path:
+    """A corpus of a user's own, of three emotions."""
+    path = tmp_path / "mine.csv"
+    lines = [
+        f"{utterance.path},{utterance.emotion},{utterance.speaker}\n"
+        for utterance in synthetic_corpus
+        if utterance.emotion in ("calm", "happy", "sad")
+    ]
+    path.write_text("path,emotion,speaker\n" + "".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+def test_training_on_data_of_ones_own_begins_as_the_model_card_shows(
+    own_manifest: Path, eagerly: None
+):
+    (code,) = re.findall(r"```python\n(.*?)```", CARD.read_text(encoding="utf-8"), re.DOTALL)
+    code = code.replace("/data/mine.csv", str(own_manifest)).replace("epochs=10", "verbose=0")
+    loading, training = code.split("model.compile()")
+    names: dict[str, Any] = {}
+    with pytest.warns(UserWarning, match="could not be loaded"):
+        exec(compile(loading, CARD.name, "exec"), names)  # noqa: S102
+    model, trained = names["model"], VRNN.from_preset("tiny")
+    assert model.classes == ("calm", "happy", "sad")
+    assert model.adapted
+    new = [one.path for one, other in zip(model.weights, trained.weights, strict=True)
+           if one.shape != other.shape or not np.array_equal(one, other)]  # fmt: skip
+    assert [path.split("cell/")[1] for path in new] == [
+        "temperature",
+        "class_logits/kernel",
+        "class_logits/bias",
+    ]
+    exec(compile("model.compile()" + training, CARD.name, "exec"), names)  # noqa: S102
+    assert len(model.history.history["loss"]) == 1
+    assert np.isfinite(model.history.history["loss"][0])
 
 
 def test_predict_needs_no_training(sound_file: Path, capsys: pytest.CaptureFixture[str]):
