@@ -17,10 +17,11 @@ from ser_keras.corpora import (
     synthetic,
     tess,
 )
+from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError
 
-__all__ = ["Corpus", "Utterance", "load", "names"]
+__all__ = ["Corpus", "Utterance", "load", "match", "names"]
 
 _LOADERS: dict[str, Callable[..., Corpus]] = {
     "ravdess": ravdess.load,
