@@ -15,6 +15,7 @@ import numpy as np
 from ser_keras import pipeline, provenance
 from ser_keras.calibration import expected_calibration_error
 from ser_keras.callbacks import StopBetweenBatches
+from ser_keras.corpora.matching import known
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.extraction import Extraction, extract_corpus, usable
 from ser_keras.files import write_text
@@ -42,6 +43,7 @@ class Evaluation:
         n_test: utterances answered.
         n_skipped_short: utterances shorter than one window, left out as the paper does.
         n_failed: recordings that could not be read.
+        n_unknown_emotion: utterances of an emotion that is not a class of the model, left out.
         weighted_accuracy: correct / all.
         unweighted_accuracy: mean of the recalls of the classes that occur.
         recall: of each class; NaN for one that does not occur.
@@ -65,6 +67,7 @@ class Evaluation:
     n_test: int
     n_skipped_short: int
     n_failed: int
+    n_unknown_emotion: int
     weighted_accuracy: float
     unweighted_accuracy: float
     labels: list[str]
@@ -88,6 +91,9 @@ class Evaluation:
     def write_predictions(self, path: Path) -> None:
         """Write `predictions.csv`: file, true and answered emotion, probabilities.
 
+        Both emotions are the model's classes, so that they can be compared, also where the corpus
+        has another word for it: `angry` for what CREMA-D calls anger.
+
         Raises:
             OutputError: it cannot be written.
         """
@@ -108,18 +114,25 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a trained model.
 
+    An emotion of the corpus is the class of its name, else one that is a synonym, such as angry
+    for anger. Utterances of any other emotion are left out, counted, and told on standard error. A
+    class that the corpus lacks can still be answered, and is wrong then.
+
     Args:
         model: the model; its classes decide what the labels mean.
-        corpus: the test part.
+        corpus: the test part, of whatever corpus.
         split: how it was chosen, for the record.
         seed: of the run, for the record.
         batch_size: utterances per batch; changes the speed alone.
         **extraction: options of `extraction.extract_corpus`.
 
     Raises:
-        CorpusError: no utterance can be used, or one has an emotion that the model does not know.
+        CorpusError: no utterance can be used, or none has an emotion that the model knows.
     """
-    extracted = usable(extract_corpus(corpus, model.features, **extraction), "the test part")
+    matched = known(corpus, model.classes, "the test part")
+    extracted = usable(
+        extract_corpus(matched.corpus, model.features, **extraction), "the test part"
+    )
     batches = pipeline.batches(extracted, batch_size, classes=model.classes)
     if not model.compiled:
         model.compile()
@@ -143,6 +156,7 @@ def evaluate(
         n_test=count,
         n_skipped_short=len(extracted.skipped_short),
         n_failed=len(extracted.failed),
+        n_unknown_emotion=sum(matched.unknown.values()),
         weighted_accuracy=float(np.trace(matrix) / count),
         unweighted_accuracy=float(np.nanmean(recall)),
         labels=list(model.classes),

@@ -117,11 +117,14 @@ def draw(
 
 
 def example(model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Any]:
-    """What the model makes of the longest-lasting of the first utterances, and its waveform."""
+    """What the model makes of the longest-lasting of the first utterances, and its waveform.
+
+    Those of an emotion that the model does not know are passed over, as in the evaluation.
+    """
     recognizer = Recognizer(model)
     rate = model.features.sample_rate
     best: tuple[dict[str, Any], Any] = ({}, None)
-    for utterance in corpus.utterances[:20]:
+    for utterance in corpora.match(corpus, model.classes).corpus.utterances[:20]:
         try:
             waveform = audio.load(utterance.path, rate, utterance.start, utterance.end)
         except AudioError:

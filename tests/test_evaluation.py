@@ -43,7 +43,7 @@ EVALUATION_KEYS = {
     "kl_per_instant",
     "versions",
 }
-ADDED_KEYS = {"expected_calibration_error", "temperature", "n_failed"}
+ADDED_KEYS = {"expected_calibration_error", "temperature", "n_failed", "n_unknown_emotion"}
 
 CLASSES = ("angry", "calm", "sad", "never heard")
 
@@ -274,6 +274,7 @@ def test_short_and_broken_recordings_are_counted_told_and_left_out(
     )
     evaluated = evaluate(model, some, cache=False, progress=False)
     assert (evaluated.n_test, evaluated.n_skipped_short, evaluated.n_failed) == (1, 1, 1)
+    assert evaluated.n_unknown_emotion == 0
     assert len(evaluated.predictions) == 1
     told = capsys.readouterr().err
     assert str(text) in told
@@ -288,9 +289,9 @@ def test_a_corpus_without_a_usable_recording_is_an_error(model: VRNN, corpus: Co
         evaluate(model, corpus.subset([]), progress=False)
 
 
-def test_an_emotion_that_the_model_does_not_know_is_named(model: VRNN, corpus: Corpus):
+def test_emotions_none_of_which_the_model_knows_are_named(model: VRNN, corpus: Corpus):
     own = Corpus("own", (dataclasses.replace(corpus[1], emotion="bored"),), ("bored",))
-    with pytest.raises(CorpusError, match="bored"):
+    with pytest.raises(CorpusError, match=r"bored \(1\).*neutral, sad, surprised"):
         evaluate(model, own, progress=False)
 
 

@@ -19,7 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder that `train` left; for another corpus also a .keras file, or a preset that "
         "comes with weights",
     )
-    parser.add_argument("--corpus", metavar="NAME", help="another corpus, all of it")
+    parser.add_argument(
+        "--corpus",
+        metavar="NAME",
+        help="another corpus, all of it; emotions are the model's classes by name or synonym, and "
+        "utterances of others are left out and counted",
+    )
     parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
 
