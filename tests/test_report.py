@@ -237,6 +237,24 @@ def test_an_emotion_without_utterances_is_dashed():
     assert Page(evaluate(empty)).row("happy") == ["0", "–", "–"]
 
 
+def test_classes_that_are_not_in_the_test_part_are_named():
+    lacking = EVALUATION | {
+        "confusion_matrix": [[16, 1, 3, 0], [0, 0, 0, 0], [4, 1, 15, 0], [1, 2, 1, 5]]
+    }
+    page = Page(evaluate(lacking)).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Not in the test part: happy." in page
+    assert "mean recall of 3 emotions; by chance 25.0 %" in page
+    assert "Not in the test part" not in evaluate()
+
+
+def test_utterances_of_emotions_that_the_model_does_not_know_are_counted():
+    unknown = "not a class of the model"
+    assert unknown not in evaluate()
+    assert unknown not in evaluate(EVALUATION | {"n_unknown_emotion": 0})
+    page = Page(evaluate(EVALUATION | {"n_unknown_emotion": 81}))
+    assert f"Of an emotion that is {unknown} and left out: 81 of the test part." in page.text
+
+
 def test_no_text_is_taken_for_markup(tmp_path: Path):
     attack = '<script>alert("1")</script>&amp;$title'
     hostile = EVALUATION | {"corpus": attack, "preset": attack, "versions": {attack: attack}}

@@ -96,6 +96,7 @@ def _facts(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     low, high = wilson_interval(accuracy, tested)
     sampled = evaluation["sampled_fraction"]
     classes = len(evaluation["labels"])
+    heard = sum(any(row) for row in evaluation["confusion_matrix"])
     return [
         (
             "Weighted accuracy",
@@ -105,7 +106,7 @@ def _facts(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (
             "Unweighted accuracy",
             percent(evaluation["unweighted_accuracy"]),
-            f"mean recall of {classes} emotions; by chance {percent(1 / classes)}",
+            f"mean recall of {heard} emotions; by chance {percent(1 / classes)}",
         ),
         (
             "Sampled after the first instant",
@@ -143,6 +144,21 @@ def _limits(evaluation: Mapping[str, Any]) -> list[str]:
         remarks.append(
             "Shorter than one window and left out, as in the paper: "
             f"{evaluation['n_skipped_short']} of the test part."
+        )
+    if unknown := evaluation.get("n_unknown_emotion", 0):
+        remarks.append(
+            "Of an emotion that is not a class of the model and left out: "
+            f"{unknown} of the test part."
+        )
+    lacking = [
+        label
+        for label, row in zip(evaluation["labels"], evaluation["confusion_matrix"], strict=True)
+        if not any(row)
+    ]
+    if lacking:
+        remarks.append(
+            f"Not in the test part: {', '.join(lacking)}. Such an answer counts as wrong, and "
+            "unweighted accuracy is the mean recall of the other emotions."
         )
     return remarks
 
