@@ -36,7 +36,10 @@ def dataset(
         batch_size: utterances per batch.
         shuffle: a new order every epoch and batches of like lengths; otherwise the corpus' order.
         seed: of the shuffling.
-        classes: names in the order of the labels; the corpus' emotions if None.
+        classes: names in the order of the labels, for a trained model `model.classes`; None is the
+            order of the corpus' own emotions: to a model trained on another corpus, such labels
+            mean other emotions, and nothing tells. `corpora.match(corpus, model.classes).corpus`
+            has the model's classes in the place of the corpus' words, in the model's order.
         **extraction: options of `extraction.extract_corpus`, such as `cache` and `workers`.
 
     Returns:
@@ -46,6 +49,7 @@ def dataset(
     Raises:
         CorpusError: no utterance is left, or a label is not among the classes.
     """
+    corpus.labels(classes)  # what is wrong with them is told before the extraction, not after
     extracted = usable(extract_corpus(corpus, features, **extraction), corpus.name)
     return batches(extracted, batch_size, shuffle, seed, classes)
 

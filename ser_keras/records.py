@@ -110,7 +110,7 @@ def dataset(
         batch_size: utterances per batch.
         shuffle: shards and, within a buffer, utterances in another order every epoch.
         seed: of the shuffling.
-        classes: names in the order of the labels; the corpus' emotions if None.
+        classes: as for `pipeline.dataset`; None is the order of the corpus' own emotions.
         only: the part to read, such as the training part of a split; None reads all.
         buffer_size: utterances held in memory for shuffling.
 

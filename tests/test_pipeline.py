@@ -13,6 +13,7 @@ from ser_keras import pipeline
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 from ser_keras.extraction import Extraction
+from ser_keras.features import FeatureSpec
 
 CLASSES = ("calm", "angry")
 
@@ -123,3 +124,10 @@ def test_nothing_to_batch_is_an_error():
 def test_emotion_that_is_no_class_is_an_error():
     with pytest.raises(CorpusError, match="calm"):
         pipeline.batches(make_extraction([2]), classes=("angry",))
+
+
+def test_emotion_that_is_no_class_is_told_before_the_extraction(capsys: pytest.CaptureFixture[str]):
+    features = FeatureSpec()
+    with pytest.raises(CorpusError, match="calm"):
+        pipeline.dataset(make_extraction([2]).corpus, features, classes=("angry",))
+    assert "Extracting" not in capsys.readouterr().err
