@@ -27,6 +27,8 @@ class EdgeFrontend(Frontend):
     def observe(self, windows: tf.Tensor) -> tf.Tensor:
         """Compute the observation of a window: [1, window_length] to [1, *observation_shape]."""
         spec = self.spec
+        if spec.remove_offset:
+            windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
         margin = spec.fft_size // 2
         centred = tf.pad(windows, [[0, 0], [margin, margin]])
         frames = tf.signal.frame(centred[0], spec.fft_size, spec.frame_hop)

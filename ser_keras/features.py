@@ -41,6 +41,8 @@ class FeatureSpec:
             None for no limit.
         trailing_silence: seconds of digital silence that are heard behind every recording, less
             than a window: time to answer after its last word.
+        remove_offset: hear every window without its mean. Cheap microphones and converters add a
+            constant, which is no sound, but leaks into the lowest mel bands of every frame.
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -57,6 +59,7 @@ class FeatureSpec:
     statistics: tuple[str, ...] = ("mean",)
     top_db: float | None = 80.0
     trailing_silence: float = 0.0
+    remove_offset: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -76,6 +79,10 @@ class FeatureSpec:
             raise ConfigurationError(
                 f"trailing_silence is {silence!r}, expected seconds, less than a window's "
                 f"{self.window}"
+            )
+        if not isinstance(self.remove_offset, bool):
+            raise ConfigurationError(
+                f"remove_offset is {self.remove_offset!r}, expected true or false"
             )
         self._check_statistics()
         self._check_sizes()
@@ -222,6 +229,8 @@ def observe(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Returns:
         float32 [*spec.observation_shape].
     """
+    if spec.remove_offset:
+        window = window - window.mean(dtype=np.float64).astype(np.float32)
     return _pool(_time_frequency(window, spec), spec)
 
 

@@ -81,6 +81,8 @@ class Frontend(keras.layers.Layer):
     def observe(self, windows: tf.Tensor) -> tf.Tensor:
         """Compute the observations of windows: [M, window_length] to [M, *observation_shape]."""
         spec = self.spec
+        if spec.remove_offset:
+            windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
         margin = spec.fft_size // 2
         centred = tf.pad(windows, [[0, 0], [margin, margin]])
         frames = tf.signal.frame(centred, spec.fft_size, spec.frame_hop)  # [M, frames, fft_size]

@@ -49,6 +49,7 @@ _PATCHES = FeatureSpec(
     statistics=(),
     top_db=None,
     trailing_silence=0.8,
+    remove_offset=True,
 )
 
 CONVOLUTIONAL = Preset(

@@ -71,6 +71,22 @@ def test_silence_follows_a_recording(noise: np.ndarray):
     np.testing.assert_array_equal(features.observe(followed[:44100], spec), expected[0])
 
 
+@pytest.mark.parametrize("kind", ["mfcc", "log-mel"])
+def test_a_window_is_heard_without_its_mean(noise: np.ndarray, kind: str):
+    spec = FeatureSpec(kind=kind, remove_offset=True)
+    windows = [noise[:44100], noise[22050:66150]]
+    means = [window.astype(np.float64).mean() for window in windows]
+    plain = FeatureSpec(kind=kind)
+    expected = [
+        features.observe((window - mean).astype(np.float32), plain)
+        for window, mean in zip(windows, means, strict=True)
+    ]
+    np.testing.assert_allclose(features.extract(noise, spec), expected, rtol=1e-5, atol=1e-4)
+    offset = features.extract(noise + np.float32(0.01), spec)
+    np.testing.assert_allclose(offset, features.extract(noise, spec), rtol=1e-4, atol=1e-3)
+    assert np.abs(features.extract(noise + np.float32(0.01), plain) - expected).max() > 0.1
+
+
 @pytest.mark.parametrize("silence", [-0.1, 2.0, "long"])
 def test_silence_is_shorter_than_a_window(silence: object):
     with pytest.raises(ConfigurationError, match="trailing_silence is"):

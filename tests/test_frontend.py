@@ -22,6 +22,7 @@ SPECS = [
     FeatureSpec(kind="log-mel", statistics=(), mel_bands=40),
     FeatureSpec(sample_rate=16000, window=1.3, hop=0.4, coefficients=13, mel_bands=3 * 13),
     FeatureSpec(sample_rate=16000, window=1.0, hop=0.4, trailing_silence=0.7),
+    FeatureSpec(kind="log-mel", statistics=(), trailing_silence=0.7, remove_offset=True),
 ]
 pytestmark = pytest.mark.io_stack
 
@@ -32,7 +33,7 @@ def sounds(spec: FeatureSpec) -> list[np.ndarray]:
     lengths = [spec.window_length - 1, spec.window_length, 3 * spec.window_length + 17]
     noises = [generator.normal(size=length) for length in lengths]
     return [
-        (0.2 * noise * np.sin(np.arange(len(noise)) / 5000) ** 4).astype(np.float32)
+        (0.2 * noise * np.sin(np.arange(len(noise)) / 5000) ** 4 + 0.01).astype(np.float32)
         for noise in noises
     ]
 

@@ -15,6 +15,7 @@ from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import evaluate
+from ser_keras.recognition import Recognizer
 from ser_keras.vrnn import VRNN
 
 CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
@@ -95,6 +96,19 @@ def sound_file(tmp_path: Path) -> Path:
     path = tmp_path / "noise.wav"
     soundfile.write(path, np.random.default_rng(0).normal(size=48000) / 20, 16000)
     return path
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_a_constant_that_a_microphone_adds_changes_no_answer(name: str):
+    generator = np.random.default_rng(0)
+    swell = np.sin(np.arange(48000) / 4000) ** 2
+    samples = (0.05 * swell * generator.normal(size=48000)).astype(np.float32)
+    recognizer = Recognizer(VRNN.from_preset(name))
+    answers = [
+        list(recognizer.recognize_samples(samples + np.float32(offset))["probabilities"].values())
+        for offset in (0.0, 0.005)
+    ]
+    np.testing.assert_allclose(answers[1], answers[0], atol=0.05)
 
 
 @pytest.mark.real

@@ -17,6 +17,8 @@ Sound = tuple[np.ndarray, int]  # float32 [N], mono, and its rate in hertz
 SILENCE_DB = 35
 # Of either end's silence, this share is cut off.
 CUT_SHARE = 0.9
+# What cheap converters add, of full scale.
+OFFSET = 0.005
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ CHANGES: dict[str, Change] = {
     "16-khz": Change("resampled to 16 kHz", _resampled(16000)),
     "8-khz": Change("resampled to 8 kHz", _resampled(8000)),
     "noise": Change("with white noise, 20 dB below", _noisy),
+    "offset": Change(
+        f"with a constant of {OFFSET:.1%} of full scale",
+        lambda samples, rate: (samples + OFFSET, rate),
+    ),
     "cut": Change("without nine tenths of the silence at both ends", _cut),
 }
 

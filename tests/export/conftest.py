@@ -64,6 +64,7 @@ def patch_model() -> VRNN:
         top_db=None,
         range_db=50.0,
         trailing_silence=0.7,
+        remove_offset=True,
         **SIZES,
     )
     patches = np.random.default_rng(0).normal(-40, 20, (3, 5, *model.features.observation_shape))
