@@ -11,6 +11,10 @@ import tensorflow as tf
 from ser_keras.errors import ConfigurationError
 
 Tensor = Any
+NOT_ADAPTED = (
+    "the standardisation has not been learnt: call model.adapt(batches of the training part) before"
+)
+
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
 
 
@@ -58,17 +62,6 @@ def batches_of(x: Any) -> Iterable[Any]:
         return (x[index] for index in range(x.num_batches))
     if isinstance(x, Mapping) or hasattr(x, "__array__") or tf.is_tensor(x):
         return [x]
-    raise not_adapted("fit", f"a {type(x).__name__} cannot be gone through to learn it")
-
-
-def not_adapted(method: str, reason: str) -> ConfigurationError:
-    """The error of training a model whose standardisation has not been learnt.
-
-    Args:
-        method: of the model, that trains.
-        reason: why it does not learn the standardisation.
-    """
-    return ConfigurationError(
-        f"{method}: the standardisation has not been learnt, and {reason}; "
-        "call model.adapt(batches of the training part) before"
+    raise ConfigurationError(
+        f"fit: found a {type(x).__name__} that is gone through once; {NOT_ADAPTED}"
     )

@@ -18,7 +18,7 @@ from ser_keras.configuration import Architecture, Objective, Preset
 from ser_keras.dynamic_range import DynamicRange
 from ser_keras.errors import ConfigurationError
 from ser_keras.features import FeatureSpec
-from ser_keras.inputs import Inputs, batches_of, dense, not_adapted
+from ser_keras.inputs import NOT_ADAPTED, Inputs, batches_of, dense
 from ser_keras.metrics import METRICS, Observed, observe, track
 from ser_keras.optimizers import make_optimizer
 from ser_keras.outputs import describe, padded, ragged
@@ -261,13 +261,9 @@ class VRNN(keras.Model):
         return track(self._trackers, logs)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
-        """As Keras' `train_on_batch`, of a model that has been adapted.
-
-        Raises:
-            ConfigurationError: the standardisation has not been learnt.
-        """
+        """As Keras' `train_on_batch`; one batch is too little to learn the standardisation from."""
         if not self.adapted:
-            raise not_adapted("train_on_batch", "a batch is too little to learn it from")
+            warnings.warn(NOT_ADAPTED, stacklevel=2)
         return super().train_on_batch(*args, **kwargs)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
