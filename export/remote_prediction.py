@@ -18,7 +18,7 @@ from rich.progress import track
 from ser_keras import audio
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.export.client import Client, ServerError
-from ser_keras.files import OutputError
+from ser_keras.files import OutputError, json_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             lines = iter(track(lines, "recognising", len(files), console=console))
         for line in lines:
             failed += "error" in line
-            print(json.dumps(line), file=out, flush=True)
+            print(json_line(line), file=out, flush=True)
     if failed:
         print(f"{failed} of {len(files)} files cannot be used", file=sys.stderr)
     return 1 if failed else 0

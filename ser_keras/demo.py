@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ser_keras import results
-from ser_keras.corpora.utterance import Utterance
-from ser_keras.errors import AudioError
 from ser_keras.evaluation import Evaluation
-from ser_keras.files import output_folder, write_text
+from ser_keras.files import json_line, output_folder, write_text
 from ser_keras.recognition import Recognizer
 from ser_keras.training import TrainingRun, train
-from ser_keras.vrnn import VRNN
 
 EXAMPLES = 3
 
@@ -43,16 +38,7 @@ def demo(run: TrainingRun, out: Path, export: Exporter | None = None) -> Evaluat
             export(out, kind, out / place)
     test = results.test_part(run, out)
     chosen = [test[index] for index in range(0, len(test), max(1, len(test) // EXAMPLES))]
-    lines = _recognize(model, chosen[:EXAMPLES])
-    write_text(out / "predictions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    parts = [(utterance.path, utterance.start, utterance.end) for utterance in chosen[:EXAMPLES]]
+    lines = Recognizer(model).recognize_parts(parts)
+    write_text(out / "predictions.jsonl", "".join(json_line(line) + "\n" for line in lines))
     return evaluation
-
-
-def _recognize(model: VRNN, utterances: Iterable[Utterance]) -> Iterator[dict[str, Any]]:
-    """As `Recognizer.recognize_files`, of what may be parts of recordings."""
-    recognizer = Recognizer(model)
-    for each in utterances:
-        try:
-            yield recognizer.recognize(each.path, each.start, each.end)
-        except AudioError as error:
-            yield {"file": str(each.path), "error": error.reason}

@@ -56,7 +56,7 @@ class Recognizer:
         """
         with deferred():
             samples = audio.load(path, self.model.features.sample_rate, start, end)
-            return {"file": str(path), **self.recognize_samples(samples)}
+            return {"file": str(path), **self._answer_sound(samples)}
 
     def recognize_samples(self, samples: ArrayLike) -> dict[str, Any]:
         """As `recognize`, of sound that is in memory.
@@ -71,6 +71,28 @@ class Recognizer:
         samples = audio.mono(audio.IN_MEMORY, samples)
         if not len(samples):
             raise AudioError(audio.IN_MEMORY, "holds no samples")
+        return self._answer_sound(samples)
+
+    def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
+        """Recognise one recording after another; one that cannot be used gives {file, error}."""
+        return self.recognize_parts((path, None, None) for path in paths)
+
+    def recognize_parts(
+        self, parts: Iterable[tuple[str | os.PathLike[str], float | None, float | None]]
+    ) -> Iterator[dict[str, Any]]:
+        """As `recognize_files`, of parts of recordings.
+
+        Args:
+            parts: path, start and end of each, as `recognize` takes them.
+        """
+        for path, start, end in parts:
+            try:
+                yield self.recognize(path, start, end)
+            except AudioError as error:
+                yield {"file": str(path), "error": error.reason}
+
+    def _answer_sound(self, samples: np.ndarray) -> dict[str, Any]:
+        """What `recognize_samples` gives, of float32 [N] that have been checked."""
         spec = self.model.features
         duration = len(samples) / spec.sample_rate
         padded = len(samples) < spec.window_length
@@ -97,14 +119,6 @@ class Recognizer:
                 for instant in range(len(observations))
             ],
         }
-
-    def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
-        """Recognise one recording after another; one that cannot be used gives {file, error}."""
-        for path in paths:
-            try:
-                yield self.recognize(path)
-            except AudioError as error:
-                yield {"file": str(path), "error": error.reason}
 
 
 def name_probabilities(classes: Sequence[str], probabilities: np.ndarray) -> dict[str, Any]:
