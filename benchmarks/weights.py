@@ -18,13 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_keras import model_files, pipeline, presets, training
-from ser_keras.calibration import answers, best_temperature
-from ser_keras.configuration import Preset
 from ser_keras.errors import ConfigurationError, SerKerasError
-from ser_keras.extraction import extract_corpus, usable
+from ser_keras.features.extraction import extract_corpus, usable
 from ser_keras.files import output_folder
-from ser_keras.vrnn import VRNN
+from ser_keras.model import files as model_files
+from ser_keras.model import presets
+from ser_keras.model.settings import Preset
+from ser_keras.model.vrnn import VRNN
+from ser_keras.training import pipeline
+from ser_keras.training import run as training
+from ser_keras.training.calibration import answers, best_temperature
 
 LEFT_OUT = 0.01
 

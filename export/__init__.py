@@ -13,16 +13,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ser_keras.export.edge import tflite as tflite
-    from ser_keras.export.servable import saved_model as saved_model
-    from ser_keras.export.serving.bundle import write as serving_bundle
+    from ser_keras.export.edge.convert import tflite as tflite
+    from ser_keras.export.saving import saved_model as saved_model
+    from ser_keras.export.serving.tf_serving.bundle import write as serving_bundle
 
 # Loaded when first used: asking for help need not wait for TensorFlow. The modules do not bear the
 # functions' names, since importing a module of that name would hide the function.
 _FUNCTIONS = {
-    "saved_model": ("servable", "saved_model"),
-    "serving_bundle": ("serving.bundle", "write"),
-    "tflite": ("edge", "tflite"),
+    "saved_model": ("saving", "saved_model"),
+    "serving_bundle": ("serving.tf_serving.bundle", "write"),
+    "tflite": ("edge.convert", "tflite"),
 }
 
 __all__ = ["saved_model", "serving_bundle", "tflite"]

@@ -55,16 +55,17 @@ def run(options: argparse.Namespace) -> int:
             f"--precision {options.precision}: found --to saved-model, expected --to tflite"
         )
     start_tensorflow()
-    from ser_keras import export, model_files
+    from ser_keras import export
+    from ser_keras.model import files as model_files
 
     model = model_files.load(options.model)
     if options.to == "saved-model":
-        from ser_keras.export import servable
-        from ser_keras.export.serving import bundle
+        from ser_keras.export import saving
+        from ser_keras.export.serving.tf_serving import bundle
 
         if not options.no_bundle:
             # Before a version is there, which every further call would add one to.
-            bundle.check(servable.version_folder(options.out).parent)
+            bundle.check(saving.version_folder(options.out).parent)
         written = export.saved_model(model, options.out)
         beside = [] if options.no_bundle else export.serving_bundle(written.parent)
         size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())

@@ -16,42 +16,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ser_keras import corpora as corpora
-    from ser_keras import extraction as extraction
     from ser_keras import features as features
-    from ser_keras import pipeline as pipeline
-    from ser_keras import plots as plots
-    from ser_keras import presets as presets
-    from ser_keras import report as report
-    from ser_keras import splits as splits
-    from ser_keras import uncertainty as uncertainty
-    from ser_keras.configuration import Preset as Preset
-    from ser_keras.evaluation import evaluate as evaluate
-    from ser_keras.features import FeatureSpec as FeatureSpec
-    from ser_keras.recognition import Recognizer as Recognizer
-    from ser_keras.streaming import StreamingRecognizer as StreamingRecognizer
-    from ser_keras.vrnn import VRNN as VRNN
+    from ser_keras.corpora import splits as splits
+    from ser_keras.evaluation import plots as plots
+    from ser_keras.evaluation import report as report
+    from ser_keras.evaluation.evaluate import evaluate as evaluate
+    from ser_keras.features import extraction as extraction
+    from ser_keras.features.spec import FeatureSpec as FeatureSpec
+    from ser_keras.model import presets as presets
+    from ser_keras.model.settings import Preset as Preset
+    from ser_keras.model.vrnn import VRNN as VRNN
+    from ser_keras.recognition import uncertainty as uncertainty
+    from ser_keras.recognition.recognizer import Recognizer as Recognizer
+    from ser_keras.recognition.streaming import StreamingRecognizer as StreamingRecognizer
+    from ser_keras.training import pipeline as pipeline
 
 __version__ = "0.1.0"
 
 # Loaded when first used: reading a corpus or asking for help need not wait for TensorFlow.
-_MODULES = (
-    "corpora",
-    "extraction",
-    "features",
-    "pipeline",
-    "plots",
-    "presets",
-    "report",
-    "splits",
-    "uncertainty",
-)
+_MODULES = {
+    "corpora": "corpora",
+    "extraction": "features.extraction",
+    "features": "features",
+    "pipeline": "training.pipeline",
+    "plots": "evaluation.plots",
+    "presets": "model.presets",
+    "report": "evaluation.report",
+    "splits": "corpora.splits",
+    "uncertainty": "recognition.uncertainty",
+}
 _NAMES = {
-    "FeatureSpec": "features",
-    "Preset": "configuration",
-    "Recognizer": "recognition",
-    "StreamingRecognizer": "streaming",
-    "VRNN": "vrnn",
-    "evaluate": "evaluation",
+    "FeatureSpec": "features.spec",
+    "Preset": "model.settings",
+    "Recognizer": "recognition.recognizer",
+    "StreamingRecognizer": "recognition.streaming",
+    "VRNN": "model.vrnn",
+    "evaluate": "evaluation.evaluate",
 }
 
 __all__ = ["__version__", *_MODULES, *_NAMES]
@@ -59,7 +59,7 @@ __all__ = ["__version__", *_MODULES, *_NAMES]
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"ser_keras.{name}")
+        return importlib.import_module(f"ser_keras.{_MODULES[name]}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"ser_keras.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'ser_keras' has no attribute {name!r}")

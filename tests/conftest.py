@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ser_keras import corpora, presets
-from ser_keras.configuration import Preset
+from ser_keras import corpora
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.model import presets
+from ser_keras.model.settings import Preset
 
 if TYPE_CHECKING:  # TensorFlow is for the tests that need it
-    from ser_keras.training import TrainingRun
+    from ser_keras.training.run import TrainingRun
 
 RAVDESS_BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data" / "ravdess"
 
@@ -106,7 +107,7 @@ def manifest(synthetic_corpus: Corpus) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(manifest: Path, tiny_preset: Preset) -> TrainingRun:
     """Three epochs of the tiny model on the manifest."""
-    from ser_keras.training import TrainingRun
+    from ser_keras.training.run import TrainingRun
 
     return TrainingRun("manifest", str(manifest), tiny_preset, seed=7)
 
@@ -114,7 +115,7 @@ def tiny_run(manifest: Path, tiny_preset: Preset) -> TrainingRun:
 @pytest.fixture(scope="session")
 def trained_run(tiny_run: TrainingRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `train` left of `tiny_run`, never interrupted; do not change it."""
-    from ser_keras.training import train
+    from ser_keras.training.run import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     with pytest.MonkeyPatch.context() as patch:
@@ -126,7 +127,7 @@ def trained_run(tiny_run: TrainingRun, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train without a graph: a tiny model takes longer to trace than to train."""
-    from ser_keras.vrnn import VRNN
+    from ser_keras.model.vrnn import VRNN
 
     compile_ = functools.partialmethod(VRNN.compile, run_eagerly=True)
     monkeypatch.setattr(VRNN, "compile", compile_)
@@ -135,7 +136,7 @@ def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the plots and report of evaluations out, which take longer than all the rest."""
-    monkeypatch.setattr("ser_keras.results.draw", lambda *_, **__: None)
+    monkeypatch.setattr("ser_keras.evaluation.results.draw", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,16 @@ from typing import Any
 import keras
 import pytest
 
-from ser_keras import audio, callbacks, extraction, model_files, training, workers
-from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.evaluation import evaluate
+from ser_keras.evaluation.evaluate import evaluate
+from ser_keras.features import extraction, workers
 from ser_keras.interruption import deferred
-from ser_keras.training import TrainingRun
+from ser_keras.model import files as model_files
+from ser_keras.model.settings import Preset
+from ser_keras.sound import decoding
+from ser_keras.training import callbacks
+from ser_keras.training import run as training
+from ser_keras.training.run import TrainingRun
 
 MOMENTS = ("on_train_batch_begin", "on_test_batch_begin", "on_epoch_end")
 
@@ -156,7 +160,7 @@ def test_extraction_in_one_process_is_interrupted_between_two_recordings(
     def load(path: Path, *arguments: Any) -> Any:
         press()
         heard.append(path)
-        return audio.load(path, *arguments)
+        return decoding.load(path, *arguments)
 
     monkeypatch.setattr(workers, "audio", types.SimpleNamespace(load=load))
     with pytest.raises(KeyboardInterrupt):

@@ -70,7 +70,7 @@ def test_packages_are_importable_from_any_folder(tmp_path: Path):
     subprocess.run([sys.executable, "-c", f"import {names}"], cwd=tmp_path, check=True)
 
 
-LIGHT = ("", ".corpora", ".splits", ".audio", ".features", ".extraction")
+LIGHT = ("", ".corpora", ".corpora.splits", ".sound.decoding", ".features", ".features.extraction")
 
 
 def test_reading_and_describing_sound_needs_no_tensorflow():

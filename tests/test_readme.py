@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_keras import cli
+from ser_keras.commands import main as cli
 from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.corpora.utterance import Corpus
 
@@ -108,7 +108,7 @@ def test_files_that_the_readme_names_exist():
 
 
 def test_settings_that_the_readme_names_exist():
-    from ser_keras import presets
+    from ser_keras.model import presets
 
     for key, value in re.findall(r"`([a-z_]+)=([a-z]+)`", README):
         presets.RAVDESS.with_settings({key: value})
@@ -116,7 +116,7 @@ def test_settings_that_the_readme_names_exist():
 
 def test_the_demo_command_is_known():
     done = subprocess.run(
-        [sys.executable, "-m", "ser_keras.cli", "demo", "--help"],
+        [sys.executable, "-m", "ser_keras", "demo", "--help"],
         capture_output=True,
         text=True,
         check=True,

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.evaluation.reproduction import spread
+from ser_keras.evaluation.results import evaluate_run
 from ser_keras.files import finite, output_folder, write_json, write_text
-from ser_keras.reproduction import spread
-from ser_keras.results import evaluate_run
-from ser_keras.training import TrainingRun, train
+from ser_keras.model.settings import Preset
+from ser_keras.training.run import TrainingRun, train
 from ser_keras.tuning.cross_validation import OBJECTIVES
 
 PARTS_FILE = "corpus.csv"

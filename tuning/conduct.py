@@ -14,11 +14,13 @@ from typing import Any
 
 import grpc
 
-from ser_keras import provenance, report, splits
+from ser_keras import provenance
+from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, SerKerasError
+from ser_keras.evaluation import report
 from ser_keras.files import output_folder, write_json
-from ser_keras.training import split_corpus
+from ser_keras.training.run import split_corpus
 from ser_keras.tuning import comparison, distribution, oracles, trials
 from ser_keras.tuning.progress import Progress
 from ser_keras.tuning.report import tuning_report

@@ -15,14 +15,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ser_keras import callbacks, pipeline, splits
-from ser_keras.configuration import Preset
+from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.evaluation import confusion_matrix, per_class_recall
-from ser_keras.extraction import Extraction
+from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
+from ser_keras.features.extraction import Extraction
 from ser_keras.interruption import deferred
-from ser_keras.vrnn import VRNN
+from ser_keras.model.settings import Preset
+from ser_keras.model.vrnn import VRNN
+from ser_keras.training import callbacks, pipeline
 
 KINDS = ("random", "speaker")
 OBJECTIVES = ("weighted_accuracy", "unweighted_accuracy")

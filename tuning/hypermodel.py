@@ -7,9 +7,9 @@ from typing import Any
 
 import keras_tuner as kt
 
-from ser_keras.configuration import Preset
+from ser_keras.model.settings import Preset
+from ser_keras.model.vrnn import VRNN
 from ser_keras.tuning.spaces import Parameter, Space
-from ser_keras.vrnn import VRNN
 
 
 class VRNNHyperModel(kt.HyperModel):

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ser_keras.plots.canvas import BLUE, GREY, ORANGE, WIDTH, panel, styled
+from ser_keras.evaluation.plots.canvas import BLUE, GREY, ORANGE, WIDTH, panel, styled
 from ser_keras.tuning.importance import Importance, position
 from ser_keras.tuning.spaces import Parameter
 

@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser_keras.report.page import Markup, headline, notes, picture, render, section, table
-from ser_keras.report.parts import SHARED_SPEAKERS, number, percent, settings_section, spread
+from ser_keras.evaluation.report.page import (
+    Markup,
+    headline,
+    notes,
+    picture,
+    render,
+    section,
+    table,
+)
+from ser_keras.evaluation.report.parts import (
+    SHARED_SPEAKERS,
+    number,
+    percent,
+    settings_section,
+    spread,
+)
 from ser_keras.tuning import plots, trials
 from ser_keras.tuning.comparison import BASE, BEST
 from ser_keras.tuning.cross_validation import OBJECTIVES

@@ -20,12 +20,12 @@ import keras_tuner as kt
 import numpy as np
 from keras_tuner.src.engine.trial import Trial, TrialStatus  # of no public name
 
-from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError, SerKerasError
-from ser_keras.extraction import Extraction, extract_corpus, usable
+from ser_keras.features.extraction import Extraction, extract_corpus, usable
 from ser_keras.interruption import deferred
-from ser_keras.training import TrainingRun
+from ser_keras.model.settings import Preset
+from ser_keras.training.run import TrainingRun
 from ser_keras.tuning.cross_validation import (
     OBJECTIVES,
     Curve,

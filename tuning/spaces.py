@@ -17,8 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ser_keras.configuration import Preset
 from ser_keras.errors import ConfigurationError
+from ser_keras.model.settings import Preset
 
 if sys.version_info >= (3, 11):
     import tomllib

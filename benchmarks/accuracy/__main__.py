@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarks.accuracy import table
 from benchmarks.accuracy.measurement import measure
 from benchmarks.accuracy.registry import BASELINES
-from ser_keras import corpora, splits
+from ser_keras import corpora
+from ser_keras.corpora import splits
 from ser_keras.errors import SerKerasError
 from ser_keras.files import write_json, write_text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_keras.extraction import Extraction
+from ser_keras.features.extraction import Extraction
 
 
 @dataclass(frozen=True)

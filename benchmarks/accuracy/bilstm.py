@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.accuracy.baseline import Baseline
 from benchmarks.accuracy.neural import train_and_answer
-from ser_keras.extraction import Extraction
+from ser_keras.features.extraction import Extraction
 
 SETTINGS: dict[str, Any] = {
     "units": 128,  # in each direction

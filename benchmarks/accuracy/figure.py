@@ -21,8 +21,8 @@ from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmarks.accuracy.table import VRNN_ROWS, protocol
 from ser_keras.errors import ConfigurationError, SerKerasError
-from ser_keras.plots import save
-from ser_keras.plots.canvas import BLUE, GREY, ORANGE, WIDTH, styled
+from ser_keras.evaluation.plots import save
+from ser_keras.evaluation.plots.canvas import BLUE, GREY, ORANGE, WIDTH, styled
 
 KEY = "unweighted_accuracy"
 TITLES_APART = 2.5  # in percent: the height of a line of text

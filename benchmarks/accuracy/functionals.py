@@ -16,10 +16,10 @@ import numpy as np
 from benchmarks.accuracy import support_vectors
 from benchmarks.accuracy.baseline import Baseline
 from benchmarks.accuracy.recordings import describe
-from ser_keras import audio
 from ser_keras.corpora.utterance import Utterance
 from ser_keras.errors import ConfigurationError
-from ser_keras.extraction import Extraction
+from ser_keras.features.extraction import Extraction
+from ser_keras.sound import decoding
 
 SIZES = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
 
@@ -47,7 +47,7 @@ def functionals(extraction: Extraction, feature_set: str) -> np.ndarray:
 
 
 def _functionals(utterance: Utterance, feature_set: str) -> np.ndarray:
-    channels, rate = audio.decode(utterance.path, utterance.start, utterance.end)
+    channels, rate = decoding.decode(utterance.path, utterance.start, utterance.end)
     row = _smile(feature_set).process_signal(channels.mean(axis=1), rate).to_numpy()[0]
     # Ratios of what silence does not have are not finite; an SVM takes numbers only.
     return np.nan_to_num(row, nan=0.0, posinf=0.0, neginf=0.0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.accuracy import support_vectors
 from benchmarks.accuracy.baseline import Baseline
-from ser_keras.extraction import Extraction
+from ser_keras.features.extraction import Extraction
 
 
 def mean_observations(extraction: Extraction) -> np.ndarray:

@@ -18,11 +18,11 @@ from benchmarks.accuracy.places import Place, digest, places
 from ser_keras import provenance
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation import confusion_matrix, per_class_recall
-from ser_keras.extraction import Extraction, extract_corpus, usable
-from ser_keras.features import FeatureSpec
+from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
+from ser_keras.evaluation.reproduction import spread
+from ser_keras.features.extraction import Extraction, extract_corpus, usable
+from ser_keras.features.spec import FeatureSpec
 from ser_keras.files import output_folder, write_json
-from ser_keras.reproduction import spread
 
 # What changes a baseline's numbers beside what changes the VRNN's.
 PACKAGES = ("opensmile", "scikit-learn")
@@ -37,7 +37,7 @@ def measure(
 
     Args:
         corpus: the whole of it.
-        split: a kind that `ser_keras.splits` knows.
+        split: a kind that `ser_keras.corpora.splits` knows.
         seeds: how many random splits, from seed 0; folds are always all of the corpus'.
         baselines: by name.
         out: finished splits are kept below it and not done again.

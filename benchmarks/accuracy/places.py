@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ser_keras import splits
+from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
 
@@ -30,7 +30,7 @@ class Place:
 
 
 def places(corpus: Corpus, split: str, seeds: int) -> Iterator[Place]:
-    """All splits of a kind that `ser_keras.splits` knows.
+    """All splits of a kind that `ser_keras.corpora.splits` knows.
 
     Args:
         corpus: what to split.

@@ -12,9 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.feature_cache import FeatureCache, hash_file
+from ser_keras.features.cache import FeatureCache, hash_file
+from ser_keras.files import cache_directory
 
 Compute = Callable[[Utterance], np.ndarray]
 
@@ -35,7 +35,7 @@ def describe(
     Returns:
         float32 [N, *shape].
     """
-    cache = FeatureCache(default_directory(), options)
+    cache = FeatureCache(cache_directory(), options)
     keys = [cache.key(hash_file(each.path), each.start, each.end) for each in corpus]
     entries = [cache.read(key, shape) for key in keys]
     arrays = {index: entry[0][0] for index, entry in enumerate(entries) if entry}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.accuracy.recordings import describe
-from ser_keras import audio, features
 from ser_keras.corpora.utterance import Utterance
-from ser_keras.extraction import Extraction
-from ser_keras.features import FeatureSpec
+from ser_keras.features import reference
+from ser_keras.features.extraction import Extraction
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.sound import decoding
 
 # One window of everything that the network gets to hear.
 SPEC = FeatureSpec(kind="log-mel", window=3.0, hop=3.0, mel_bands=40, frame_hop=1024, statistics=())
@@ -22,8 +23,8 @@ def spectrograms(extraction: Extraction) -> np.ndarray:
 
 
 def _spectrogram(utterance: Utterance) -> np.ndarray:
-    samples = audio.load(utterance.path, SPEC.sample_rate, utterance.start, utterance.end)
-    return features.extract(centred(samples, SPEC.window_length), SPEC)[0]
+    samples = decoding.load(utterance.path, SPEC.sample_rate, utterance.start, utterance.end)
+    return reference.extract(centred(samples, SPEC.window_length), SPEC)[0]
 
 
 def centred(samples: np.ndarray, length: int) -> np.ndarray:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_keras import results, training
 from ser_keras.errors import ConfigurationError
-from ser_keras.reproduction import WITH, WITHOUT, summarise
+from ser_keras.evaluation import results
+from ser_keras.evaluation.reproduction import WITH, WITHOUT, summarise
+from ser_keras.training import run as training
 
 VRNN_ROWS = {WITH: "with attention", WITHOUT: "without attention"}
 

@@ -14,10 +14,12 @@ from benchmarks.edge import table
 from benchmarks.edge.measurement import measure, peer_cost, run_apart
 from benchmarks.edge.models import candidate, exported
 from benchmarks.edge.sounds import Sounds
-from ser_keras import audio, corpora, presets, provenance
+from ser_keras import corpora, provenance
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import SerKerasError
 from ser_keras.files import output_folder, write_json, write_text
+from ser_keras.model import presets
+from ser_keras.sound import decoding
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +74,7 @@ def _decoded(corpus: Corpus, rate: int, folder: Path) -> Sounds:
     path = folder / f"{rate}.f32"
     if path.exists():
         return Sounds.open(path)
-    sounds = (audio.load(each.path, rate, each.start, each.end) for each in corpus)
+    sounds = (decoding.load(each.path, rate, each.start, each.end) for each in corpus)
     return Sounds.write(path, rate, sounds)
 
 

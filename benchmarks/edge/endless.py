@@ -159,11 +159,13 @@ def summary(name: str, found: dict[str, Any]) -> str:
 
 
 def _all(options: argparse.Namespace) -> dict[str, Any]:
-    from ser_keras import audio, export, model_files
+    from ser_keras import export
+    from ser_keras.model import files as model_files
+    from ser_keras.sound import decoding
 
     model = model_files.load(options.run)
     spec = model.features
-    sound = audio.load(options.phrase, spec.sample_rate)
+    sound = decoding.load(options.phrase, spec.sample_rate)
     hops = max(1, len(sound) // spec.hop_length)
     # Whole hops, and at least a window.
     repeats = -(-spec.window_length // (hops * spec.hop_length))

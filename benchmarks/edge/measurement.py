@@ -17,8 +17,8 @@ from benchmarks.edge.models import Candidate
 from benchmarks.edge.sounds import Sounds
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
-from ser_keras.features import FeatureSpec
-from ser_keras.workers import ONE_THREAD_EACH
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.features.workers import ONE_THREAD_EACH
 
 Arrays = dict[str, np.ndarray]
 

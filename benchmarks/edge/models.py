@@ -6,11 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser_keras import presets
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
-from ser_keras.export.edge import PRECISIONS, tflite
-from ser_keras.training import TrainingRun, read_run, split_corpus, train
+from ser_keras.export.edge.convert import PRECISIONS, tflite
+from ser_keras.model import presets
+from ser_keras.training.run import TrainingRun, read_run, split_corpus, train
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def candidate(name: str, corpus: str, data: str | None, epochs: int | None, out:
 
 def exported(found: Candidate, out: Path) -> dict[str, Path]:
     """A TFLite file of each precision."""
-    from ser_keras import model_files
+    from ser_keras.model import files as model_files
 
     model = model_files.load(found.folder)
     return {

@@ -10,13 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.robustness.changes import CHANGES, Change, as_stored
-from ser_keras import audio, model_files, provenance, results, training
+from ser_keras import provenance
 from ser_keras.corpora import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
-from ser_keras.evaluation import confusion_matrix, per_class_recall
-from ser_keras.recognition import Recognizer
-from ser_keras.reproduction import spread
-from ser_keras.vrnn import VRNN
+from ser_keras.evaluation import results
+from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
+from ser_keras.evaluation.reproduction import spread
+from ser_keras.model import files as model_files
+from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.recognizer import Recognizer
+from ser_keras.sound import decoding
+from ser_keras.training import run as training
 
 
 class Answers(NamedTuple):
@@ -72,7 +76,7 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
         if number % 20 == 0 or number == len(test):
             print(f"{name}: recording {number} of {len(test)}", file=sys.stderr, flush=True)
         try:
-            channels, rate = audio.decode(utterance.path, utterance.start, utterance.end)
+            channels, rate = decoding.decode(utterance.path, utterance.start, utterance.end)
         except AudioError as error:
             print(f"{name}: skipped {utterance.path}: {error.reason}", file=sys.stderr, flush=True)
             continue
@@ -87,7 +91,7 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
 
 def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> str:
     stored = as_stored(*change.apply(samples, rate))
-    heard = audio.load(stored, recognizer.model.features.sample_rate)
+    heard = decoding.load(stored, recognizer.model.features.sample_rate)
     emotion: str = recognizer.recognize_samples(heard)["emotion"]
     return emotion
 

@@ -63,7 +63,7 @@ def main() -> None:
 
 def read(folder: Path | None, rate: int) -> list[bytes]:
     """Recordings as 16-bit WAV files of a rate; 3.7 s of noise each where there is no folder."""
-    from ser_keras.export.serving.warm_up import wav
+    from ser_keras.export.serving.tf_serving.warm_up import wav
 
     if folder is None:
         generator = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def read(folder: Path | None, rate: int) -> list[bytes]:
 def export(folder: Path) -> Path:
     """A model of the paper's sizes that has learnt nothing, which takes as long as one that has."""
     from ser_keras import export as exports
-    from ser_keras.vrnn import VRNN
+    from ser_keras.model.vrnn import VRNN
 
     model = VRNN.from_preset("ravdess", [f"emotion-{n}" for n in range(8)], seed=0)
     model.adapt([np.random.default_rng(0).normal(-5, 20, (1, 8, 40)).astype(np.float32)])
@@ -125,7 +125,7 @@ class Direct:
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[int]:
     """The server in a process of its own; gives its port."""
-    words = [sys.executable, "-m", "ser_keras.cli", "serve", str(folder), "--port", "0"]
+    words = [sys.executable, "-m", "ser_keras", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -25,11 +25,11 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from ser_keras import audio
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.extraction import extract_corpus
-from ser_keras.features import FeatureSpec
-from ser_keras.workers import ONE_THREAD_EACH
+from ser_keras.features.extraction import extract_corpus
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.features.workers import ONE_THREAD_EACH
+from ser_keras.sound import decoding
 
 SPEC = FeatureSpec()
 BATCH = 32  # recordings that the twin is given together, padded to the longest
@@ -71,7 +71,7 @@ def sound_by_plain_loop(waveforms: list[np.ndarray]) -> None:
 def sound_by_twin() -> Callable[[list[np.ndarray]], None]:
     import tensorflow as tf
 
-    from ser_keras.frontend import Frontend
+    from ser_keras.features.frontend import Frontend
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -107,7 +107,7 @@ def measure(way: str, paths: list[Path]) -> float:
     if way.startswith("sound"):
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        waveforms = [audio.load(path, SPEC.sample_rate) for path in paths]
+        waveforms = [decoding.load(path, SPEC.sample_rate) for path in paths]
         run(waveforms[:BATCH])
         start = time.process_time()
         run(waveforms)

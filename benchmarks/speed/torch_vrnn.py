@@ -1,4 +1,4 @@
-"""The VRNN of `ser_keras.cell` and `ser_keras.objective` as a PyTorch user would write it.
+"""The VRNN of `ser_keras.model` as a PyTorch user would write it.
 
 The same equations, sizes, dropouts and loss, in PyTorch's quickest legal form: the feedback of the
 prediction forces recognition and generation to step one instant at a time; nothing waits for the
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ser_keras.configuration import Architecture, Objective
-from ser_keras.gaussian import LOG_SCALE_LIMIT
+from ser_keras.model.gaussian import LOG_SCALE_LIMIT
+from ser_keras.model.settings import Architecture, Objective
 
 
 class Steps(NamedTuple):

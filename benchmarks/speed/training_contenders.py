@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_keras import presets
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.extraction import Extraction
+from ser_keras.features.extraction import Extraction
+from ser_keras.model import presets
 
 CLASSES = tuple("abcdefgh")
 PRESET = presets.RAVDESS
@@ -40,7 +40,8 @@ def train_keras(observations: np.ndarray, labels: np.ndarray, threads: int) -> N
     import keras
     import tensorflow as tf
 
-    from ser_keras import VRNN, pipeline
+    from ser_keras import VRNN
+    from ser_keras.training import pipeline
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -13,11 +13,13 @@ from typing import Any
 import keras
 
 from benchmarks.study.variations import AS_IT_IS, VARIATIONS
-from ser_keras import provenance, results, training
+from ser_keras import provenance
 from ser_keras.errors import ConfigurationError
+from ser_keras.evaluation import results
+from ser_keras.evaluation.reproduction import spread, summarise
 from ser_keras.files import output_folder, write_json
-from ser_keras.reproduction import spread, summarise
-from ser_keras.training import TrainingRun
+from ser_keras.training import run as training
+from ser_keras.training.run import TrainingRun
 
 SECONDS_FILE = "seconds.json"
 

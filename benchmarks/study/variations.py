@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ser_keras.augmentation import STEPWISE
-from ser_keras.configuration import Preset
+from ser_keras.features.augmentation import STEPWISE
+from ser_keras.model.settings import Preset
 
 
 @dataclass(frozen=True)

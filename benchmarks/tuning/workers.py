@@ -91,7 +91,15 @@ def search(
 
 def _start(words: list[str], core: int) -> subprocess.Popen[str]:
     # As many threads as cores: TensorFlow sees what taskset leaves it.
-    command = ["taskset", "--cpu-list", str(core), sys.executable, "-m", "ser_keras.cli", "tune"]
+    command = [
+        "taskset",
+        "--cpu-list",
+        str(core),
+        sys.executable,
+        "-m",
+        "ser_keras.commands.main",
+        "tune",
+    ]
     role = words[words.index("--role") + 1]
     return subprocess.Popen(
         [*command, *words],

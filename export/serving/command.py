@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ser_keras.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from ser_keras.export.serving.listening import Server
+    from ser_keras.export.serving.server.listening import Server
 
 HELP = "serve exported models over TF Serving's REST interface, with a page to try them on"
 
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     shared.start_tensorflow()
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    from ser_keras.export.serving import memory
+    from ser_keras.export.serving.server import memory
 
     memory.keep()
     server = build(options)
@@ -116,11 +116,11 @@ def build(options: argparse.Namespace) -> Server:
     """The server that the options describe, not yet started."""
     import uvicorn
 
-    from ser_keras.export.serving.application import Application, Limits
-    from ser_keras.export.serving.connection import GuardedProtocol
-    from ser_keras.export.serving.listening import Server
-    from ser_keras.export.serving.model_config import ConfigSource
-    from ser_keras.export.serving.repository import Repository
+    from ser_keras.export.serving.server.application import Application, Limits
+    from ser_keras.export.serving.server.connection import GuardedProtocol
+    from ser_keras.export.serving.server.listening import Server
+    from ser_keras.export.serving.server.repository import Repository
+    from ser_keras.export.serving.tf_serving.model_config import ConfigSource
 
     source = ConfigSource(options.folder, _latest(options.versions), _labels(options.label))
     if not any(config.wanted() for config in source().values()):

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the loop, and print the table and where everything is."""
     run = shared.training_run(options)
-    from ser_keras import demo, results
+    from ser_keras.evaluation import demo, results
 
     evaluation = demo.demo(run, options.out, _exporter())
     print(results.summary(evaluation))

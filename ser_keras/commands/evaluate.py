@@ -34,8 +34,10 @@ def run(options: argparse.Namespace) -> int:
     if options.data and not options.corpus:
         raise ConfigurationError("--data: expected --corpus beside it")
     shared.start_tensorflow()
-    from ser_keras import corpora, model_files, results
-    from ser_keras.evaluation import evaluate
+    from ser_keras import corpora
+    from ser_keras.evaluation import results
+    from ser_keras.evaluation.evaluate import evaluate
+    from ser_keras.model import files as model_files
 
     folder = Path(options.model)
     if options.corpus and not options.out and not folder.is_dir():

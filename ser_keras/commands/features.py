@@ -25,10 +25,11 @@ def run(options: argparse.Namespace) -> int:
     """Extract, and print what is in the shards."""
     spec = shared.preset(options).features
     shared.start_tensorflow()
-    from ser_keras import corpora, records
+    from ser_keras import corpora
+    from ser_keras.training import shards
 
     corpus = corpora.load(options.corpus, options.data)
-    index = records.write(
+    index = shards.write(
         corpus, spec, options.out, shard_size=options.shard_size, workers=options.workers
     )
     utterances = sum(len(shard["utterances"]) for shard in index["shards"])

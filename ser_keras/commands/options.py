@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ser_keras.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from ser_keras.configuration import Preset
-    from ser_keras.training import TrainingRun
+    from ser_keras.model.settings import Preset
+    from ser_keras.training.run import TrainingRun
 
 
 def start_tensorflow() -> None:
@@ -120,8 +120,8 @@ def preset(options: argparse.Namespace) -> Preset:
     Raises:
         ConfigurationError: an unknown preset or setting, or a value out of its range.
     """
-    from ser_keras import presets
-    from ser_keras.configuration import Preset
+    from ser_keras.model import presets
+    from ser_keras.model.settings import Preset
 
     if options.preset.endswith(".json"):
         try:
@@ -147,7 +147,7 @@ def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
     """The training run that the options describe; TensorFlow is started."""
     chosen = preset(options)
     start_tensorflow()
-    from ser_keras.training import TrainingRun
+    from ser_keras.training.run import TrainingRun
 
     values = {
         "corpus": options.corpus,

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if remote is not None and options.server is not None:
         return int(remote.run(options))
     shared.start_tensorflow()
-    from ser_keras.recognition import Recognizer
+    from ser_keras.recognition.recognizer import Recognizer
 
     failed = 0
     for line in Recognizer(options.model).recognize_files(options.files):

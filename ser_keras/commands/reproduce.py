@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ser_keras import paper
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
+from ser_keras.evaluation import paper
 
 HELP = "Tables 1 and 2, Figure 2 and the ablation; called again after a kill, it goes on"
 RESUMES = True  # after Ctrl-C
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if options.seeds < 1:
         raise ConfigurationError(f"--seeds: found {options.seeds}, expected at least 1")
     run = shared.training_run(options, split=options.split or paper.protocol(options.corpus))
-    from ser_keras import reproduction
+    from ser_keras.evaluation import reproduction
 
     print(reproduction.summary(reproduction.reproduce(run, options.out, options.seeds)))
     return 0

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ser_keras import audio, live_sound
 from ser_keras.commands import options as shared
 from ser_keras.errors import AudioError
 from ser_keras.files import json_line
 from ser_keras.interruption import deferred
+from ser_keras.sound import decoding
+from ser_keras.sound import live as live_sound
 
 HELP = "recognise sound as it arrives: a JSON line per instant"
 
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Print a JSON line per instant, or draw on a terminal; 1 if a stretch could not be used."""
     raw = live_sound.RawFormat(options.rate, options.channels, options.encoding)
     shared.start_tensorflow()
-    from ser_keras.streaming import StreamingRecognizer
+    from ser_keras.recognition.streaming import StreamingRecognizer
 
     recognizer = StreamingRecognizer(options.model, options.smoothing, options.gate)
     if options.microphone is not None:
@@ -70,11 +71,11 @@ def run(options: argparse.Namespace) -> int:
     elif options.file == "-":
         chunks = live_sound.from_pipe(sys.stdin.buffer, raw)
     else:
-        chunks = audio.blocks(options.file)
+        chunks = decoding.blocks(options.file)
     answers = Answers(recognizer, chunks)
     try:
         if sys.stdout.isatty() and not options.json:
-            from ser_keras.live_picture import draw
+            from ser_keras.commands.live_picture import draw
 
             draw(answers, recognizer.model)
         else:

@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     run = shared.training_run(
         options, fold=options.fold, validation_fraction=options.validation_fraction
     )
-    from ser_keras import model_files
-    from ser_keras.training import train
+    from ser_keras.model import files as model_files
+    from ser_keras.training.run import train
 
     train(run, options.out)
     print(options.out / model_files.MODEL_FILE)

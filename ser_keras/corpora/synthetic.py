@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ser_keras.cache_directory import default_directory
 from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE, Manner, Voice, speak
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.files import cache_directory
 
 # Part of the folder's name: raise it whenever the same options would give other sound.
 VERSION = 1
@@ -88,7 +88,7 @@ def load(
     for option, value, least in (("speakers", speakers, 1), ("takes", takes, 1), ("seed", seed, 0)):
         if value < least:
             raise ConfigurationError(f"{option}: expected {least} or more, found {value}")
-    parent = default_directory() if root is None else Path(root).expanduser().absolute()
+    parent = cache_directory() if root is None else Path(root).expanduser().absolute()
     folder = parent / f"synthetic-{VERSION}-{speakers}-speakers-{takes}-takes-seed-{seed}"
     utterances = list(_utterances(folder, speakers, takes))
     try:

@@ -29,12 +29,13 @@ from benchmarks.accuracy.baseline import Answer, Baseline, Task
 from benchmarks.accuracy.measurement import measure
 from benchmarks.accuracy.places import places
 from benchmarks.accuracy.registry import BASELINES
-from ser_keras import presets, splits
+from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.extraction import Extraction
+from ser_keras.features.extraction import Extraction
 from ser_keras.files import output_folder, write_json
-from ser_keras.training import TrainingRun
+from ser_keras.model import presets
+from ser_keras.training.run import TrainingRun
 
 OPENSMILE = """
 import sys, json, opensmile

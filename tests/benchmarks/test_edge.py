@@ -14,11 +14,14 @@ import soundfile
 from benchmarks.edge import contenders, endless, measurement, table
 from benchmarks.edge.__main__ import _decoded, main
 from benchmarks.edge.sounds import Sounds
-from ser_keras import audio, evaluation, export, model_files
+from ser_keras import export
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError
-from ser_keras.features import FeatureSpec
-from ser_keras.training import read_run, split_corpus
+from ser_keras.evaluation import evaluate as evaluation
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.model import files as model_files
+from ser_keras.sound import decoding
+from ser_keras.training.run import read_run, split_corpus
 
 SOUNDS = [np.arange(5, dtype=np.float32), np.zeros(0, np.float32), np.ones(3, np.float32)]
 
@@ -80,7 +83,7 @@ def test_a_phrase_again_and_again(trained_run: Path, manifest: Path, tmp_path: P
     file = export.tflite(model, tmp_path / "model.tflite")
     contender = endless.Contender("tflite", str(file))
     utterance = split_corpus(read_run(trained_run))["test"][0]
-    sound = audio.load(utterance.path, contender.rate)
+    sound = decoding.load(utterance.path, contender.rate)
     phrase = sound[: len(sound) // contender.hop * contender.hop]
     found = endless.listen(contender, phrase, hours=0.05)
     assert found["hours"] == pytest.approx(0.05, abs=len(phrase) / contender.rate / 3600)

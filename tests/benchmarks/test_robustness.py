@@ -11,7 +11,11 @@ import pytest
 
 from benchmarks.robustness import __main__ as robustness
 from benchmarks.robustness.changes import CHANGES, as_stored
-from ser_keras import audio, evaluate, model_files, results, training
+from ser_keras import evaluate
+from ser_keras.evaluation import results
+from ser_keras.model import files as model_files
+from ser_keras.sound import decoding
+from ser_keras.training import run as training
 
 RATE = 44100
 
@@ -24,7 +28,9 @@ def sound() -> np.ndarray:
 
 
 def test_changes_do_what_they_say(sound: np.ndarray):
-    changed = {name: audio.decode(as_stored(*c.apply(sound, RATE))) for name, c in CHANGES.items()}
+    changed = {
+        name: decoding.decode(as_stored(*c.apply(sound, RATE))) for name, c in CHANGES.items()
+    }
     loudness = {name: np.abs(samples).max() for name, (samples, _) in changed.items()}
     seconds = {name: len(samples) / rate for name, (samples, rate) in changed.items()}
     rates = {name: rate for name, (_, rate) in changed.items()}

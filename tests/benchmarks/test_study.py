@@ -12,8 +12,9 @@ import pytest
 from benchmarks.study import __main__ as study
 from benchmarks.study.measurement import collect
 from benchmarks.study.variations import VARIATIONS
-from ser_keras import presets, training
 from ser_keras.errors import ConfigurationError
+from ser_keras.model import presets
+from ser_keras.training import run as training
 
 SMALL = {
     "epochs": 1,

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ser_keras import VRNN, objective
-from ser_keras.configuration import Architecture, Objective, Preset
-from ser_keras.features import FeatureSpec
+from ser_keras import VRNN
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.model import objective
+from ser_keras.model.settings import Architecture, Objective, Preset
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: make benchmarks-venv")
 

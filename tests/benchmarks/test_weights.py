@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks import weights
-from ser_keras import model_files, pipeline, presets, training
-from ser_keras.calibration import best_temperature
-from ser_keras.extraction import extract_corpus
+from ser_keras.features.extraction import extract_corpus
 from ser_keras.files import write_json
-from ser_keras.vrnn import VRNN
+from ser_keras.model import files as model_files
+from ser_keras.model import presets
+from ser_keras.model.vrnn import VRNN
+from ser_keras.training import pipeline
+from ser_keras.training import run as training
+from ser_keras.training.calibration import best_temperature
 
 
 def leave(run: training.TrainingRun, folder: Path) -> VRNN:

@@ -37,7 +37,7 @@ def test_an_unknown_option_lists_those_known(tmp_path: Path):
 
 def test_corpora_and_splits_import_no_tensorflow():
     code = (
-        "import sys, ser_keras.corpora, ser_keras.splits; "
+        "import sys, ser_keras.corpora, ser_keras.corpora.splits; "
         "print({'tensorflow', 'keras'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

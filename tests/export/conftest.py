@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser_keras import audio, corpora, export, features
-from ser_keras.vrnn import VRNN
+from ser_keras import corpora, export
+from ser_keras.features import reference
+from ser_keras.model.vrnn import VRNN
+from ser_keras.sound import decoding
 
 CLASSES = ("neutral", "happy", "sad", "angry")
 SIZES = {
@@ -32,7 +34,10 @@ def model(speech: list[Path]) -> VRNN:
     model = VRNN.from_preset("ravdess", CLASSES, seed=1, **SIZES)
     rate = model.features.sample_rate
     model.adapt(
-        [features.extract(audio.load(path, rate), model.features)[np.newaxis] for path in speech]
+        [
+            reference.extract(decoding.load(path, rate), model.features)[np.newaxis]
+            for path in speech
+        ]
     )
     # Far from uniform probabilities: a difference must show.
     for weight in model.cell.class_logits.trainable_weights:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_keras import audio, export
-from ser_keras.recognition import Recognizer
-from ser_keras.vrnn import VRNN
+from ser_keras import export
+from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.recognizer import Recognizer
+from ser_keras.sound import decoding
 
 BROWSER = Path(__file__).parents[2] / "export" / "browser"
 
@@ -29,7 +30,7 @@ def node() -> str:
 
 @pytest.fixture(scope="module")
 def sound(model: VRNN, speech: list[Path]) -> np.ndarray:
-    return np.concatenate([audio.load(path, model.features.sample_rate) for path in speech])
+    return np.concatenate([decoding.load(path, model.features.sample_rate) for path in speech])
 
 
 @pytest.fixture(scope="module", params=("float32", "int8"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ser_keras import cli
-from ser_keras.vrnn import VRNN
+from ser_keras.commands import main as cli
+from ser_keras.model.vrnn import VRNN
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,10 @@ def test_a_bundle_that_cannot_be_written_leaves_no_version(
 def test_nothing_but_progress_is_on_standard_error(run_folder: Path, tmp_path: Path):
     words = ["export", str(run_folder), "--to", "tflite", "--out", str(tmp_path / "a.tflite")]
     done = subprocess.run(
-        [sys.executable, "-m", "ser_keras.cli", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ser_keras", *words],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "cuda" not in done.stderr.lower()

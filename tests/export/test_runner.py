@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_keras import audio, export
+from ser_keras import export
 from ser_keras.export import runner as copied
 from ser_keras.export.runner import Runner
-from ser_keras.recognition import Recognizer
-from ser_keras.vrnn import VRNN
+from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.recognizer import Recognizer
+from ser_keras.sound import decoding
 
 Instants = list[dict[str, Any]]
 
@@ -42,7 +43,7 @@ def runner(file: Path) -> Runner:
 @pytest.fixture(scope="module")
 def sound(model: VRNN, speech: list[Path]) -> np.ndarray:
     """Synthetic speech, some ten instants of it."""
-    return np.concatenate([audio.load(path, model.features.sample_rate) for path in speech])
+    return np.concatenate([decoding.load(path, model.features.sample_rate) for path in speech])
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,13 @@ import soundfile
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from ser_keras import audio, corpora, export, features, pipeline
+from ser_keras import corpora, export
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.export.hearing import Hearing
-from ser_keras.vrnn import VRNN
+from ser_keras.export.graph.sound import Hearing
+from ser_keras.features import reference as features
+from ser_keras.model.vrnn import VRNN
+from ser_keras.sound import decoding
+from ser_keras.training import pipeline
 
 pytestmark = pytest.mark.real
 
@@ -47,7 +50,7 @@ def trained(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> VRNN:
 
 @pytest.fixture(scope="module")
 def sounds(corpus: Corpus, trained: VRNN) -> list[np.ndarray]:
-    return [audio.load(utterance.path, trained.features.sample_rate) for utterance in corpus]
+    return [decoding.load(utterance.path, trained.features.sample_rate) for utterance in corpus]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,7 @@ def test_files_as_released_are_resampled_as_soxr_does(
     observations, instants = hear(Hearing(spec))(contents)
     emotions = serve(audio=contents)["emotion"].numpy()
     for row, path in enumerate(originals):
-        expected = features.extract(audio.load(path, spec.sample_rate), spec)
+        expected = features.extract(decoding.load(path, spec.sample_rate), spec)
         assert int(instants[row]) == len(expected)
         np.testing.assert_allclose(observations[row, : len(expected)], expected, atol=0.1)
         probabilities = trained(expected[np.newaxis])["probabilities"][0].numpy()

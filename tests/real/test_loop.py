@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_keras import audio, cli, corpora
+from ser_keras import corpora
+from ser_keras.commands import main as cli
+from ser_keras.sound import decoding
 
 pytestmark = pytest.mark.real
 
@@ -136,7 +138,7 @@ def test_recordings_as_released_are_answered_like_resampled_ones(
     assert {soundfile.info(path).samplerate for path, _ in pairs} == {48_000}
     rounded = []
     for path, other in pairs:
-        samples, resampled = audio.load(path, 22050), audio.load(other, 22050)
+        samples, resampled = decoding.load(path, 22050), decoding.load(other, 22050)
         assert abs(len(samples) - len(resampled)) <= 1
         common = min(len(samples), len(resampled))
         np.testing.assert_allclose(samples[:common], resampled[:common], atol=0.51 / 32768)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ser_keras import corpora, splits
+from ser_keras import corpora
+from ser_keras.corpora import splits
 
 pytestmark = pytest.mark.real
 

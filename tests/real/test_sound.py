@@ -10,12 +10,13 @@ import pytest
 import soundfile
 import soxr
 
-from ser_keras import audio, features, graph_audio
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError
-from ser_keras.extraction import extract_corpus
-from ser_keras.features import FeatureSpec
-from ser_keras.frontend import Frontend
+from ser_keras.features import reference, tensorflow_io
+from ser_keras.features.extraction import extract_corpus
+from ser_keras.features.frontend import Frontend
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.sound import decoding
 
 pytestmark = [pytest.mark.real, pytest.mark.io_stack]
 
@@ -34,7 +35,7 @@ def test_the_reference_is_a_direct_call_of_librosa(recordings: list[Path]):
         mono = librosa.resample(mono, orig_sr=rate, target_sr=22050)
     windows = librosa.util.frame(mono, frame_length=44100, hop_length=22050, axis=0)
     expected = [librosa.feature.mfcc(y=w, sr=22050, n_mfcc=40).mean(axis=1) for w in windows]
-    observations = features.extract(audio.load(recordings[0], 22050), FeatureSpec())
+    observations = reference.extract(decoding.load(recordings[0], 22050), FeatureSpec())
     np.testing.assert_allclose(observations, expected, rtol=1e-5, atol=1e-4)
 
 
@@ -50,9 +51,9 @@ def test_the_reference_is_a_direct_call_of_librosa(recordings: list[Path]):
 def test_the_twin_gives_what_librosa_gives(recordings: list[Path], spec: FeatureSpec):
     frontend = Frontend(spec)
     for path in recordings:
-        waveform = audio.load(path, spec.sample_rate)
+        waveform = decoding.load(path, spec.sample_rate)
         observations, _ = frontend(waveform[None], np.array([len(waveform)]))
-        expected = features.extract(waveform, spec)
+        expected = reference.extract(waveform, spec)
         error = np.linalg.norm(observations[0] - expected) / np.linalg.norm(expected)
         assert error < 1e-5
         np.testing.assert_allclose(observations[0], expected, atol=2e-3)
@@ -61,17 +62,17 @@ def test_the_twin_gives_what_librosa_gives(recordings: list[Path], spec: Feature
 def test_resampling_in_the_graph_hardly_moves_the_features(recordings: list[Path]):
     spec = FeatureSpec()
     for path in recordings[:8]:
-        original = soxr.resample(audio.load(path, 22050), 22050, 48000, quality="VHQ")
+        original = soxr.resample(decoding.load(path, 22050), 22050, 48000, quality="VHQ")
         expected = soxr.resample(original, 48000, 22050, quality="HQ")
-        resampled = graph_audio.resample(original, 48000, 22050).numpy()
+        resampled = tensorflow_io.resample(original, 48000, 22050).numpy()
         np.testing.assert_allclose(
-            features.extract(resampled, spec), features.extract(expected, spec), atol=0.1
+            reference.extract(resampled, spec), reference.extract(expected, spec), atol=0.1
         )
 
 
 def test_both_decoders_give_the_same_features(recordings: list[Path]):
     try:
-        graph_audio.import_tensorflow_io()
+        tensorflow_io.import_tensorflow_io()
     except ConfigurationError as error:
         pytest.skip(str(error))
     corpus = Corpus("some", tuple(Utterance(path, "any") for path in recordings), ("any",))
@@ -81,5 +82,5 @@ def test_both_decoders_give_the_same_features(recordings: list[Path]):
     for path, expected, got in zip(
         recordings, by_soundfile.observations, in_graph.observations, strict=True
     ):
-        at_the_rate_of_the_features = audio.inspect(path).rate == 22050
+        at_the_rate_of_the_features = decoding.inspect(path).rate == 22050
         np.testing.assert_allclose(got, expected, atol=1e-4 if at_the_rate_of_the_features else 0.1)

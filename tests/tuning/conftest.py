@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ser_keras.training import TrainingRun
+from ser_keras.training.run import TrainingRun
 from ser_keras.tuning import conduct
 from ser_keras.tuning import search as search_module
 from ser_keras.tuning.cross_validation import Curve, Protocol

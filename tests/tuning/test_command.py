@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from ser_keras import cli
+from ser_keras.commands import main as cli
 
 pytestmark = pytest.mark.usefixtures("eagerly", "without_plots")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ser_keras.training import TrainingRun, split_corpus
+from ser_keras.training.run import TrainingRun, split_corpus
 from ser_keras.tuning import comparison
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_keras import extraction, pipeline
-from ser_keras.configuration import Preset
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.evaluation import evaluate
+from ser_keras.evaluation.evaluate import evaluate
+from ser_keras.features import extraction
+from ser_keras.model.settings import Preset
+from ser_keras.training import pipeline
 from ser_keras.tuning import cross_validation
 from ser_keras.tuning.cross_validation import Curve, FoldTrainer, Protocol, folds, hopeless, score
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ser_keras import cli
+from ser_keras.commands import main as cli
 from ser_keras.tuning import distribution
 
 

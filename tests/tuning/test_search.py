@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from keras_tuner.src.engine import oracle as kerastuner
 
-from ser_keras import presets
 from ser_keras.commands import options
 from ser_keras.errors import ConfigurationError
+from ser_keras.model import presets
 from ser_keras.tuning import conduct, oracles
 from ser_keras.tuning import search as search_module
 from ser_keras.tuning.search import Search
@@ -305,7 +305,7 @@ def tune(manifest: Path, out: Path, tiny_settings: dict[str, Any], *more: str) -
     space = out.parent / "space.toml"
     space.write_text("recognition_units = { values = [4, 6, 8] }\n")
     return [
-        *(sys.executable, "-m", "ser_keras.cli", "tune"),
+        *(sys.executable, "-m", "ser_keras", "tune"),
         *("--corpus", "manifest", "--data", str(manifest), "--space", str(space)),
         *("--folds", "2", "--budget", "3", "--out", str(out), "--no-prune"),
         *(word for key, value in tiny_settings.items() for word in ("--set", f"{key}={value}")),

@@ -8,8 +8,8 @@ from typing import Any
 import keras_tuner as kt
 import pytest
 
-from ser_keras import presets
 from ser_keras.errors import ConfigurationError
+from ser_keras.model import presets
 from ser_keras.tuning import spaces
 from ser_keras.tuning.hypermodel import VRNNHyperModel, declare
 from ser_keras.tuning.spaces import Parameter, Space

@@ -18,7 +18,7 @@ import pytest
 from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from ser_keras.errors import ConfigurationError
-from ser_keras.training import split_corpus
+from ser_keras.training.run import split_corpus
 from ser_keras.tuning import conduct, distribution, oracles
 from ser_keras.tuning import search as module
 from ser_keras.tuning.search import Fatal, Search, SearchTuner, prepare

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_keras import cli
+from ser_keras.commands import main as cli
 
 from .conftest import Running, running
 

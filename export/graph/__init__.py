@@ -1,0 +1,1 @@
+"""What an exported graph contains: sound to observations, the model over time, signatures."""

@@ -1,0 +1,37 @@
+"""What a client must know of an exported model, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ser_keras
+from ser_keras.export.graph.inference import FlatState
+from ser_keras.model.vrnn import VRNN
+
+
+def describe(model: VRNN) -> dict[str, Any]:
+    """Labels, sound and sizes of a model.
+
+    Returns:
+        labels: the emotions, in the order of the probabilities.
+        sample_rate: in hertz; window, hop: in seconds; window_length, hop_length: in samples;
+            trailing_length: samples of silence to hear behind a recording.
+        observation_size: D; observation_labels: the names of its last axis.
+        state_size: S, of the flat state of a step.
+        preset: everything the model was made from; version: of ser_keras.
+    """
+    spec = model.features
+    return {
+        "labels": list(model.classes),
+        "sample_rate": spec.sample_rate,
+        "window": spec.window,
+        "hop": spec.hop,
+        "window_length": spec.window_length,
+        "hop_length": spec.hop_length,
+        "trailing_length": spec.trailing_length,
+        "observation_size": spec.observation_size,
+        "observation_labels": spec.labels(),
+        "state_size": FlatState(model).size,
+        "preset": model.preset.to_dict(),
+        "version": ser_keras.__version__,
+    }

@@ -1,0 +1,105 @@
+"""Resampling inside a TensorFlow graph, from a rate that is known only when the graph runs.
+
+The filter is that of `ser_keras.features.tensorflow_io`, a sinc in a Kaiser window, designed by
+the graph itself: an exported model reads the rate in the header of each recording.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ser_keras.features.tensorflow_io import ATTENUATION, PASS
+
+# Outputs of one block at most. Every pair of common rates from 8 to 192 kHz has a ratio of fewer.
+# Of any other pair from 8 kHz on, the nearest such ratio puts the pitch off by less than 0.1 %.
+MOST_OUTPUTS = 640
+
+# Outputs of one block at least: narrow matrix products are slow.
+LEAST_OUTPUTS = 128
+
+
+class Resampler(NamedTuple):
+    """A filter that makes every `down` inputs into `up` outputs by one matrix product."""
+
+    kernel: tf.Tensor  # float32 [reach, up]: how each output weighs the inputs around its block
+    up: tf.Tensor  # int64 []
+    down: tf.Tensor  # int64 []
+    before: tf.Tensor  # int64 [], inputs before a block that its first output reaches back to
+
+    def inputs(self, outputs: tf.Tensor) -> tf.Tensor:
+        """How many inputs, from `before` the first output's place on, give so many outputs."""
+        blocks = -(-outputs // self.up)
+        return (blocks - 1) * self.down + tf.shape(self.kernel, tf.int64)[0]
+
+    def resample(self, waveform: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """Filter a stretch of sound.
+
+        Args:
+            waveform: float32 [inputs(outputs)], beginning `before` samples ahead of the first
+                output's place.
+            outputs: int64 [], at least 1.
+
+        Returns:
+            float32 [outputs].
+        """
+        reach = tf.shape(self.kernel)[0]
+        blocks = tf.signal.frame(waveform, reach, tf.cast(self.down, tf.int32))
+        return tf.reshape(tf.matmul(blocks, self.kernel), [-1])[:outputs]
+
+
+def design(from_rate: tf.Tensor, to_rate: int) -> Resampler:
+    """Design the filter for a pair of rates.
+
+    Args:
+        from_rate: int64 [], in hertz.
+        to_rate: in hertz.
+
+    Returns:
+        The filter; where the rates are equal, one that changes nothing.
+    """
+    up, down = _ratio(from_rate, to_rate)
+    blocks = tf.maximum(LEAST_OUTPUTS // up, 1)
+    up, down = up * blocks, down * blocks
+    narrowing = tf.minimum(up / down, 1.0)  # float64, as all integers divide to
+    # Kaiser's formula for the length of the window.
+    transition = math.pi * (1.0 - PASS) * narrowing
+    half = tf.math.ceil((ATTENUATION - 7.95) / (2.285 * transition) / 2)
+    same = up == down
+    before = tf.where(same, tf.zeros([], tf.int64), tf.cast(half, tf.int64))
+    kernel = tf.cond(
+        same,
+        lambda: tf.eye(up, dtype=tf.float32),
+        lambda: _kernel(up, down, narrowing, half),
+    )
+    return Resampler(kernel, up, down, before)
+
+
+def _ratio(from_rate: tf.Tensor, to_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The ratio of small numbers, up to down, nearest to to_rate to from_rate; int64 [] each."""
+    ups = tf.range(1, MOST_OUTPUTS + 1, dtype=tf.int64)
+    downs = tf.maximum((2 * ups * from_rate + to_rate) // (2 * to_rate), 1)
+    # The error of down / up, times to_rate; the first of equal ones is in lowest terms.
+    error = tf.abs(downs * to_rate - ups * from_rate) / ups
+    best = tf.argmin(error)
+    return ups[best], downs[best]
+
+
+def _kernel(up: tf.Tensor, down: tf.Tensor, narrowing: tf.Tensor, half: tf.Tensor) -> tf.Tensor:
+    """The weights, float32 [reach, up]; output n of a block lies at input n down / up."""
+    beta = 0.1102 * (ATTENUATION - 8.7)
+    cutoff = (1.0 + PASS) / 2 * narrowing
+    places = tf.range(tf.cast(up, tf.float64)) * (down / up)
+    reach = 2.0 * half + tf.math.ceil(places[-1])
+    distance = tf.range(-half, reach - half)[:, tf.newaxis] - places
+    # A float32 keeps all of what a float32 weight can hold, once the distance is exact.
+    inside = tf.cast(tf.maximum(1.0 - tf.square(distance / half), 0.0), tf.float32)
+    window = tf.math.bessel_i0(beta * tf.sqrt(inside))
+    window = tf.where(inside > 0.0, window, 0.0)
+    phase = tf.cast(cutoff * distance, tf.float32)
+    weights = tf.math.divide_no_nan(tf.sin(math.pi * phase), math.pi * phase)
+    weights = tf.where(phase == 0.0, 1.0, weights) * window
+    # A constant stays exactly what it is, in every phase.
+    return weights / tf.reduce_sum(weights, axis=0)

@@ -1,0 +1,1 @@
+"""The local server: HTTP, models in memory, batches of requests, the page."""

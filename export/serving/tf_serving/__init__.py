@@ -1,0 +1,1 @@
+"""TF Serving's words: its JSON, messages, statuses, configuration files."""

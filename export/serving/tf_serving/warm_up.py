@@ -1,0 +1,109 @@
+"""Requests that a server makes of itself before it calls a version ready.
+
+TF Serving replays `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLog
+(g3doc/saved_model_warmup.md); so does the local server.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+
+from ser_keras.export.serving.tf_serving.protocol import PredictionLog
+
+PLACE = Path("assets.extra") / "tf_serving_warmup_requests"
+MOST_REQUESTS = 1000  # TF Serving refuses a file with more
+
+
+def write(path: Path, model: str, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Write requests.
+
+    Args:
+        path: the file; its folder is made.
+        model: the name that the model is served by.
+        requests: a signature's name and its inputs, each.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for signature, inputs in requests:
+            log = PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = model
+            request.model_spec.signature_name = signature
+            for name, value in inputs.items():
+                proto = tf.make_tensor_proto(value)
+                request.inputs[name].ParseFromString(proto.SerializeToString())
+            file.write(log.SerializeToString())
+
+
+def read(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """The requests of a file, as `write` takes them; none where there is no file."""
+    if not path.is_file():
+        return
+    for record in tf.data.TFRecordDataset(str(path)).take(MOST_REQUESTS).as_numpy_iterator():
+        request = PredictionLog.FromString(record).predict_log.request
+        yield (
+            request.model_spec.signature_name,
+            {
+                name: tf.make_ndarray(tensor_pb2.TensorProto.FromString(proto.SerializeToString()))
+                for name, proto in request.inputs.items()
+            },
+        )
+
+
+def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Requests of every signature of a model, so that none of them is slow for the first client.
+
+    Args:
+        description: what `ser_keras.export.graph.description.describe` gives.
+    """
+    rate = description["sample_rate"]
+    # Two instants, in batches of one and of several.
+    samples = description["window_length"] + description["hop_length"]
+    noise = np.random.default_rng(0).normal(0.0, 0.01, samples).astype(np.float32)
+    size, state = description["observation_size"], description["state_size"]
+    made: list[tuple[str, dict[str, Any]]] = []
+    for batch in (1, 2):
+        made += [
+            ("serving_default", {"audio": [wav(noise, rate), *[wav(noise, 48000)] * (batch - 1)]}),
+            (
+                "waveform",
+                {
+                    "waveform": np.tile(noise, (batch, 1)),
+                    "samples": np.full(batch, samples, np.int32),
+                },
+            ),
+            (
+                "mfcc",
+                {
+                    "mfcc": np.zeros((batch, 2, size), np.float32),
+                    "instants": np.full(batch, 2, np.int32),
+                },
+            ),
+            (
+                "step",
+                {
+                    "observation": np.zeros((batch, size), np.float32),
+                    "state": np.zeros((batch, state), np.float32),
+                },
+            ),
+        ]
+    return made
+
+
+def wav(samples: np.ndarray, rate: int) -> bytes:
+    """A 16-bit WAV file of samples in -1 to 1."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()

@@ -1,0 +1,32 @@
+"""Figures of what a model does: plain arrays and result dictionaries in, matplotlib figures out.
+
+pyplot is never imported: a figure belongs to whoever asked for it, and the user's backend, style
+and open figures stay as they are.
+"""
+
+from __future__ import annotations
+
+from ser_keras.evaluation.plots.canvas import png, save
+from ser_keras.evaluation.plots.results import (
+    accuracy_comparison,
+    attention_similarity,
+    confusion_matrix,
+    evaluation_figures,
+    learning_curves,
+    reproduction_figures,
+    sampled_fraction,
+)
+from ser_keras.evaluation.plots.utterance import attention_heatmap
+
+__all__ = [
+    "accuracy_comparison",
+    "attention_heatmap",
+    "attention_similarity",
+    "confusion_matrix",
+    "evaluation_figures",
+    "learning_curves",
+    "png",
+    "reproduction_figures",
+    "sampled_fraction",
+    "save",
+]

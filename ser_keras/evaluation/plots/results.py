@@ -1,0 +1,255 @@
+"""Figures of an evaluation, a training run and the paper's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from ser_keras.evaluation.plots.canvas import BLUE, GREY, ORANGE, WIDTH, panel, styled
+
+# Of a Gaussian prediction error, the share that lies above its own mean absolute value.
+GAUSSIAN_SHARE = 0.425
+
+# Units of Keras metrics, by the last word of their names.
+PERCENT = ("accuracy", "fraction", "sampled", "recall")
+NATS = ("loss", "nll", "kl", "entropy", "crossentropy", "elbo", "likelihood")
+
+
+@styled
+def confusion_matrix(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
+    """Counts of utterances, coloured by their share of the true emotion.
+
+    Args:
+        matrix: counts [C, C], true emotion by recognised emotion.
+        labels: the C emotions.
+    """
+    counts = np.asarray(matrix)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(100 * counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    return _matrix(
+        shares,
+        labels,
+        limits=(0, 100),
+        colour_label="share of the true emotion (%)",
+        axis_labels=("recognised emotion (utterances)", "true emotion (utterances)"),
+        written=lambda row, column: f"{counts[row, column]:g}",
+    )
+
+
+@styled
+def attention_similarity(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
+    """Similarity of the emotions' mean attention, as the paper's Figure 2.
+
+    Args:
+        matrix: absolute cosines [C, C] in 0..1; NaN where an emotion has no instant to compare.
+        labels: the C emotions.
+    """
+    similarity = np.array(matrix, dtype=float)
+    # Attention differs little between emotions: colours span what occurs, numbers tell how much.
+    low = min(np.nanmin(similarity, initial=1.0), 0.99)
+    digits = 2 if low < 0.9 else 3
+    return _matrix(
+        np.ma.masked_invalid(similarity),
+        labels,
+        limits=(low, 1),
+        colour_label="absolute cosine of mean attention",
+        axis_labels=("emotion", "emotion"),
+        written=lambda row, column: (
+            f"{similarity[row, column]:.{digits}f}" if np.isfinite(similarity[row, column]) else "–"
+        ),
+    )
+
+
+@styled
+def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
+    """One panel per quantity of a Keras history, training and validation together.
+
+    Args:
+        history: values per epoch, by metric; `val_NAME` joins `NAME`, and `epoch` is left out.
+
+    Raises:
+        ValueError: the history holds no metric.
+    """
+    names = list(dict.fromkeys(key.removeprefix("val_") for key in history if key != "epoch"))
+    if not names:
+        raise ValueError("learning curves need a history with a metric; this one has none")
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(WIDTH, 0.5 + 2 * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True).flat)
+    for axes, name in zip(panels, names, strict=False):
+        _learning_curve(axes, name, history)
+    for axes in panels[len(names) :]:
+        axes.remove()
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def sampled_fraction(
+    with_first: Mapping[str, float],
+    after_first: Mapping[str, float] | None = None,
+    published: Mapping[str, float] | None = None,
+) -> Figure:
+    """Share of the observation that is sampled, per emotion: the paper's Table 2.
+
+    Args:
+        with_first: fractions 0..1 by emotion, over all instants.
+        after_first: the same without first instants, which sample everything.
+        published: the paper's, where it has this corpus.
+    """
+    figure, axes = panel(len(with_first), height_per_row=0.32, height=1.6)
+    series = (
+        (with_first, "all instants", "o", BLUE, "full"),
+        (after_first, "after the first", "o", BLUE, "none"),
+        (published, "paper", "D", ORANGE, "full"),
+    )
+    emotions = list(with_first)
+    for fractions, name, marker, colour, fill in series:
+        if fractions:
+            shown = [row for row, emotion in enumerate(emotions) if emotion in fractions]
+            shares = 100 * np.array([fractions[emotions[row]] for row in shown], dtype=float)
+            axes.plot(shares, shown, marker, color=colour, fillstyle=fill, markersize=7, label=name)
+    axes.axvline(100 * GAUSSIAN_SHARE, color=GREY, linestyle=":", label="Gaussian error, 42.5 %")
+    axes.set(xlabel="share of the observation sampled (%)", ylabel="emotion", xlim=(0, 100))
+    _finish_rows(figure, axes, emotions)
+    return figure
+
+
+@styled
+def accuracy_comparison(
+    ours: Mapping[str, Sequence[float]], published: Mapping[str, float]
+) -> Figure:
+    """Weighted accuracy of every run of ours beside published numbers: the paper's Table 1.
+
+    Args:
+        ours: accuracies 0..1 of the runs, by model.
+        published: accuracies 0..1, by model.
+    """
+    names = [*ours, *published]
+    figure, axes = panel(len(names), height_per_row=0.34, height=1.4)
+    runs = [100 * np.array(values, dtype=float) for values in ours.values()]
+    rows = np.repeat(np.arange(len(runs)), [len(values) for values in runs])
+    axes.plot(np.concatenate([*runs, []]), rows, "o", color=BLUE, alpha=0.6, label="one run")
+    means = [values.mean() for values in runs]
+    axes.plot(means, range(len(runs)), "|k", markersize=16, markeredgewidth=2, label="mean")
+    if published:
+        values = 100 * np.array(list(published.values()), dtype=float)
+        axes.plot(values, range(len(ours), len(names)), "D", color=ORANGE, label="published")
+    axes.set(xlabel="weighted accuracy (%)", ylabel="model")
+    _finish_rows(figure, axes, names)
+    return figure
+
+
+def evaluation_figures(
+    evaluation: Mapping[str, Any],
+    history: Mapping[str, Sequence[float]] | None = None,
+    paper: Mapping[str, Any] | None = None,
+) -> dict[str, Figure]:
+    """All figures of an `evaluation.json`, by the name that is also their file's.
+
+    Args:
+        evaluation: what `evaluate` writes.
+        history: the Keras history of the run, where there is one.
+        paper: the published numbers for this corpus, as `paper` of `reproduction.json`.
+    """
+    labels, sampled = evaluation["labels"], evaluation["sampled_fraction"]
+    figures = {
+        "confusion_matrix": confusion_matrix(evaluation["confusion_matrix"], labels),
+        "sampled_fraction": sampled_fraction(
+            sampled["per_emotion"],
+            sampled["per_emotion_after_first"],
+            (paper or {}).get("table2"),
+        ),
+        "attention_similarity": attention_similarity(evaluation["attention_similarity"], labels),
+    }
+    if history:
+        figures["learning_curves"] = learning_curves(history)
+    return figures
+
+
+def reproduction_figures(reproduction: Mapping[str, Any]) -> dict[str, Figure]:
+    """All figures of a `reproduction.json`, by the name that is also their file's."""
+    paper, figure2 = reproduction["paper"], reproduction["figure2"]
+    published = {
+        f"paper, {model.replace('_', ' ')}": accuracy
+        for model, accuracy in paper.get("weighted_accuracy", {}).items()
+    }
+    published |= {other["model"]: other["weighted_accuracy"] for other in paper.get("others", ())}
+    return {
+        "accuracy": accuracy_comparison(
+            {
+                "ours, attention": reproduction["attention"]["weighted_accuracy"]["runs"],
+                "ours, no attention": reproduction["no_attention"]["weighted_accuracy"]["runs"],
+            },
+            published,
+        ),
+        "sampled_fraction": sampled_fraction(
+            reproduction["table2"],
+            reproduction.get("table2_after_first"),
+            paper.get("table2"),
+        ),
+        "attention_similarity": attention_similarity(figure2["similarity"], figure2["labels"]),
+    }
+
+
+def _matrix(
+    values: NDArray[Any],
+    labels: Sequence[str],
+    limits: tuple[float, float],
+    colour_label: str,
+    axis_labels: tuple[str, str],
+    written: Callable[[int, int], str],
+) -> Figure:
+    """A square matrix [C, C] as colours, with a text in each cell."""
+    if values.shape != (len(labels), len(labels)):
+        raise ValueError(
+            f"expected a square matrix over {len(labels)} labels: found shape {values.shape}"
+        )
+    figure, axes = panel(len(labels), height_per_row=0.4, height=2)
+    image = axes.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
+    figure.colorbar(image, ax=axes, label=colour_label, fraction=0.05, pad=0.02)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
+    middle = sum(limits) / 2
+    for row, column in np.ndindex(values.shape):
+        colour = "white" if values[row, column] > middle else "black"
+        axes.text(column, row, written(row, column), ha="center", va="center", color=colour)
+    return figure
+
+
+def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -> None:
+    last_word = name.split("_")[-1]
+    unit = "%" if last_word in PERCENT else "nats" if last_word in NATS else ""
+    curves = ((name, "training", BLUE, "-"), (f"val_{name}", "validation", ORANGE, "--"))
+    for key, label, colour, line in curves:
+        if key not in history:
+            continue
+        values = np.array(history[key], dtype=float) * (100 if unit == "%" else 1)
+        # With validation_freq, Keras lists only the epochs that were validated.
+        every = max(1, len(history.get(name, values)) // max(1, len(values)))
+        epochs = every * np.arange(1, len(values) + 1)
+        marker = "o" if len(values) == 1 else None
+        axes.plot(epochs, values, line, color=colour, label=label, linewidth=1.6, marker=marker)
+    quantity = name.replace("_", " ")
+    axes.set(title=quantity, xlabel="epoch", ylabel=unit or quantity)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
+    axes.tick_params(labelbottom=True)
+    axes.grid(axis="y")
+
+
+def _finish_rows(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a dot plot, first on top, and put its legend above."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid()
+    entries = len(axes.get_lines())
+    figure.legend(loc="outside upper center", ncols=3 if entries == 3 else 2)

@@ -1,0 +1,191 @@
+"""One utterance over time: its waveform, what the model attended to, and what it recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ser_keras.evaluation.plots.canvas import BLUE, WIDTH, styled
+
+# Coloured against grey, and never lighter than the paper: told apart by anyone, and in print.
+SAMPLED = ListedColormap(matplotlib.colormaps["YlOrBr"](np.linspace(0.25, 1, 256)))
+PREDICTED = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.15, 0.9, 256)))
+
+WRITTEN_INSTANTS = 12  # with more instants, numbers written above one another would overlap
+ENVELOPE_COLUMNS = 1500  # more points of a waveform than the picture has pixels show nothing
+
+
+@styled
+def attention_heatmap(
+    waveform: ArrayLike,
+    sample_rate: float,
+    recognition: Mapping[str, Any],
+    coefficient_labels: Sequence[str] | None = None,
+    observation_shape: Sequence[int] | None = None,
+) -> Figure:
+    """Waveform, saliency and emotions of one utterance over a shared time axis.
+
+    Windows overlap, so an instant is drawn where its window brings something new: over its last
+    hop, the first instant over its whole window. Cells that the model sampled are coloured, those
+    that it replaced by its own prediction are grey; both show saliency, on one scale.
+
+    Args:
+        waveform: samples [N], mono.
+        sample_rate: of the waveform, in hertz.
+        recognition: a line of `predict`; `time` of an instant is the end of its window in seconds.
+        coefficient_labels: names of the D coefficients, or of a patch's bands.
+        observation_shape: (frames, bands), where a time-frequency patch is written flat as [D].
+
+    Raises:
+        ValueError: the waveform is not [N], or the recognition has no instants.
+    """
+    samples = np.asarray(waveform, dtype=float)
+    instants = recognition.get("instants", ())
+    if samples.ndim != 1 or not instants:
+        raise ValueError(
+            "an attention heat map needs a waveform [N] and a recognition with instants: "
+            f"found shape {samples.shape} and {len(instants)} instants"
+        )
+    edges = np.array([0.0, *(instant["time"] for instant in instants)])
+    emotions = list(instants[0]["probabilities"])
+    heights = [1.1, 3.4, 0.25 + 0.22 * len(emotions)]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 1.1), layout="constrained")
+    grid = figure.add_gridspec(3, 3, width_ratios=[1, 0.03, 0.03], height_ratios=heights)
+    top = figure.add_subplot(grid[0, 0])
+    middle = figure.add_subplot(grid[1, 0], sharex=top)
+    bottom = figure.add_subplot(grid[2, 0], sharex=top)
+
+    top.set_title(_title(recognition))
+    _draw_waveform(top, samples, sample_rate)
+    scales = [figure.add_subplot(grid[1, column]) for column in (1, 2)]
+    _draw_saliency(middle, scales, instants, edges, observation_shape)
+    _name_rows(middle, coefficient_labels)
+    _draw_emotions(bottom, figure.add_subplot(grid[2, 1:]), instants, edges, emotions)
+    for axes in (top, middle):
+        axes.tick_params(labelbottom=False)
+    bottom.set(xlabel="time (s)", xlim=(0, max(edges[-1], len(samples) / sample_rate)))
+    return figure
+
+
+def _title(recognition: Mapping[str, Any]) -> str:
+    emotion = recognition["emotion"]
+    name = PurePath(str(recognition["file"])).name
+    name = name if len(name) <= 50 else f"{name[:30]}…{name[-19:]}"
+    # A file name may hold bytes that no font, and no encoder, can take.
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    return f"{name}: {emotion} ({100 * recognition['probabilities'][emotion]:.0f} %)"
+
+
+def _draw_waveform(axes: Axes, samples: NDArray[np.float64], sample_rate: float) -> None:
+    """Draw the lowest and highest sample of each of many short stretches."""
+    length = max(1, -(-len(samples) // ENVELOPE_COLUMNS))
+    starts = np.arange(0, len(samples), length)
+    if len(starts):
+        low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+        axes.fill_between(starts / sample_rate, low, high, color=BLUE, linewidth=0.6)
+    axes.set_ylabel("amplitude")
+
+
+def _draw_saliency(
+    axes: Axes,
+    scales: Sequence[Axes],
+    instants: Sequence[Mapping[str, Any]],
+    edges: NDArray[np.float64],
+    observation_shape: Sequence[int] | None,
+) -> None:
+    saliency = np.array([instant["saliency"] for instant in instants], dtype=float)
+    attention = np.array([instant["attention"] for instant in instants], dtype=float)
+    shape = tuple(observation_shape or saliency.shape[1:])
+    frames = shape[0] if len(shape) > 1 else 1
+    cells, times = _last_hops(saliency.reshape(len(instants), frames, -1), edges)
+    sampled, _ = _last_hops(attention.reshape(len(instants), frames, -1), edges)
+
+    largest = np.nanmax(cells, initial=0.0)
+    norm = Normalize(0, largest if largest > 0 else 1)
+    rows = np.arange(len(cells) + 1)
+    looks = ((sampled < 0.5, PREDICTED, "predicted"), (sampled >= 0.5, SAMPLED, "sampled"))
+    for (shown, colours, name), scale in zip(looks, scales, strict=True):
+        values = np.ma.masked_where(~shown | np.isnan(cells), cells)
+        axes.pcolormesh(times, rows, values, cmap=colours, norm=norm, rasterized=True)
+        scale.figure.colorbar(ScalarMappable(norm, colours), cax=scale)
+        # The light end of both scales is at the bottom: black on it is legible.
+        written = scale.text(0.5, 0.03, name, rotation=90, ha="center", va="bottom", fontsize=8)
+        written.set_transform(scale.transAxes)
+    scales[0].tick_params(right=False, labelright=False)
+    scales[-1].set_ylabel("saliency |X − x̂| (standard deviations)")
+    axes.set_ylabel("band" if frames > 1 else "coefficient")
+    if len(instants) <= WRITTEN_INSTANTS:
+        above = axes.get_xaxis_transform()
+        for index, instant in enumerate(instants):
+            share = f"{100 * instant['sampled_fraction']:.0f} %{'' if index else ' sampled'}"
+            centre = edges[index : index + 2].mean()
+            axes.text(centre, 1.01, share, ha="center", fontsize=8, transform=above)
+
+
+def _last_hops(
+    patches: NDArray[np.float64], edges: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lay windows that overlap side by side: the first whole, of the others their last hop.
+
+    Args:
+        patches: one per instant, [T, frames, rows]; one frame stands for the whole window.
+        edges: 0 and the end of each window in seconds, [T + 1].
+
+    Returns:
+        The cells [rows, columns] and the edges in seconds of the columns, [columns + 1].
+    """
+    frames = patches.shape[1]
+    cells, times = [], [edges[:1]]
+    for patch, start, end in zip(patches, edges, edges[1:], strict=False):
+        kept = int(np.clip(round(frames * (end - start) / edges[1]), 1, frames))
+        cells.append(patch[-kept:])
+        times.append(np.linspace(start, end, kept + 1)[1:])
+    return np.concatenate(cells).T, np.concatenate(times)
+
+
+def _name_rows(axes: Axes, labels: Sequence[str] | None) -> None:
+    """Label some ten rows, by name or by number from 1."""
+    rows = int(axes.get_ylim()[1])
+    every = max(1, rows // 10)
+    shown = range(0, rows, every) if labels else range(every - 1, rows, every)
+    names = [labels[row] if labels else str(row + 1) for row in shown]
+    axes.set_yticks([row + 0.5 for row in shown], names)
+
+
+def _draw_emotions(
+    axes: Axes,
+    scale: Axes,
+    instants: Sequence[Mapping[str, Any]],
+    edges: NDArray[np.float64],
+    emotions: Sequence[str],
+) -> None:
+    percent = 100 * np.array(
+        [[instant["probabilities"][emotion] for instant in instants] for emotion in emotions]
+    )
+    rows = np.arange(len(emotions) + 1)
+    mesh = axes.pcolormesh(edges, rows, percent, cmap="Blues", vmin=0, vmax=100)
+    scale.figure.colorbar(mesh, cax=scale, ticks=[0, 50, 100], label="probability (%)")
+    axes.set_yticks(rows[:-1] + 0.5, emotions)
+    axes.set_ylabel("emotion")
+    axes.invert_yaxis()
+    if len(instants) <= WRITTEN_INSTANTS:
+        for row, column in np.ndindex(percent.shape):
+            value = percent[row, column]
+            axes.text(
+                edges[column : column + 2].mean(),
+                row + 0.5,
+                f"{value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if value > 50 else "black",
+            )

@@ -1,0 +1,168 @@
+"""The twin of `features.extract` as a Keras layer, in TensorFlow core operations alone.
+
+It goes into every exported model, so that a server or a phone takes sound, and can replace librosa
+where speed matters. Constants (window, mel filters, cosines) come from librosa's own definitions;
+everything that follows is held to librosa by tests on real speech.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import librosa.filters
+import numpy as np
+import tensorflow as tf
+
+from ser_keras.features.reference import mel_filters
+from ser_keras.features.spec import FeatureSpec
+
+# Windows transformed together: each takes 2 MB of intermediate results, and more than a processor's
+# cache holds is slower.
+GROUP = 2
+
+# Blocks that the mel filters are cut into.
+BLOCKS = 4
+
+# Power below this counts as this: librosa.power_to_db's default.
+LEAST_POWER = 1e-10
+
+
+@keras.saving.register_keras_serializable("ser_keras")
+class Frontend(keras.layers.Layer):
+    """Sound in, observations out.
+
+    Always computes in float32, whatever the policy: half precision has no room for 80 dB.
+
+    Args:
+        spec: the observations wanted.
+    """
+
+    def __init__(self, spec: FeatureSpec | dict[str, Any], **kwargs: Any) -> None:
+        kwargs |= {"dtype": "float32", "autocast": False, "trainable": False}
+        super().__init__(**kwargs)
+        self.spec = spec if isinstance(spec, FeatureSpec) else FeatureSpec.from_dict(spec)
+        self._hann = librosa.filters.get_window("hann", self.spec.fft_size).astype(np.float32)
+        self._filters = _filter_blocks(self.spec)
+        self._cosines = _cosine_transform(self.spec.mel_bands)[:, : self.spec.coefficients]
+        self.built = True
+
+    def call(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the observations of a batch of padded recordings.
+
+        Args:
+            waveform: float [B, N], mono, at the specification's sample rate.
+            samples: int [B], how many samples of each item are sound and not padding.
+
+        Returns:
+            observations, float32 [B, T, *spec.observation_shape], zero where an item has ended,
+            with T the windows that fit into N samples and the silence behind them; and instants,
+            int32 [B], how many of the T each item has, 0 where it is shorter than a window.
+        """
+        spec = self.spec
+        waveform, samples = tf.cast(waveform, tf.float32), tf.cast(samples, tf.int32)
+        if spec.trailing_length:
+            waveform, samples = self._with_silence(waveform, samples)
+        windows = tf.signal.frame(
+            waveform, spec.window_length, spec.hop_length
+        )  # [B, T, window_length]
+        most = tf.shape(windows)[1]
+        beyond_first = (samples - spec.window_length) // spec.hop_length
+        instants = tf.clip_by_value(beyond_first + 1, 0, most)
+        # Windows of padding are left out: that saves their time and keeps even NaN in them away.
+        places = tf.cast(tf.where(tf.sequence_mask(instants, most)), tf.int32)  # [V, 2]
+        observations = tf.scatter_nd(
+            places,
+            self._observe_in_groups(windows, places),
+            tf.concat([tf.shape(windows)[:2], spec.observation_shape], 0),
+        )
+        observations.set_shape([*windows.shape[:2], *spec.observation_shape])
+        return observations, instants
+
+    def observe(self, windows: tf.Tensor) -> tf.Tensor:
+        """Compute the observations of windows: [M, window_length] to [M, *observation_shape]."""
+        spec = self.spec
+        if spec.remove_offset:
+            windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
+        margin = spec.fft_size // 2
+        centred = tf.pad(windows, [[0, 0], [margin, margin]])
+        frames = tf.signal.frame(centred, spec.fft_size, spec.frame_hop)  # [M, frames, fft_size]
+        # Two dimensions from here to the filters: matrix products are faster so.
+        spectrum = tf.signal.rfft(tf.reshape(frames * self._hann, [-1, spec.fft_size]))
+        power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
+        bands = [tf.matmul(power[:, low:high], filters) for low, high, filters in self._filters]
+        values = self._to_decibels(
+            tf.reshape(tf.concat(bands, axis=1), [-1, spec.frames, spec.mel_bands])
+        )
+        if spec.kind == "mfcc":
+            cepstrum = tf.matmul(tf.reshape(values, [-1, spec.mel_bands]), self._cosines)
+            values = tf.reshape(cepstrum, [-1, spec.frames, spec.coefficients])
+        return self._pool(values)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give what `from_config` rebuilds the layer from."""
+        config = super().get_config()
+        del config["dtype"], config["trainable"]
+        return config | {"spec": self.spec.to_dict()}
+
+    def _with_silence(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Waveforms and their lengths with the silence behind each; padding becomes silence too."""
+        silence, longest = self.spec.trailing_length, tf.shape(waveform)[1]
+        heard = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
+        return tf.pad(heard, [[0, 0], [0, silence]]), tf.minimum(samples, longest) + silence
+
+    def _observe_in_groups(self, windows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        """Observe windows[places], in memory that does not grow with their number."""
+        count = tf.shape(places)[0]
+        # No windows are a group too, an empty one: TensorFlow cannot join none at all.
+        groups = tf.maximum(1, -(-count // GROUP))
+        shape = self.spec.observation_shape
+        results = tf.TensorArray(
+            tf.float32, size=groups, infer_shape=False, element_shape=[None, *shape]
+        )
+
+        def add(group: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            chosen = places[group * GROUP : (group + 1) * GROUP]
+            return group + 1, results.write(group, self.observe(tf.gather_nd(windows, chosen)))
+
+        _, results = tf.while_loop(lambda group, _: group < groups, add, [0, results])
+        return tf.reshape(results.concat(), [count, *shape])
+
+    def _to_decibels(self, power: tf.Tensor) -> tf.Tensor:
+        """Take the logarithm of [M, frames, bands], cut off below the loudest point of each M."""
+        decibels = (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(power, LEAST_POWER))
+        if self.spec.top_db is not None:
+            loudest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True)
+            decibels = tf.maximum(decibels, loudest - self.spec.top_db)
+        return decibels
+
+    def _pool(self, values: tf.Tensor) -> tf.Tensor:
+        """Reduce [M, frames, bands] to [M, *observation_shape]."""
+        pools = {"mean": tf.reduce_mean, "std": tf.math.reduce_std}
+        if not self.spec.statistics:
+            return values
+        return tf.concat([pools[name](values, axis=1) for name in self.spec.statistics], axis=1)
+
+
+def _filter_blocks(spec: FeatureSpec) -> list[tuple[int, int, np.ndarray]]:
+    """Cut the mel filters into blocks of neighbouring bands, without the zeros outside of them.
+
+    Returns:
+        Of each block the first frequency of the transform that it reads, the one after its last,
+        and its filters, float32 [frequencies, bands].
+    """
+    filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands).T
+    blocks = []
+    for block in np.array_split(filters, BLOCKS, axis=1):
+        read = np.flatnonzero(block.any(axis=1))
+        low, high = (int(read[0]), int(read[-1]) + 1) if len(read) else (0, 1)
+        blocks.append((low, high, block[low:high]))
+    return blocks
+
+
+def _cosine_transform(size: int) -> np.ndarray:
+    """Build the orthonormal DCT-II as a matrix, [input, output], as scipy.fft.dct(norm="ortho")."""
+    positions, orders = np.arange(size)[:, None] + 0.5, np.arange(size)[None, :]
+    matrix = np.sqrt(2.0 / size) * np.cos(np.pi / size * positions * orders)
+    matrix[:, 0] /= np.sqrt(2.0)
+    return matrix.astype(np.float32)

@@ -1,0 +1,81 @@
+"""What training and evaluation track: the terms of Eq. 5, accuracy and the share sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ser_keras.model.cell import Step
+from ser_keras.model.objective import Terms, last_instant
+
+Tensor = Any
+Observed = dict[str, tuple[Tensor, Tensor]]  # values and weights of a mean over utterances
+
+METRICS = (
+    "loss",
+    "elbo",
+    "generation_nll",
+    "kl",
+    "class_cross_entropy",
+    "accuracy",
+    "sampled_fraction",
+    "sampled_fraction_after_first",
+)
+
+
+def observe(
+    steps: Step, terms: Terms, losses: Tensor, instants: Tensor, labels: Tensor, weights: Tensor
+) -> Observed:
+    """All that is tracked of a batch.
+
+    Args:
+        steps: what the cell gave, fields [B, T, …].
+        terms: of Eq. 5, [B] each.
+        losses: their weighted sum, float32 [B].
+        instants: valid instants of each utterance, int32 [B].
+        labels: true classes, int32 [B].
+        weights: of the utterances, float32 [B].
+
+    Returns:
+        Of every one of `METRICS` the values and their weights, float32 [B] each.
+    """
+    predicted = tf.argmax(last_instant(steps.logits, instants), axis=-1, output_type=tf.int32)
+    valid = tf.sequence_mask(instants, tf.shape(steps.attention)[1], dtype=tf.float32)
+    sampled = tf.reduce_sum(tf.reduce_mean(steps.attention, axis=-1) * valid, axis=1)
+    heard = tf.cast(instants, tf.float32)
+    return {
+        "loss": (losses, weights),
+        "elbo": (-terms.negative_elbo(), weights),
+        "generation_nll": (terms.generation, weights),
+        "kl": (terms.kl, weights),
+        "class_cross_entropy": (terms.classification, weights),
+        # Not ==, which forgets the shape where only one side's is known.
+        "accuracy": (tf.cast(tf.equal(predicted, labels), tf.float32), weights),
+        "sampled_fraction": (sampled / heard, heard * weights),
+        # The first instant is sampled whole, whatever the model.
+        "sampled_fraction_after_first": (
+            tf.math.divide_no_nan(sampled - 1.0, heard - 1.0),
+            (heard - 1.0) * weights,
+        ),
+    }
+
+
+def track(means: dict[str, keras.metrics.Mean], observed: Observed) -> dict[str, Tensor]:
+    """Add a batch to the means over utterances.
+
+    Args:
+        means: of every one of `METRICS`.
+        observed: what `observe` gave of the batch.
+
+    Returns:
+        The means so far, scalars, as a step of `keras.Model` returns them.
+    """
+    for name, (values, weights) in observed.items():
+        means[name].update_state(values, sample_weight=weights)
+    results = {name: mean.result() for name, mean in means.items()}
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        # Keras averages them over workers along their first dimension, which a scalar lacks.
+        return {name: result[tf.newaxis] for name, result in results.items()}
+    return results

@@ -1,0 +1,100 @@
+"""The terms of Eq. 5, from what every step of the scan stored, with padding masked out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ser_keras.model.cell import Step
+from ser_keras.model.gaussian import diagonal_gaussian
+from ser_keras.model.settings import Objective
+from ser_keras.model.targets import one_hot
+
+tfd = tfp.distributions
+Tensor = Any
+
+
+class Terms(NamedTuple):
+    """Per utterance, each float32 [B], in nats; all are costs, the smaller the better."""
+
+    generation: Tensor  # −Σ_t log N(X_{t+1}; m_{t+1}, diag s²_{t+1}), over t = 1 … T−1
+    kl: Tensor  # Σ_t KL(N(μ_t, diag σ_t²) ‖ N(0, I)), over t = 1 … T
+    classification: Tensor  # −log p(y), at the last instant or summed over all
+
+    def loss(self, objective: Objective) -> Tensor:
+        """The negative of Eq. 5 for each utterance, [B]."""
+        return (
+            objective.generation_weight * self.generation
+            + objective.classification_weight * self.classification
+            + objective.kl_weight * self.kl
+        )
+
+    def negative_elbo(self) -> Tensor:
+        """Eq. 5 with all weights one: the bound on the joint likelihood of sound and label, [B]."""
+        return self.generation + self.kl + self.classification
+
+
+def last_instant(sequence: Tensor, instants: Tensor) -> Tensor:
+    """Each utterance's values at its own last instant: [B, T, K] and [B] to [B, K]."""
+    return tf.gather(sequence, instants - 1, axis=1, batch_dims=1)
+
+
+def terms(
+    steps: Step, observations: Tensor, instants: Tensor, labels: Tensor, objective: Objective
+) -> Terms:
+    """The three terms of Eq. 5.
+
+    Args:
+        steps: what the cell gave, fields [B, T, …].
+        observations: standardised observations X, float32 [B, T, D].
+        instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
+        labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C]. What is
+            no class makes the class term NaN.
+        objective: says where the class term counts.
+
+    Returns:
+        The terms of every utterance; padding contributes exactly nothing.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_integer:
+        labels = one_hot(labels, steps.logits.shape[-1])
+    valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
+
+    # The last instant's prediction has nothing to be compared with. It counts for nothing rather
+    # than being cut off: the gradient of a slice copies all that was sliced.
+    likelihood = diagonal_gaussian(steps.next_mean, steps.next_log_scale)
+    following = tf.concat([observations[:, 1:], tf.zeros_like(observations[:, :1])], axis=1)
+    followed = tf.concat([valid[:, 1:], tf.zeros_like(valid[:, :1])], axis=1)
+    generation = -_sum_where(likelihood.log_prob(following), followed)
+
+    posterior = diagonal_gaussian(steps.posterior_mean, steps.posterior_log_scale)
+    prior = diagonal_gaussian(
+        tf.zeros_like(steps.posterior_mean), tf.zeros_like(steps.posterior_log_scale)
+    )
+    kl = _sum_where(tfd.kl_divergence(posterior, prior), valid)
+
+    if objective.class_term == "last":
+        logits = last_instant(steps.logits, instants)
+        classification = _cross_entropy(logits, labels, objective.label_smoothing)
+    else:
+        costs = _cross_entropy(steps.logits, labels[:, tf.newaxis], objective.label_smoothing)
+        classification = _sum_where(costs, valid)
+    return Terms(generation, kl, classification)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Of [..., C] and labels [..., C]; a share of each is spread evenly over all classes."""
+    log_probabilities = tf.nn.log_softmax(logits)
+    cost = -tf.reduce_sum(labels * log_probabilities, axis=-1)
+    if smoothing:
+        spread = -tf.reduce_mean(log_probabilities, axis=-1)
+        cost = (1.0 - smoothing) * cost + smoothing * spread
+    return cost
+
+
+def _sum_where(values: Tensor, valid: Tensor) -> Tensor:
+    """Σ over instants of the valid values: [B, T] to [B]."""
+    # A product would let an infinite value under the padding through as NaN.
+    return tf.reduce_sum(tf.where(valid > 0, values, 0.0), axis=1)

@@ -1,0 +1,139 @@
+"""Complete settings by name; each number of the paper's stands beside the section it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ser_keras.errors import ConfigurationError
+from ser_keras.features.augmentation import Augmentation
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.model.settings import Architecture, Objective, Optimization, Preset
+
+# Section 3.2: 512, 256, 512 hidden units, 20 latent variables, dropout 0.3, 0.3, 0.1.
+RAVDESS = Preset(
+    name="ravdess",
+    architecture=Architecture(
+        recognition_units=512,
+        generation_units=256,
+        classification_units=512,
+        latent_size=20,
+        recognition_dropout=0.3,
+        generation_dropout=0.3,
+        classification_dropout=0.1,
+    ),
+)
+
+# Section 3.2: 64 hidden units each, 10 latent variables, dropout 0.8.
+IEMOCAP = Preset(
+    name="iemocap",
+    architecture=Architecture(
+        recognition_units=64,
+        generation_units=64,
+        classification_units=64,
+        latent_size=10,
+        recognition_dropout=0.8,
+        generation_dropout=0.8,
+        classification_dropout=0.8,
+    ),
+)
+
+# Patches of 64 frames of 64 bands, about a second, of which half is new; chosen in docs/study.md.
+_PATCHES = FeatureSpec(
+    kind="log-mel",
+    sample_rate=16000,
+    window=63 * 256 / 16000,
+    hop=32 * 256 / 16000,
+    mel_bands=64,
+    fft_size=1024,
+    frame_hop=256,
+    statistics=(),
+    top_db=None,
+    trailing_silence=0.8,
+    remove_offset=True,
+)
+
+CONVOLUTIONAL = Preset(
+    name="convolutional",
+    features=_PATCHES,
+    architecture=Architecture(
+        recognition_units=128,
+        generation_units=96,
+        classification_units=128,
+        latent_size=48,
+        recognition_dropout=0.3,
+        generation_dropout=0.1,
+        classification_dropout=0.3,
+        recognition_channels=(24, 48, 96, 96),
+        generation_channels=(16, 16, 24),
+        embedding_units=128,
+        initial_log_scale=-3.0,
+        range_db=60.0,
+    ),
+    objective=Objective(
+        generation_weight=2.5e-5,
+        classification_weight=1.0,
+        kl_weight=1e-4,
+        class_term="last",
+        label_smoothing=0.1,
+    ),
+    optimization=Optimization(
+        optimizer="adamw",
+        learning_rate=0.0015,
+        epsilon=1e-7,
+        batch_size=16,
+        epochs=16,
+        schedule="cosine",
+        weight_decay=0.05,
+        weight_average=0.998,
+    ),
+    augmentation=Augmentation(
+        copies=16,
+        speed=0.14,
+        shift=0.1,
+        gain=(-24.0, 6.0),
+        trim=35.0,
+        band_mask=6,
+        frame_mask=6,
+        band_gain=6.0,
+        mixup=0.3,
+    ),
+)
+
+# For edge devices: under 100,000 parameters, and filters small enough to travel with them.
+TINY = Preset(
+    name="tiny",
+    features=dataclasses.replace(_PATCHES, mel_bands=40, fft_size=512),
+    architecture=dataclasses.replace(
+        CONVOLUTIONAL.architecture,
+        recognition_units=40,
+        generation_units=32,
+        classification_units=40,
+        latent_size=20,
+        recognition_dropout=0.2,
+        classification_dropout=0.2,
+        recognition_channels=(12, 24, 48, 48),
+        generation_channels=(8, 8, 12),
+        embedding_units=40,
+    ),
+    objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
+    optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),
+    augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=5, frame_mask=6),
+)
+
+_PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY)}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all presets."""
+    return tuple(_PRESETS)
+
+
+def get(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    if name not in _PRESETS:
+        raise ConfigurationError(f"unknown preset {name!r}; the presets are {', '.join(names())}")
+    return _PRESETS[name]

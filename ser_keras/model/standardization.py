@@ -1,0 +1,88 @@
+"""Zero mean and unit scale for every dimension, learnt in training and kept in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ser_keras.model.inputs import dense
+
+Tensor = Any
+
+# A dimension that never varied in training must not blow up what little it varies later.
+SMALLEST_SCALE = 1e-6
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class Standardisation(keras.layers.Layer):
+    """(x − mean) / scale over the last axis.
+
+    Unlike keras.layers.Normalization it reads its weights when it is called, so that `set_weights`
+    takes effect, and it knows whether it has been adapted.
+
+    Call arguments:
+        inputs: float32 [..., K].
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create mean, scale and the number of vectors they were learnt from."""
+        size = (input_shape[-1],)
+        self.mean = self.add_weight(name="mean", shape=size, initializer="zeros", trainable=False)
+        self.scale = self.add_weight(name="scale", shape=size, initializer="ones", trainable=False)
+        self.count = self.add_weight(
+            name="count", shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def adapt(self, batches: Iterable[np.ndarray]) -> None:
+        """Learn mean and scale, in memory that does not grow with the number of batches.
+
+        Means and squared deviations of the batches are joined pairwise (Chan, Golub and LeVeque
+        1983, doi:10.1080/00031305.1983.10483115).
+
+        Args:
+            batches: [..., K] each; together all of the training part, without padding.
+        """
+        count, mean, squares = 0, np.zeros(self.mean.shape), np.zeros(self.mean.shape)
+        for batch in batches:
+            flat = np.asarray(batch, dtype=np.float64).reshape(-1, np.shape(batch)[-1])
+            if not len(flat):
+                continue
+            both, apart = count + len(flat), flat.mean(axis=0) - mean
+            squares += flat.var(axis=0) * len(flat) + apart**2 * count * len(flat) / both
+            mean += apart * len(flat) / both
+            count = both
+        self.mean.assign(mean)
+        self.scale.assign(np.maximum(np.sqrt(squares / max(count, 1)), SMALLEST_SCALE))
+        self.count.assign(count)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether mean and scale have been learnt."""
+        return int(self.count.numpy()) > 0
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Standardise; [..., K]."""
+        return (ops.cast(inputs, "float32") - self.mean) / self.scale
+
+
+def valid_instants(
+    data: Iterable[Any], prepare: Callable[[np.ndarray], Any] | None = None
+) -> Iterator[np.ndarray]:
+    """The observations of each batch without their padding, [N, *observation_shape].
+
+    Args:
+        data: batches of inputs, labels or not.
+        prepare: what is done to the observations of a batch, [B, T, *observation_shape], before.
+    """
+    for batch in data:
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        observations, instants = dense(inputs)
+        observations = np.asarray(observations, dtype=np.float32)
+        if prepare is not None:
+            observations = np.asarray(prepare(observations))
+        yield observations[np.arange(observations.shape[1]) < np.asarray(instants)[:, np.newaxis]]

@@ -1,0 +1,1 @@
+"""Recognition: the emotion of recordings and of endless sound, at every instant."""

@@ -1,0 +1,44 @@
+"""Monte-Carlo answers: how sure the model is when its latent variable is sampled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ser_keras.model.vrnn import VRNN
+
+
+def sample(model: VRNN, inputs: Any, samples: int = 20) -> dict[str, np.ndarray]:
+    """Answer with z_t sampled from its posterior instead of taking the posterior's mean.
+
+    Args:
+        model: a trained model.
+        inputs: as the model's `call` takes them.
+        samples: how many times.
+
+    Returns:
+        probabilities: [B, C], the mean over the samples.
+        standard_deviation: [B, C], their spread.
+        entropy: [B], of the mean, in nats.
+        mutual_information: [B], the part of the entropy that is due to the latent variable
+            (Houlsby et al. 2011, arXiv:1112.5745, Eq. 1).
+    """
+    model.cell.sample_latent = True
+    try:
+        draws = np.stack([model(inputs)["probabilities"].numpy() for _ in range(samples)])
+    finally:
+        model.cell.sample_latent = None
+    mean = draws.mean(axis=0)
+    return {
+        "probabilities": mean,
+        "standard_deviation": draws.std(axis=0),
+        "entropy": _entropy(mean),
+        "mutual_information": _entropy(mean) - _entropy(draws).mean(axis=0),
+    }
+
+
+def _entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Entropy over the last axis, in nats."""
+    return -np.sum(probabilities * np.log(np.maximum(probabilities, math.ulp(0.0))), axis=-1)

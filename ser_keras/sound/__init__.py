@@ -1,0 +1,1 @@
+"""Sound: decoding, live sound, WAV headers, resampling."""

@@ -1,0 +1,1 @@
+"""Training: runs, batches, callbacks, calibration, shards of features."""

@@ -1,0 +1,287 @@
+"""Reports repeat the numbers of the result files, load nothing, and show no text as markup."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from ser_keras.evaluation import plots, report
+
+LABELS = ["neutral", "happy", "sad", "angry"]
+SIMILARITY = [
+    [1.0, 0.961, 0.987, 0.912],
+    [0.961, 1.0, 0.955, 0.943],
+    [0.987, 0.955, 1.0, 0.931],
+    [0.912, 0.943, 0.931, 1.0],
+]
+EVALUATION: dict[str, Any] = {
+    "corpus": "iemocap",
+    "split": "session",
+    "seed": 7,
+    "attention": True,
+    "preset": "iemocap",
+    "parameters": 71234,
+    "n_test": 60,
+    "n_skipped_short": 3,
+    "weighted_accuracy": 0.7,
+    "unweighted_accuracy": 0.6875,
+    "labels": LABELS,
+    "recall": {"neutral": 0.8, "happy": 0.6, "sad": 0.75, "angry": 0.6},
+    "confusion_matrix": [[16, 1, 3, 0], [2, 6, 1, 1], [4, 1, 15, 0], [1, 2, 1, 5]],
+    "sampled_fraction": {
+        "with_first": 0.612,
+        "after_first": 0.413,
+        "per_emotion": {"neutral": 0.601, "happy": 0.602, "sad": 0.603, "angry": 0.604},
+        "per_emotion_after_first": {"neutral": 0.411, "happy": 0.412, "sad": 0.413, "angry": 0.414},
+    },
+    "attention_similarity": SIMILARITY,
+    "nll_per_instant": 51.2345,
+    "kl_per_instant": 6.789,
+    "versions": {"python": "3.11.2", "keras": "3.15.0"},
+}
+PAPER: dict[str, Any] = {
+    "weighted_accuracy": {"attention": 0.655, "no_attention": 0.644},
+    "others": [{"model": "MFCC (2021)", "weighted_accuracy": 0.677}],
+    "sampled_fraction": 0.452,
+    "table2": {"neutral": 0.471, "happy": 0.447, "sad": 0.442, "angry": 0.449},
+    "parameters": 12_780_000,
+    "figure2": {"emotion": "neutral", "most_similar": "sad", "least_similar": "angry"},
+}
+
+
+def accuracy(*runs: float) -> dict:
+    return {"mean": float(np.mean(runs)), "std": float(np.std(runs)), "runs": list(runs)}
+
+
+REPRODUCTION: dict[str, Any] = {
+    "corpus": "iemocap",
+    "protocol": {"split": "random", "test_fraction": 0.2, "seeds": [0, 1]},
+    "attention": {
+        "weighted_accuracy": accuracy(0.61, 0.65),
+        "unweighted_accuracy": accuracy(0.58, 0.6),
+        "sampled_fraction": {"with_first": 0.612, "after_first": 0.413},
+        "parameters": 71234,
+    },
+    "no_attention": {
+        "weighted_accuracy": accuracy(0.66, 0.68),
+        "unweighted_accuracy": accuracy(0.62, 0.64),
+        "sampled_fraction": {"with_first": 1.0, "after_first": 1.0},
+        "parameters": 71234,
+    },
+    "table2": {"neutral": 0.601, "happy": 0.602, "sad": 0.603, "angry": 0.604},
+    "figure2": {"labels": LABELS, "similarity": SIMILARITY},
+    "paper": PAPER,
+    "seconds": 321.4,
+}
+HISTORY = {"loss": [3.0, 2.0], "val_loss": [3.1, 2.2], "accuracy": [0.2, 0.6]}
+CONFIGURATION = {"seed": 7, "git": {"commit": "0123abc"}, "sizes": [512, 256, 512]}
+
+
+class Page(HTMLParser):
+    """What a browser would find on a page: tags with attributes, tables as rows of text, text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.tables: list[list[list[str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == [], "every element is closed"
+
+    def handle_starttag(self, tag: str, attrs: list):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("th", "td"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag: str):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str):
+        if not {"style", "script"} & set(self.open):
+            self.text += data
+        if {"th", "td"} & set(self.open):
+            self.tables[-1][-1][-1] += data
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def row(self, name: str) -> list[str]:
+        return next(row[1:] for table in self.tables for row in table if row[0] == name)
+
+
+def evaluate(evaluation: dict = EVALUATION, **more: Any) -> str:
+    figures = plots.evaluation_figures(evaluation, HISTORY, PAPER)
+    return report.evaluation_report(evaluation, figures, CONFIGURATION, **more)
+
+
+def reproduce(reproduction: dict = REPRODUCTION) -> str:
+    figures = plots.reproduction_figures(reproduction)
+    return report.reproduction_report(reproduction, figures, CONFIGURATION)
+
+
+@pytest.fixture(scope="module")
+def evaluation_page() -> str:
+    return evaluate(paper=PAPER)
+
+
+@pytest.fixture(scope="module")
+def reproduction_page() -> str:
+    return reproduce()
+
+
+@pytest.mark.parametrize("name", ["evaluation_page", "reproduction_page"])
+def test_a_report_is_one_accessible_file_that_loads_nothing(
+    name: str, request: pytest.FixtureRequest
+):
+    html = request.getfixturevalue(name)
+    page = Page(html)
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object"})
+    for _, attributes in page.tags:
+        assert "href" not in attributes
+        assert attributes.get("src", "data:").startswith("data:")
+        assert not any(attribute.startswith("on") for attribute in attributes)
+    assert "url(" not in html
+    assert "@import" not in html
+    for image in page.all("img"):
+        assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG")
+        assert image["alt"]
+    tables = len(page.all("table"))
+    assert tables == len(page.all("caption")) >= 3
+    assert all(cell["scope"] in ("row", "col") for cell in page.all("th"))
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
+        "meta"
+    )
+    assert page.all("html") == [{"lang": "en"}]
+
+
+def test_an_evaluation_shows_its_numbers_beside_the_paper_s(evaluation_page: str):
+    page = Page(evaluation_page)
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+    for number in ("70.0 %", "68.8 %", "41.3 %", "61.2 %", "71,234", "25.0 %"):
+        assert number in text
+    tables = {tuple(table[0]): table[1:] for table in page.tables}
+    recall = tables["emotion", "utterances", "recall (%)", "precision (%)"]
+    assert recall[0] == ["neutral", "20", "80.0", "69.6"]  # 16 of 20, 16 of 23
+    shares = tables["emotion", "ours, all instants (%)", "ours, after the first (%)", "paper (%)"]
+    assert shares[3] == ["angry", "60.4", "41.4", "44.9"]
+    assert page.row("git.commit") == ["0123abc"]
+    assert page.row("sizes") == ["512, 256, 512"]
+    assert page.row("versions.keras") == ["3.15.0"]
+    assert len(page.all("img")) == 4
+
+
+def test_the_interval_is_wilson_s(evaluation_page: str):
+    expected = binomtest(42, 60).proportion_ci(method="wilson")  # 70 % of 60
+    shown = f"{100 * expected.low:.1f} to {100 * expected.high:.1f}\N{NO-BREAK SPACE}%"
+    assert shown in evaluation_page
+
+
+def test_without_a_paper_there_is_no_column_for_one():
+    assert "paper (%)" not in evaluate()
+
+
+def test_a_random_split_is_said_to_share_speakers():
+    warning = "the same speakers are in the training and in the test part"
+    assert warning not in evaluate()
+    assert warning in evaluate(EVALUATION | {"split": "random"})
+    assert warning in reproduce()
+
+
+def test_a_reproduction_shows_ours_beside_theirs(reproduction_page: str):
+    page = Page(reproduction_page.replace("\N{NO-BREAK SPACE}", " "))
+    assert page.row("ours, with attention") == [
+        "63.0 ± 2.0 %", "59.0 ± 1.0 %", "61.0, 65.0", "71,234",
+    ]  # fmt: skip
+    assert page.row("paper, with attention") == ["65.5 %", "–", "–", "12,780,000"]
+    assert page.row("paper, without attention")[0] == "64.4 %"
+    assert page.row("MFCC (2021)")[0] == "67.7 %"
+    assert page.row("sad") == ["60.3", "44.2"]
+    assert page.row("most similar to") == ["sad", "sad"]
+    assert page.row("least similar to") == ["angry", "angry"]
+    assert page.row("protocol.seeds") == ["0, 1"]
+    assert "neutral (0.987)" in page.text
+
+
+def test_a_reproduction_of_a_corpus_the_paper_does_not_know():
+    page = Page(reproduce(REPRODUCTION | {"paper": {}, "corpus": "emodb"}))
+    assert "12,780,000" not in page.text
+    assert page.row("sad") == ["60.3"]
+
+
+def test_a_single_run_has_no_deviation():
+    single = copy.deepcopy(REPRODUCTION)
+    single["attention"]["weighted_accuracy"] = {"mean": 0.61, "std": 0.0, "runs": [0.61]}
+    assert Page(reproduce(single)).row("ours, with attention")[0] == "61.0\N{NO-BREAK SPACE}%"
+
+
+def test_an_emotion_without_utterances_is_dashed():
+    empty = copy.deepcopy(EVALUATION)
+    empty["confusion_matrix"] = [[16, 0, 3, 0], [0, 0, 0, 0], [4, 0, 15, 0], [1, 0, 1, 5]]
+    empty["recall"]["happy"] = None
+    empty["sampled_fraction"]["per_emotion"]["happy"] = float("nan")
+    assert Page(evaluate(empty)).row("happy") == ["0", "–", "–"]
+
+
+def test_classes_that_are_not_in_the_test_part_are_named():
+    lacking = EVALUATION | {
+        "confusion_matrix": [[16, 1, 3, 0], [0, 0, 0, 0], [4, 1, 15, 0], [1, 2, 1, 5]]
+    }
+    page = Page(evaluate(lacking)).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Not in the test part: happy." in page
+    assert "mean recall of 3 emotions; by chance 25.0 %" in page
+    assert "Not in the test part" not in evaluate()
+
+
+def test_utterances_of_emotions_that_the_model_does_not_know_are_counted():
+    unknown = "not a class of the model"
+    assert unknown not in evaluate()
+    assert unknown not in evaluate(EVALUATION | {"n_unknown_emotion": 0})
+    page = Page(evaluate(EVALUATION | {"n_unknown_emotion": 81}))
+    assert f"Of an emotion that is {unknown} and left out: 81 of the test part." in page.text
+
+
+def test_no_text_is_taken_for_markup(tmp_path: Path):
+    attack = '<script>alert("1")</script>&amp;$title'
+    hostile = EVALUATION | {"corpus": attack, "preset": attack, "versions": {attack: attack}}
+    hostile["labels"] = [attack, *LABELS[1:]]
+    probabilities = {attack: 0.75, "sad": 0.25}
+    instant = {
+        "time": 2.0,
+        "emotion": attack,
+        "probabilities": probabilities,
+        "sampled_fraction": 1.0,
+        "saliency": [1.0, 2.0],
+        "attention": [1, 1],
+    }
+    line = {
+        "file": f"{attack}\udcff.wav",
+        "emotion": attack,
+        "probabilities": probabilities,
+        "duration": 2.5,
+        "padded": False,
+        "instants": [instant],
+    }
+    example = (line, plots.attention_heatmap(np.zeros(100), 40, line))
+    html = evaluate(hostile, examples=[example])
+    page = Page(html)
+    assert page.all("script") == []
+    assert f"Speech emotion recognition on {attack}" in page.text
+    assert f"{attack}\udcff.wav: {attack}, 75.0\N{NO-BREAK SPACE}%" in page.text
+    assert page.row(f"versions.{attack}") == [attack]
+    report.write(tmp_path / "report.html", html)
+    assert "\\udcff.wav" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,278 @@
+"""The client, against the local server, TF Serving's own messages over gRPC, and bad servers."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from ser_keras.commands import main as cli
+from ser_keras.errors import ConfigurationError
+from ser_keras.export.client.client import Client, ServerError
+from tests.export.serving.conftest import Running, running
+
+
+@pytest.fixture(scope="module")
+def server(servable: Path) -> Iterator[Running]:
+    with running(servable.parents[1], "--label", f"{servable.parent.name}:stable=1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def direct(servable: Path, speech: list[Path]) -> list[dict[str, Any]]:
+    """Each recording, answered by the SavedModel itself."""
+    function = tf.saved_model.load(str(servable)).signatures["serving_default"]
+    return [
+        {
+            name: value[0].numpy()
+            for name, value in function(audio=tf.constant([path.read_bytes()])).items()
+        }
+        for path in speech
+    ]
+
+
+def check(answers: list[dict[str, Any]], direct: list[dict[str, Any]]) -> None:
+    assert len(answers) == len(direct)
+    for answer, expected in zip(answers, direct, strict=True):
+        assert answer["emotion"] == expected["emotion"].decode()
+        np.testing.assert_allclose(answer["timeline"], expected["timeline"], atol=1e-5)
+        assert answer["instants"] == expected["instants"]
+
+
+@pytest.mark.parametrize("which", [{}, {"version": 1}, {"label": "stable"}])
+def test_over_rest(
+    server: Running, speech: list[Path], direct: list[dict[str, Any]], which: dict[str, Any]
+):
+    with Client(server.url, "vrnn", **which) as client:
+        assert client.ready()
+        check(client.predict([path.read_bytes() for path in speech]), direct)
+
+
+def test_any_signature(server: Running, model: Any):
+    with Client(server.url, "vrnn") as client:
+        size = model.features.observation_size
+        state = np.zeros((1, 2 * (16 + 12 + 16) + size + 1))
+        outputs = client.call("step", {"observation": np.ones((1, size)), "state": state})
+        assert sum(outputs["probabilities"][0]) == pytest.approx(1.0, abs=1e-5)
+
+
+@contextlib.contextmanager
+def grpc_server(servable: Path) -> Iterator[int]:
+    """TF Serving's PredictionService, implemented with its own package on the SavedModel."""
+    reason = "needs tensorflow-serving-api, without its needs"
+    services: Any = pytest.importorskip(
+        "tensorflow_serving.apis.prediction_service_pb2_grpc", reason=reason
+    )
+    messages = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason=reason)
+    import grpc
+
+    signatures = tf.saved_model.load(str(servable)).signatures
+
+    class Service(services.PredictionServiceServicer):
+        def Predict(self, request: Any, context: Any) -> Any:
+            if request.model_spec.name != "vrnn":
+                context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")
+            function = signatures[request.model_spec.signature_name or "serving_default"]
+            inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
+            try:
+                outputs = function(**{name: tf.constant(v) for name, v in inputs.items()})
+            except tf.errors.InvalidArgumentError as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
+            response = messages.PredictResponse()
+            for name, value in outputs.items():
+                response.outputs[name].CopyFrom(tf.make_tensor_proto(value.numpy()))
+            return response
+
+    server = grpc.server(
+        concurrent.futures.ThreadPoolExecutor(2),
+        options=[("grpc.max_receive_message_length", 2**28)],
+    )
+    services.add_PredictionServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(None).wait()
+
+
+def test_over_grpc(servable: Path, speech: list[Path], direct: list[dict[str, Any]]):
+    with grpc_server(servable) as port:
+        with Client(f"grpc://127.0.0.1:{port}", "vrnn", version=1) as client:
+            assert client.ready()
+            check(client.predict([path.read_bytes() for path in speech]), direct)
+            with pytest.raises(ServerError, match="not a WAV file") as raised:
+                client.predict([b"a picture"])
+            assert raised.value.is_of_input
+        with (
+            Client(f"grpc://127.0.0.1:{port}", "other") as client,
+            pytest.raises(ServerError, match=r"Servable not found for request \(NOT_FOUND\)"),
+        ):
+            client.predict([b""])
+
+
+def test_errors_carry_the_servers_words(server: Running):
+    with Client(server.url, "vrnn") as client:
+        with pytest.raises(ServerError, match="audio: not a WAV file") as raised:
+            client.predict([b"a picture"])
+        assert raised.value.status == 400
+        with pytest.raises(ServerError, match='"no" not found in signature def'):
+            client.call("no", {"x": [1]})
+    with Client(server.url, "nobody") as client:
+        assert not client.ready()
+        with pytest.raises(ServerError, match=r"Servable not found .*Latest\(nobody\) \(404\)"):
+            client.predict([b""])
+
+
+class Faulty:
+    """A server that answers as it is told to."""
+
+    def __init__(self, *replies: Any) -> None:
+        self.asked = 0
+        faulty = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                reply = replies[min(faulty.asked, len(replies) - 1)]
+                faulty.asked += 1
+                self.rfile.read(int(self.headers["Content-Length"]))
+                if reply == "break":
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                elif reply == "wait":
+                    faulty.released.wait(20)
+                else:
+                    status, body = reply
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.released = threading.Event()
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Faulty:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+ANSWER = (200, b'{"outputs": {"y": [1.0]}}')
+
+
+def test_connections_that_break_are_tried_again():
+    with Faulty("break", "break", ANSWER) as server:
+        with Client(server.url, "m", backoff=0.01) as client:
+            assert client.call("s", {"x": [1]}) == {"y": [1.0]}
+        assert server.asked == 3
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_errors_of_the_server_are_not(status: int):
+    with Faulty((status, b'{"error": "its words"}'), ANSWER) as server:
+        client = Client(server.url, "m", backoff=0.01)
+        with client, pytest.raises(ServerError, match="its words") as raised:
+            client.call("s", {"x": [1]})
+        assert (server.asked, raised.value.status) == (1, status)
+
+
+def test_nor_is_waiting_too_long():
+    with Faulty("wait") as server:
+        client = Client(server.url, "m", timeout=0.3, backoff=0.01)
+        with client, pytest.raises(ServerError, match=r"no answer within 0.3 s"):
+            client.call("s", {"x": [1]})
+        assert server.asked == 1
+
+
+def test_answers_that_are_no_json():
+    with Faulty((502, b"<html>Bad gateway</html>")) as server:
+        client = Client(server.url, "m")
+        with client, pytest.raises(ServerError, match=r"no JSON.*Bad gateway"):
+            client.call("s", {"x": [1]})
+
+
+def test_nobody_there():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{taken.getsockname()[1]}"
+        for scheme in ("http", "grpc"):
+            with Client(f"{scheme}://{url}", "m", backoff=0.01, retries=1, timeout=5) as client:
+                with pytest.raises(ServerError, match="cannot be reached"):
+                    client.call("s", {"x": [1]})
+                if scheme == "http":
+                    assert not client.ready()
+
+
+@pytest.mark.parametrize("url", ["here", "ftp://a:1", "grpc://a", "http://", "http://a:port"])
+def test_what_is_no_address(url: str):
+    with pytest.raises(ConfigurationError, match="expected http://HOST:PORT"):
+        Client(url, "m")
+
+
+def test_the_command_line(
+    server: Running,
+    speech: list[Path],
+    direct: list[dict[str, Any]],
+    servable: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+):
+    samples, rate = soundfile.read(speech[0])
+    soundfile.write(tmp_path / "loss.flac", samples, rate, subtype="PCM_24")
+    (tmp_path / "picture.wav").write_bytes(b"\x89PNG")
+    files = [*map(str, speech), str(tmp_path / "picture.wav"), str(tmp_path / "loss.flac")]
+    words = ["predict", "--server", server.url, "--model", "vrnn/versions/1", "--batch-size", "3"]
+    labels = ["--labels", str(servable / "assets" / "labels.txt")]
+    assert cli.main([*words, *labels, *files]) == 1
+    out, err = capfd.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["file"] for line in lines] == files
+    assert set(lines[-2]) == {"file", "error"}
+    assert f"1 of {len(files)} files cannot be used" in err
+    for line, expected in zip(lines, direct, strict=False):
+        assert line["emotion"] == expected["emotion"].decode()
+        assert max(line["probabilities"], key=line["probabilities"].get) == line["emotion"]
+    assert lines[-1]["emotion"] == lines[0]["emotion"]
+
+    saved = tmp_path / "lines.jsonl"  # half of it is there already, and half a line
+    kept = {"file": files[0], "emotion": "kept"}
+    saved.write_text(json.dumps(kept) + '\n{"file": "' + files[1])
+    assert cli.main([*words, "--out", str(saved), *files]) == 1
+    assert cli.main([*words, "--out", str(saved), *files]) == 1  # the picture alone
+    written = saved.read_text().splitlines()
+    assert json.loads(written[0]) == kept
+    assert len(written) == 2 + len(files) - 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "vrnn/old"], "expected NAME, NAME/versions/N or NAME/labels/LABEL"),
+        (["--model", "vrnn/versions/x"], "expected a number, found x"),
+        (["--model", "vrnn", "--batch-size", "0"], "--batch-size: expected 1 or more, found 0"),
+        (["--model", "vrnn", "--labels", "/nowhere"], "/nowhere: No such file"),
+    ],
+)
+def test_wrong_options_say_why(words: list[str], message: str, capfd: pytest.CaptureFixture[str]):
+    assert cli.main(["predict", "--server", "http://127.0.0.1:1", *words, "a.wav"]) == 1
+    assert message in capfd.readouterr().err

@@ -1,0 +1,178 @@
+"""A SavedModel's answers are those of the Keras model on librosa's features."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from ser_keras import export
+from ser_keras.features import reference as features
+from ser_keras.model.vrnn import VRNN
+from ser_keras.sound import decoding
+
+Signatures = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def signatures(servable: Path):
+    loaded = tf.saved_model.load(str(servable))
+    return loaded.signatures
+
+
+def wav(samples: np.ndarray, rate: int) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def expected(model: VRNN, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """The Keras model's answer to one recording at its rate."""
+    missing = max(0, model.features.window_length - len(samples))
+    observations = features.extract(np.pad(samples, (0, missing)), model.features)
+    return {name: np.asarray(value) for name, value in model(observations[np.newaxis]).items()}
+
+
+def check(model: VRNN, answer: dict, row: int, reference: dict, tolerance: float = 1e-4) -> None:
+    instants = int(reference["instants"][0])
+    assert int(answer["instants"][row]) == instants
+    probabilities = answer["probabilities"][row].numpy()
+    np.testing.assert_allclose(probabilities, reference["probabilities"][0], atol=tolerance)
+    timeline = answer["timeline"][row].numpy()
+    np.testing.assert_allclose(timeline[:instants], reference["timeline"][0], atol=tolerance)
+    assert not timeline[instants:].any()
+    assert answer["emotion"][row].numpy().decode() == model.classes[probabilities.argmax()]
+    np.testing.assert_allclose(
+        answer["sampled_fraction"][row], reference["sampled_fraction"].mean(), atol=1e-6
+    )
+
+
+def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signatures):
+    size, classes = model.features.observation_size, len(model.classes)
+    state = 2 * (16 + 12 + 16) + size + 1
+
+    def shapes(specs: dict) -> dict:
+        return {name: (spec.dtype, spec.shape.as_list()) for name, spec in specs.items()}
+
+    answer = {
+        "emotion": (tf.string, [None]),
+        "probabilities": (tf.float32, [None, classes]),
+        "timeline": (tf.float32, [None, None, classes]),
+        "sampled_fraction": (tf.float32, [None]),
+        "instants": (tf.int32, [None]),
+    }
+    inputs = {
+        "serving_default": {"audio": (tf.string, [None])},
+        "waveform": {"waveform": (tf.float32, [None, None]), "samples": (tf.int32, [None])},
+        "mfcc": {"mfcc": (tf.float32, [None, None, size]), "instants": (tf.int32, [None])},
+        "step": {"observation": (tf.float32, [None, size]), "state": (tf.float32, [None, state])},
+    }
+    assert set(signatures) == set(inputs)
+    for name, signature in signatures.items():
+        assert shapes(signature.structured_input_signature[1]) == inputs[name]
+        outputs = shapes(signature.structured_outputs)
+        assert set(outputs) == set(
+            answer if name != "step" else ("probabilities", "attention", "prediction", "state")
+        )
+        if name != "step":
+            assert {key: value[0] for key, value in outputs.items()} == {
+                key: value[0] for key, value in answer.items()
+            }
+
+
+def test_files_of_many_lengths_in_one_batch(
+    model: VRNN, signatures: Signatures, speech: list[Path]
+):
+    rate = model.features.sample_rate
+    sounds = [decoding.load(path, rate) for path in speech]
+    sounds += [sounds[0][:100], np.tile(sounds[1], 10)]  # short, and longer than one group
+    files = [wav(sound, rate) for sound in sounds]
+    answer = signatures["serving_default"](audio=tf.constant(files))
+    for row, file in enumerate(files):
+        check(model, answer, row, expected(model, decoding.load(file, rate)))
+
+
+def test_waveforms_whose_padding_is_noise(model: VRNN, signatures: Signatures, speech: list[Path]):
+    rate = model.features.sample_rate
+    sounds = [decoding.load(path, rate) for path in speech[:3]]
+    sounds.append(sounds[0][:5000])
+    samples = [len(sound) for sound in sounds]
+    waveform = np.random.default_rng(0).normal(size=(len(sounds), max(samples)))
+    waveform[1, samples[1] :] = np.nan
+    for row, sound in enumerate(sounds):
+        waveform[row, : len(sound)] = sound
+    answer = signatures["waveform"](
+        waveform=tf.constant(waveform, tf.float32), samples=tf.constant(samples)
+    )
+    for row, sound in enumerate(sounds):
+        check(model, answer, row, expected(model, sound))
+
+
+def test_waveforms_all_shorter_than_a_window(
+    model: VRNN, signatures: Signatures, speech: list[Path]
+):
+    sound = decoding.load(speech[0], model.features.sample_rate)[:3000]
+    answer = signatures["waveform"](waveform=sound[np.newaxis], samples=tf.constant([3000]))
+    check(model, answer, 0, expected(model, sound))
+
+
+def test_features_and_steps_agree_with_the_model(
+    model: VRNN, signatures: Signatures, speech: list[Path]
+):
+    sounds = [decoding.load(path, model.features.sample_rate) for path in speech[:4]]
+    observations = [features.extract(sound, model.features) for sound in sounds]
+    instants = [len(item) for item in observations]
+    padded = np.full((4, max(instants) + 1, model.features.observation_size), np.inf, np.float32)
+    for row, item in enumerate(observations):
+        padded[row, : len(item)] = item
+    answer = signatures["mfcc"](mfcc=tf.constant(padded), instants=tf.constant(instants))
+    for row, sound in enumerate(sounds):
+        check(model, answer, row, expected(model, sound), tolerance=1e-5)
+
+    reference = expected(model, sounds[0])
+    state = tf.zeros([1, signatures["step"].structured_outputs["state"].shape[1]])
+    for instant, observation in enumerate(observations[0]):
+        step = signatures["step"](observation=observation[np.newaxis], state=state)
+        state = step["state"]
+        for name, of_model in (
+            ("probabilities", "timeline"),
+            ("attention", "attention"),
+            ("prediction", "prediction"),
+        ):
+            np.testing.assert_allclose(step[name][0], reference[of_model][0, instant], atol=1e-5)
+
+
+def test_patches_at_another_rate(patch_model: VRNN, speech: list[Path], tmp_path: Path):
+    folder = export.saved_model(patch_model, tmp_path / "patches" / "1")
+    signatures = tf.saved_model.load(str(folder)).signatures
+    rate = patch_model.features.sample_rate
+    files = [wav(decoding.load(path, rate), rate) for path in speech[:2]]
+    answer = signatures["serving_default"](audio=tf.constant(files))
+    for row, file in enumerate(files):
+        check(patch_model, answer, row, expected(patch_model, decoding.load(file, rate)), 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "message"),
+    [
+        ("waveform", {"waveform": [[0.0, 0.1]], "samples": [3]}, "samples: expected 1 to"),
+        ("waveform", {"waveform": [[0.0, 0.1]], "samples": [0]}, "samples: expected 1 to"),
+        ("waveform", {"waveform": [[0.0, np.nan]], "samples": [2]}, "waveform: holds NaN"),
+        ("mfcc", {"mfcc": [[[np.inf] * 40]], "instants": [1]}, "mfcc: holds NaN"),
+        ("mfcc", {"mfcc": [[[0.0] * 40]], "instants": [2]}, "instants: expected 1 to"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    signatures: Signatures, name: str, inputs: dict, message: str
+):
+    tensors = {
+        key: tf.constant(value, tf.int32 if key in ("samples", "instants") else tf.float32)
+        for key, value in inputs.items()
+    }
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        signatures[name](**tensors)

@@ -1,0 +1,161 @@
+"""WAV decoded in the graph, held to libsndfile."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from ser_keras.export.graph import wav
+
+RATE = 22050
+
+
+def noise(frames: int, channels: int = 1) -> np.ndarray:
+    return np.random.default_rng(frames).uniform(-1, 1, (frames, channels)).astype(np.float32)
+
+
+def encode(samples: np.ndarray, rate: int = RATE, container: str = "WAV", coding: str = "PCM_16"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=container, subtype=coding)
+    return file.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def riff(*chunks: bytes) -> bytes:
+    body = b"WAVE" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def format_chunk(coding: int = 1, channels: int = 1, rate: int = RATE, bits: int = 16) -> bytes:
+    frame = channels * bits // 8
+    speed = rate * frame & 0xFFFFFFFF
+    fields = (coding, channels, rate, speed, frame & 0xFFFF, bits)
+    return chunk(b"fmt ", struct.pack("<HHIIHH", *fields))
+
+
+@tf.function(autograph=False)
+def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    recording = wav.inspect(contents)
+    return wav.read(contents, recording, tf.zeros([], tf.int64), recording.frames), recording.rate
+
+
+DATA = np.arange(-50, 50, dtype="<i2").tobytes()
+
+FILES = {
+    "mono": encode(noise(1000)),
+    "stereo": encode(noise(1000, 2)),
+    "six channels, extensible": encode(noise(333, 6), container="WAVEX"),
+    "48 kHz": encode(noise(1000), 48000),
+    "192 kHz": encode(noise(1000), 192000),
+    "one sample": encode(noise(1)),
+    "odd chunk before the sound": riff(
+        format_chunk(), chunk(b"_PMX", b"odd"), chunk(b"data", DATA)
+    ),
+    "odd chunk before the format": riff(
+        chunk(b"LIST", b"abcde"), format_chunk(channels=2), chunk(b"data", DATA)
+    ),
+    "chunks after the sound": riff(format_chunk(), chunk(b"data", DATA), chunk(b"_PMX", b"odd")),
+    "as many chunks as may be": riff(
+        *[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 2), format_chunk(), chunk(b"data", DATA)
+    ),
+    "longer format chunk": riff(chunk(b"fmt ", format_chunk()[8:] + b"\0\0"), chunk(b"data", DATA)),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_decodes_as_libsndfile(name: str):
+    samples, rate = decode(tf.constant(FILES[name]))
+    expected, expected_rate = soundfile.read(
+        io.BytesIO(FILES[name]), dtype="float32", always_2d=True
+    )
+    assert int(rate) == expected_rate
+    np.testing.assert_allclose(samples, expected.mean(axis=1), atol=1e-7)
+
+
+@pytest.mark.parametrize("claim", [len(DATA) + 1000, 0xFFFFFFFF])
+def test_a_recording_cut_short_or_still_being_written_is_what_is_there(claim: int):
+    file = riff(format_chunk(), chunk(b"data", DATA)).replace(
+        b"data" + struct.pack("<I", len(DATA)), b"data" + struct.pack("<I", claim)
+    )
+    samples, _ = decode(tf.constant(file))
+    np.testing.assert_allclose(samples, np.arange(-50, 50) / 32768.0, atol=1e-7)
+
+
+def test_a_part_beyond_the_recording_is_silence():
+    recording = wav.inspect(tf.constant(FILES["mono"]))
+    part = wav.read(
+        tf.constant(FILES["mono"]), recording, tf.constant(-5, tf.int64), tf.constant(7, tf.int64)
+    )
+    whole, _ = decode(tf.constant(FILES["mono"]))
+    np.testing.assert_array_equal(part, np.concatenate([np.zeros(5), whole[:7]]))
+    after = wav.read(
+        tf.constant(FILES["mono"]), recording, recording.frames + 3, recording.frames + 9
+    )
+    np.testing.assert_array_equal(after, np.zeros(6))
+
+
+BAD = {
+    "empty": (b"", "not a WAV"),
+    "text": (b"no sound at all, only words, and many of them", "not a WAV"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "not a WAV"),
+    "header alone": (FILES["mono"][:12], "without a format chunk"),
+    "no sound": (riff(format_chunk()), "without a data chunk"),
+    "no format": (riff(chunk(b"data", DATA)), "without a format chunk"),
+    "no samples": (riff(format_chunk(), chunk(b"data", b"")), "without samples"),
+    "24 bits": (encode(noise(10), coding="PCM_24"), "expected 16-bit PCM"),
+    "float": (encode(noise(10), coding="FLOAT"), "expected 16-bit PCM"),
+    "float, extensible": (
+        encode(noise(10), container="WAVEX", coding="FLOAT"),
+        "expected 16-bit PCM",
+    ),
+    "65,535 channels": (
+        riff(format_chunk(channels=65535), chunk(b"data", DATA)),
+        "expected 1 to 64 channels",
+    ),
+    "no channels": (riff(format_chunk(channels=0), chunk(b"data", DATA)), "channels"),
+    "100 MHz": (
+        riff(format_chunk(rate=100_000_000), chunk(b"data", DATA)),
+        "expected a sample rate",
+    ),
+    "4 GHz": (
+        riff(format_chunk(rate=0xFFFFFFFF), chunk(b"data", DATA)),
+        "expected a sample rate",
+    ),
+    "one chunk more than may be": (
+        riff(*[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 1), format_chunk(), chunk(b"data", DATA)),
+        "without a data chunk among its first 100 chunks",
+    ),
+    "format chunk cut off": (riff(format_chunk())[:30], "without a format chunk"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_not_16_bit_pcm_says_so(name: str):
+    content, message = BAD[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decode(tf.constant(content))
+
+
+def test_damaged_bytes_are_sound_or_a_clear_error():
+    generator = np.random.default_rng(0)
+    whole = FILES["odd chunk before the sound"]
+    messages = []
+    for _ in range(200):
+        damaged = bytearray(whole[: generator.integers(1, len(whole) + 1)])
+        for place in generator.integers(0, min(60, len(damaged)), 3):
+            damaged[place] = generator.integers(0, 256)
+        try:
+            samples, _ = decode(tf.constant(bytes(damaged)))
+        except tf.errors.InvalidArgumentError as error:
+            messages.append(str(error))
+        else:
+            assert np.isfinite(samples).all()
+    assert all("audio: " in message for message in messages)

@@ -1,0 +1,270 @@
+"""The files for TF Serving are what its own messages and Docker's and KServe's forms take.
+
+TF Serving itself is no Python package: nothing here has started it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from google.protobuf import descriptor_pb2, text_format
+
+from ser_keras import export
+from ser_keras.errors import ConfigurationError
+from ser_keras.export.serving.tf_serving import bundle, model_config, protocol, warm_up
+from tests.export.serving import schemas
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "vrnn" / "1").mkdir(parents=True)
+    export.serving_bundle(folder / "vrnn")
+    return folder
+
+
+def original(module: str, message: str) -> Any:
+    """A message of tensorflow-serving-api."""
+    imported = pytest.importorskip(
+        f"tensorflow_serving.{module}", reason="needs tensorflow-serving-api, without its needs"
+    )
+    return getattr(imported, message)
+
+
+def compare(mine: Any, other: Any) -> None:
+    """Every field of a message of ours is one of the original's."""
+    fields = {field.name: field for field in other.fields}
+    for field in mine.fields:
+        twin = fields[field.name]
+        assert (field.number, field.type) == (twin.number, twin.type), field.full_name
+        assert field.is_repeated == twin.is_repeated
+        if field.message_type is not None:
+            assert field.message_type.full_name == twin.message_type.full_name
+            if not field.message_type.full_name.startswith("tensorflow.Tensor"):
+                compare(field.message_type, twin.message_type)
+
+
+def test_models_config_is_a_model_server_config(folder: Path):
+    config = original("config.model_server_config_pb2", "ModelServerConfig")()
+    text_format.Parse((folder / "models.config").read_text(), config)
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == (
+        "vrnn", "/models/vrnn", "tensorflow",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ours", "module", "theirs"),
+    [
+        (protocol.ModelServerConfig, "config.model_server_config_pb2", "ModelServerConfig"),
+        (protocol.PredictionLog, "apis.prediction_log_pb2", "PredictionLog"),
+        (protocol.PredictRequest, "apis.predict_pb2", "PredictRequest"),
+        (protocol.PredictResponse, "apis.predict_pb2", "PredictResponse"),
+    ],
+)
+def test_our_messages_have_the_originals_fields(ours: Any, module: str, theirs: str):
+    compare(ours.DESCRIPTOR, original(module, theirs).DESCRIPTOR)
+
+
+# Where TF Serving defines what it reads of the two files.
+BATCHING = ("servables/tensorflow/session_bundle_config", "BatchingParameters")
+MONITORING = ("config/monitoring_config", "MonitoringConfig")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(protocol.BatchingParameters, BATCHING), (protocol.MonitoringConfig, MONITORING)],
+)
+def test_our_configuration_has_the_originals_fields(ours: Any, theirs: tuple[str, str]):
+    compare(ours.DESCRIPTOR, schemas.message(*theirs).DESCRIPTOR)
+
+
+def test_batching_parameters_are_consistent(folder: Path):
+    parameters = schemas.message(*BATCHING)()
+    text_format.Parse((folder / "batching_parameters.txt").read_text(), parameters)
+    sizes = list(parameters.allowed_batch_sizes)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == parameters.max_batch_size.value  # or TF Serving does not start
+
+
+def test_monitoring_config(folder: Path):
+    config = schemas.message(*MONITORING)()
+    text_format.Parse((folder / "monitoring.config").read_text(), config)
+    assert config.prometheus_config.enable
+    assert config.prometheus_config.path == "/monitoring/prometheus/metrics"
+
+
+def test_compose_file_mounts_what_its_command_names(folder: Path):
+    service = yaml.safe_load((folder / "compose.yaml").read_text())["services"]["tf-serving"]
+    assert service["image"].startswith("tensorflow/serving:")
+    assert service["volumes"] == ["./:/models:ro"]
+    named = [word.partition("=")[2] for word in service["command"] if "_file=" in word]
+    assert len(named) == 3
+    for path in named:
+        assert (folder / path.removeprefix("/models/")).is_file()
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_compose_file_follows_the_compose_specification(folder: Path):
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    schemas.check_compose(compose)
+    compose["services"]["tf-serving"]["restarts"] = "always"
+    with pytest.raises(jsonschema.ValidationError, match="restarts"):
+        schemas.check_compose(compose)
+
+
+def test_kserve_manifest_has_the_fields_of_an_inference_service(folder: Path):
+    manifest = yaml.safe_load((folder / "kserve-vrnn.yaml").read_text())
+    schemas.check_kserve("V1beta1InferenceService", manifest)
+    assert manifest["apiVersion"] == "serving.kserve.io/v1beta1"
+    assert manifest["kind"] == "InferenceService"
+    assert manifest["metadata"]["name"] == "vrnn"
+    predictor = manifest["spec"]["predictor"]
+    assert predictor["model"]["modelFormat"] == {"name": "tensorflow"}
+    assert predictor["model"]["storageUri"] == "pvc://models/vrnn"
+    assert 1 <= predictor["minReplicas"] < predictor["maxReplicas"]
+    assert predictor["scaleMetric"] in ("concurrency", "rps", "cpu", "memory")
+
+
+def test_what_people_have_written_is_kept(folder: Path, tmp_path: Path):
+    (tmp_path / "compose.yaml").write_text("mine")
+    (tmp_path / "models.config").write_text(
+        'model_config_list { config { name: "other" base_path: "/elsewhere/other" } }'
+    )
+    (tmp_path / "vrnn").mkdir()
+    written = {path.name for path in export.serving_bundle(tmp_path / "vrnn")}
+    assert "compose.yaml" not in written
+    assert (tmp_path / "compose.yaml").read_text() == "mine"
+    config = text_format.Parse(
+        (tmp_path / "models.config").read_text(), protocol.ModelServerConfig()
+    )
+    models = {one.name: one.base_path for one in config.model_config_list.config}
+    assert models == {"other": "/elsewhere/other", "vrnn": "/models/vrnn"}
+    assert export.serving_bundle(tmp_path / "vrnn") == []  # again: nothing left to do
+    (tmp_path / "models.config").write_text("nonsense {")
+    with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
+        export.serving_bundle(tmp_path / "vrnn")
+    with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
+        model_config.ConfigSource(tmp_path)
+
+
+# Fields of TF Serving's that we know nothing of, and what people write between them.
+OF_A_USER = """\
+# Ours; ask before } you touch it. model_config_list {
+model_config_list: {  # of two teams
+  config {
+    name: 'other # {'
+    base_path: "/elsewhere/}other"
+    logging_config { sampling_config { sampling_rate: 0.1 } }
+  }  # and no more
+}
+# The end"""
+
+
+def models_read_by_cpp(text: str) -> dict[str, str]:
+    """Models by name, of a `models.config` read by the C++ parser, which TF Serving reads it by."""
+    descriptor = original("config.model_server_config_pb2", "ModelServerConfig").DESCRIPTOR
+    files = descriptor_pb2.FileDescriptorSet()
+    add_files(descriptor.file, files)
+    (models,) = tf.io.decode_proto(
+        [text.encode()],
+        descriptor.full_name,
+        ["model_config_list"],
+        [tf.string],
+        descriptor_source=b"bytes://" + files.SerializeToString(),
+        message_format="text",
+    ).values
+    found = protocol.ModelServerConfig().model_config_list
+    found.ParseFromString(models.numpy().item())
+    return {one.name: one.base_path for one in found.config}
+
+
+def add_files(file: Any, files: Any) -> None:
+    """Add a file of messages after all that it refers to."""
+    if file.name not in [one.name for one in files.file]:
+        for other in file.dependencies:
+            add_files(other, files)
+        file.CopyToProto(files.file.add())
+
+
+@pytest.mark.parametrize(
+    ("before", "others"),
+    [
+        (OF_A_USER, {"other # {": "/elsewhere/}other"}),
+        ('model_config_list < config { name: "a" base_path: "/a" } >', {"a": "/a"}),
+        ("model_config_list {}", {}),
+        ("# none yet", {}),
+        ("", {}),
+    ],
+)
+def test_a_model_is_added_to_what_people_have_written(
+    before: str, others: dict[str, str], tmp_path: Path
+):
+    config = tmp_path / "models.config"
+    config.write_text(before)
+    (tmp_path / "vrnn").mkdir()
+    assert config in export.serving_bundle(tmp_path / "vrnn")
+    after = config.read_text()
+    assert models_read_by_cpp(after) == {**others, "vrnn": "/models/vrnn"}
+    added = iter(after)
+    assert all(sign in added for sign in before), "all that stood there does, in its order"
+    assert all(line in after.splitlines() for line in before.splitlines() if "#" in line)
+    assert export.serving_bundle(tmp_path / "vrnn") == []
+    assert set(model_config.ConfigSource(tmp_path)()) == {*others, "vrnn"}
+
+
+@pytest.mark.parametrize(("here", "given"), [("vrnn", "."), ("vrnn/1", ".."), ("", "vrnn")])
+def test_lies_beside_the_model_wherever_it_is_called_from(
+    here: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "vrnn" / "1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / here)
+    for file in export.serving_bundle(Path(given)):
+        assert file.parent == tmp_path
+    assert (tmp_path / "kserve-vrnn.yaml").exists()
+    config = (tmp_path / "models.config").read_text()
+    assert models_read_by_cpp(config) == {"vrnn": "/models/vrnn"}
+
+
+def test_warm_up_requests_are_answered_by_the_model(servable: Path):
+    """Read by TF Serving's own messages, which are all it knows of them."""
+    log = original("apis.prediction_log_pb2", "PredictionLog")
+    path = servable / "assets.extra" / "tf_serving_warmup_requests"
+    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    assert 0 < len(records) <= warm_up.MOST_REQUESTS
+    assert path.stat().st_size < 3_000_000
+    signatures = tf.saved_model.load(str(servable)).signatures
+    asked = set()
+    for record in records:
+        request = log.FromString(record).predict_log.request
+        assert request.model_spec.name == servable.parent.name
+        asked.add(request.model_spec.signature_name)
+        inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
+        function = signatures[request.model_spec.signature_name]
+        answer = function(**{name: tf.constant(value) for name, value in inputs.items()})
+        assert np.isfinite(answer["probabilities"]).all()
+    assert asked == set(signatures)
+
+
+def test_versions_are_folders_of_numbers_that_hold_a_model(tmp_path: Path):
+    for name in ("1", "10", "2", ".3.partial", "x", "4"):
+        (tmp_path / name).mkdir()
+        if name != "4":  # nothing in it yet
+            (tmp_path / name / "saved_model.pb").touch()
+    assert model_config.versions(tmp_path) == [1, 2, 10]
+    assert bundle.LARGEST_BATCH == 32
+
+
+def test_of_several_names_of_one_version_the_shortest_counts(tmp_path: Path):
+    for name in ("007", "7", "0007", "00000123"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    folders = model_config.version_folders(tmp_path)
+    assert folders == {7: tmp_path / "7", 123: tmp_path / "00000123"}
+    assert list(folders) == model_config.versions(tmp_path)

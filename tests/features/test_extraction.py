@@ -1,0 +1,285 @@
+"""A corpus in, observations out, whatever single files, the cache or a worker process do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_keras.corpora.utterance import Corpus, Utterance
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.features import cache as feature_cache
+from ser_keras.features import extraction, reference, workers
+from ser_keras.features.extraction import Extraction, extract_corpus
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.features.workers import Part, Task, Worker
+
+SPEC = FeatureSpec(sample_rate=8000, window=0.5, hop=0.25, fft_size=512, mel_bands=64)
+
+
+def corpus_of(*paths: Path) -> Corpus:
+    return Corpus("own", tuple(Utterance(path, "happy") for path in paths), ("happy",))
+
+
+def extract(corpus: Corpus, **options: Any) -> Extraction:
+    return extract_corpus(corpus, SPEC, progress=False, **options)
+
+
+def same(one: Extraction, other: Extraction) -> bool:
+    return all(
+        np.array_equal(a, b) for a, b in zip(one.observations, other.observations, strict=True)
+    )
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[Path]:
+    """Four recordings of noise, 1.0 to 1.6 seconds."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    paths = [folder / f"{number}.wav" for number in range(4)]
+    for number, path in enumerate(paths):
+        samples = np.random.default_rng(number).normal(size=8000 + 1600 * number) * 0.1
+        soundfile.write(path, samples, 8000, subtype="FLOAT")
+    return paths
+
+
+def entries(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.npz"))
+
+
+def test_observations_are_those_of_each_recording(recordings: list[Path]):
+    extracted = extract(corpus_of(*recordings))
+    for path, observations in zip(recordings, extracted.observations, strict=True):
+        samples, _ = soundfile.read(path, dtype="float32")
+        np.testing.assert_allclose(observations, reference.extract(samples, SPEC), rtol=1e-6)
+    np.testing.assert_allclose(extracted.durations, [1.0, 1.2, 1.4, 1.6])
+
+
+def test_a_part_of_a_recording_is_an_utterance_of_its_own(recordings: list[Path]):
+    whole = recordings[3]
+    parts = (
+        Utterance(whole, "happy", start=0.0, end=0.6),
+        Utterance(whole, "happy", start=0.6, end=1.6),
+    )
+    extracted = extract(Corpus("own", parts, ("happy",)))
+    np.testing.assert_allclose(extracted.durations, [0.6, 1.0])
+    samples, _ = soundfile.read(whole, dtype="float32")
+    expected = reference.extract(samples[4800:], SPEC)
+    np.testing.assert_allclose(extracted.observations[1], expected, rtol=1e-6)
+
+
+def test_a_broken_file_costs_only_itself(recordings: list[Path], tmp_path: Path):
+    text, missing, short = (tmp_path / name for name in ("text.wav", "none.wav", "short.wav"))
+    text.write_text("not sound")
+    soundfile.write(short, np.zeros(800), 8000)
+    corpus = corpus_of(recordings[0], text, recordings[1], missing, short, recordings[2])
+    extracted = extract(corpus)
+    assert [u.path for u in extracted.corpus] == recordings[:3]
+    assert [u.path for u in extracted.skipped_short] == [short]
+    assert [u.path for u, _ in extracted.failed] == [text, missing]
+    assert "not sound" in extracted.failed[0][1]
+    assert "No such file" in extracted.failed[1][1]
+
+
+def test_processes_give_what_one_process_gives(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(extraction, "WORTH_PROCESSES", 2)
+    text = tmp_path / "text.wav"
+    text.write_text("not sound")
+    corpus = corpus_of(*recordings, text)
+    alone = extract(corpus, workers=1, cache=False)
+    together = extract(corpus, workers=2, cache=False)
+    assert same(alone, together)
+    assert together.corpus == alone.corpus
+    assert together.failed == alone.failed
+
+
+def test_scripts_without_a_guarded_main_part_may_use_processes(
+    recordings: list[Path], tmp_path: Path
+):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ser_keras import extraction\n"
+        "from ser_keras.corpora.utterance import Corpus, Utterance\n"
+        "from ser_keras.features import FeatureSpec\n"
+        "extraction.WORTH_PROCESSES = 2\n"
+        "utterances = tuple(Utterance(Path(path), 'happy') for path in sys.argv[1:])\n"
+        "corpus = Corpus('own', utterances, ('happy',))\n"
+        "extracted = extraction.extract_corpus(corpus, FeatureSpec(window=0.5), workers=2)\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "print(len(extracted.corpus))\n"
+    )
+    root = str(Path(extraction.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, str(script), *map(str, recordings)],
+        env=os.environ | {"PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "4\n", done.stderr
+
+
+def test_a_worker_that_dies_or_hangs_costs_only_its_recording(
+    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    worker = Worker(Task(SPEC))
+    first = worker.observe(Part(recordings[0]))
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    # A pipe that nobody writes into: opening it never ends.
+    pipe = recordings[0].parent / "pipe.wav"
+    os.mkfifo(pipe)
+    again = Part(recordings[0])
+    with pytest.raises(AudioError, match=r"pipe\.wav.*ended or hung"):
+        worker.observe(Part(pipe), upcoming=again)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(worker.observe(again).observations, first.observations)
+    worker.stop()
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", None])
+def test_processes_that_cannot_be_started_are_an_error(
+    python: str | None, recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    """And not waited for."""
+    monkeypatch.setattr(sys, "executable", python)
+    parts = [Part(path) for path in recordings]
+    with pytest.raises((RuntimeError, TypeError)):
+        list(workers.observe_in_processes(parts, Task(SPEC), workers=2))
+
+
+def test_a_second_extraction_decodes_nothing(
+    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    first = extract(corpus_of(*recordings))
+    monkeypatch.setattr(workers, "observe", lambda *_: pytest.fail("was decoded again"))
+    second = extract(corpus_of(*recordings))
+    assert same(first, second)
+    np.testing.assert_array_equal(first.durations, second.durations)
+
+
+def test_an_interrupted_extraction_goes_on_where_it_was(
+    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    observe = workers.observe
+    decoded: list[Path] = []
+
+    def interrupted_once(part: Part, task: Task):
+        if len(decoded) == 2:
+            decoded.append(Path("interrupted"))
+            raise KeyboardInterrupt
+        decoded.append(part.path)
+        return observe(part, task)
+
+    monkeypatch.setattr(workers, "observe", interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        extract(corpus_of(*recordings))
+    assert len(extract(corpus_of(*recordings)).corpus) == 4
+    assert decoded == [*recordings[:2], Path("interrupted"), *recordings[2:]]
+
+
+def test_the_cache_follows_content_and_specification(recordings: list[Path], tmp_path: Path):
+    cache = tmp_path / "cache"
+    extract(corpus_of(recordings[0]), cache=cache)
+    assert len(entries(cache)) == 1
+    moved = recordings[0].rename(tmp_path / "moved.wav")
+    extract(corpus_of(moved), cache=cache)
+    assert len(entries(cache)) == 1, "a recording under another name is the same recording"
+    extract_corpus(corpus_of(moved), FeatureSpec(window=0.5), cache=cache, progress=False)
+    assert len(entries(cache)) == 2, "another specification gives other observations"
+    soundfile.write(moved, np.zeros(8000), 8000)
+    changed = extract(corpus_of(moved), cache=cache)
+    assert len(entries(cache)) == 3
+    assert np.ptp(changed.observations[0], axis=0).max() == 0
+
+
+def test_the_cache_forgets_what_an_older_algorithm_gave(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    extract(corpus_of(recordings[0]), cache=tmp_path)
+    monkeypatch.setattr(feature_cache, "ALGORITHM", feature_cache.ALGORITHM + 1)
+    extract(corpus_of(recordings[0]), cache=tmp_path)
+    assert len(entries(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "one byte"])
+def test_a_damaged_entry_is_computed_again(recordings: list[Path], tmp_path: Path, damage: str):
+    first = extract(corpus_of(recordings[0]), cache=tmp_path)
+    (entry,) = entries(tmp_path)
+    content = bytearray(entry.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    entry.write_bytes(
+        {
+            "truncated": bytes(content[: len(content) // 2]),
+            "empty": b"",
+            "text": b"no archive",
+            "one byte": bytes(content),
+        }[damage]
+    )
+    assert same(first, extract(corpus_of(recordings[0]), cache=tmp_path))
+    assert feature_cache.FeatureCache(tmp_path, {}).read(entry.stem, (40,)) is not None
+
+
+def test_no_cache_leaves_nothing(recordings: list[Path], cache_directory: Path):
+    extract(corpus_of(recordings[0]), cache=False)
+    assert entries(cache_directory) == []
+    extract(corpus_of(recordings[0]))
+    assert len(entries(cache_directory)) == 1
+
+
+def test_an_unwritable_cache_is_one_warning(recordings: list[Path], tmp_path: Path):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the folder should be")
+    with pytest.warns(RuntimeWarning, match="not cached") as caught:
+        extracted = extract(corpus_of(*recordings), cache=blocked / "cache")
+    assert len(caught) == 1
+    assert len(extracted.corpus) == 4
+
+
+def test_a_full_disk_is_one_warning_and_leaves_no_half_entry(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(file: IO[bytes], **_: Any):
+        file.write(b"half an entry")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.warns(RuntimeWarning, match="No space left") as caught:
+        extracted = extract(corpus_of(*recordings), cache=tmp_path / "cache")
+    assert len(caught) == 1
+    assert len(extracted.corpus) == 4
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_an_empty_corpus_is_an_empty_extraction():
+    extracted = extract(corpus_of())
+    assert len(extracted.corpus) == 0
+    assert extracted.observations == []
+
+
+@pytest.mark.parametrize("options", [{"decoder": "ffmpeg"}, {"frontend": "torch"}, {"workers": 0}])
+def test_a_wrong_option_is_named(options: dict):
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        extract(corpus_of(), **options)
+
+
+def test_progress_goes_to_standard_error(
+    recordings: list[Path], capsys: pytest.CaptureFixture[str]
+):
+    with warnings.catch_warnings():
+        extract_corpus(corpus_of(*recordings), SPEC, cache=False)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "4/4" in shown.err

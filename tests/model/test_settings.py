@@ -1,0 +1,149 @@
+"""Settings: from and to JSON, replaced one by one, refused with a word to say why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ser_keras.errors import ConfigurationError
+from ser_keras.model import presets
+from ser_keras.model.settings import Architecture, Objective, Preset
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_presets_survive_json(name: str):
+    preset = presets.get(name)
+    assert Preset.from_dict(json.loads(json.dumps(preset.to_dict()))) == preset
+
+
+def test_the_papers_settings():
+    """Section 3.2."""
+    ravdess, iemocap = presets.get("ravdess"), presets.get("iemocap")
+    sizes = ("recognition_units", "generation_units", "classification_units", "latent_size")
+    dropouts = ("recognition_dropout", "generation_dropout", "classification_dropout")
+    assert [getattr(ravdess.architecture, name) for name in sizes] == [512, 256, 512, 20]
+    assert [getattr(ravdess.architecture, name) for name in dropouts] == [0.3, 0.3, 0.1]
+    assert [getattr(iemocap.architecture, name) for name in sizes] == [64, 64, 64, 10]
+    assert [getattr(iemocap.architecture, name) for name in dropouts] == [0.8, 0.8, 0.8]
+    for preset in (ravdess, iemocap):
+        assert preset.optimization.batch_size == 256
+        assert preset.optimization.learning_rate == 0.001
+        weights = preset.objective
+        assert (weights.generation_weight, weights.classification_weight) == (1.0, 50.0)
+        assert weights.kl_weight == 1.0
+        assert (preset.features.window, preset.features.hop) == (2.0, 1.0)
+        assert preset.features.coefficients == 40
+
+
+def test_settings_given_as_text_get_their_type():
+    preset = presets.RAVDESS.with_settings(
+        {
+            "recognition_units": "128",
+            "attention": "false",
+            "kl_weight": "0.5",
+            "statistics": "mean,std",
+            "top_db": "none",
+            "class_term": "every",
+            "recognition_channels": "8,16",
+            "gain": "-24,6",
+        }
+    )
+    assert preset.architecture.recognition_units == 128
+    assert preset.architecture.attention is False
+    assert preset.objective.kl_weight == 0.5
+    assert preset.features.statistics == ("mean", "std")
+    assert preset.features.top_db is None
+    assert preset.objective.class_term == "every"
+    assert preset.architecture.recognition_channels == (8, 16)
+    assert preset.augmentation.gain == (-24.0, 6.0)
+    assert presets.RAVDESS.architecture.recognition_units == 512
+
+
+def test_setting_names_are_unambiguous():
+    import dataclasses
+
+    preset = presets.RAVDESS
+    parts = (
+        preset.features,
+        preset.architecture,
+        preset.objective,
+        preset.optimization,
+        preset.augmentation,
+    )
+    names = [field.name for part in parts for field in dataclasses.fields(part)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"units": "3"}, "unknown setting 'units'; the settings are .*latent_size"),
+        ({"latent_size": "many"}, "latent_size: found 'many', expected int"),
+        ({"latent_size": "0"}, "latent_size: found 0, expected at least 1"),
+        ({"recognition_dropout": "1.0"}, "recognition_dropout: found 1.0"),
+        ({"attention": "maybe"}, "attention: found 'maybe', expected true or false"),
+        ({"attention": 1}, "attention: found 1, expected true or false"),
+        ({"class_term": "first"}, "class_term: found 'first'"),
+        ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
+        ({"window": "-1"}, "window"),
+        ({"recognition_channels": 8}, "recognition_channels: found 8, expected a list"),
+        ({"recognition_channels": (1.5,)}, "recognition_channels: .*a whole number each"),
+        ({"latent_size": None}, "latent_size: found None, expected a whole number"),
+        ({"latent_size": 2.5}, "latent_size: found 2.5, expected a whole number"),
+        ({"recognition_units": True}, "recognition_units: found True, expected a whole number"),
+        ({"learning_rate": "inf"}, "learning_rate: found inf, expected a finite number"),
+        ({"initial_log_scale": "nan"}, "initial_log_scale: found nan"),
+        ({"range_db": "inf"}, "range_db: found inf, expected a finite number or none"),
+        ({"epsilon": "1e999"}, "epsilon: found inf"),
+        ({"speed": "nan"}, "speed: found nan"),
+        ({"trim": "nan"}, "trim: found nan"),
+        ({"gain": "nan,6"}, "gain: found"),
+        ({"gain": "low,high"}, "gain: found 'low', expected float"),
+        ({"recognition_channels": "8,wide"}, "recognition_channels: found 'wide', expected int"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict[str, Any], message: str):
+    with pytest.raises(ConfigurationError, match=message):
+        presets.RAVDESS.with_settings(settings)
+
+
+def test_unknown_fields_of_a_preset_are_refused():
+    with pytest.raises(ConfigurationError, match="hidden"):
+        Preset.from_dict({"name": "mine", "architecture": {"hidden": 3}})
+    with pytest.raises(ConfigurationError, match=r"found 'optimisation', expected .*optimization"):
+        Preset.from_dict({"name": "mine", "optimisation": {"epochs": 3}})
+    with pytest.raises(ConfigurationError, match="name"):
+        Preset.from_dict({})
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"optimization": {"epochs": 1.5}}, "epochs: found 1.5, expected a whole number"),
+        ({"optimization": {"batch_size": "8"}}, "batch_size: found '8', expected a whole number"),
+        ({"augmentation": {"gain": 3}}, "gain: found 3, expected a list, in it a finite number"),
+        ({"features": []}, "preset 'mine': features: found .*, expected a table of fields"),
+    ],
+)
+def test_fields_of_another_kind_are_refused_by_name(sections: dict[str, Any], message: str):
+    with pytest.raises(ConfigurationError, match=message):
+        Preset.from_dict({"name": "mine", **sections})
+
+
+def test_a_file_that_holds_no_preset_is_not_told_whole():
+    with pytest.raises(ConfigurationError, match=r"preset: found \['run'\], expected a table"):
+        Preset.from_dict({"run": {"much": "more"}})
+
+
+def test_settings_that_are_right_together_are_taken_in_any_order():
+    settings = {"mel_bands": "32", "coefficients": "20"}
+    for order in (settings, dict(reversed(settings.items()))):
+        features = presets.RAVDESS.with_settings(order).features
+        assert (features.mel_bands, features.coefficients) == (32, 20)
+
+
+def test_defaults_are_the_papers_for_ravdess():
+    assert Architecture() == presets.RAVDESS.architecture
+    assert Objective() == presets.RAVDESS.objective

@@ -1,0 +1,137 @@
+"""Sound from a pipe: WAV and bare samples, in whatever pieces they come."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.sound.live import RawFormat, from_microphone, from_pipe
+
+SAMPLES = np.random.default_rng(0).uniform(-0.9, 0.9, (5000, 2))
+
+
+def through_a_pipe(content: bytes, raw: RawFormat, piece: int = 1021) -> list:
+    """What arrives of a content that a process writes piece by piece, of odd sizes."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as end:
+            for start in range(0, len(content), piece):
+                end.write(content[start : start + piece])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with os.fdopen(reading, "rb") as pipe:
+        try:
+            return list(from_pipe(pipe, raw))
+        finally:
+            while pipe.read(1 << 16):
+                pass
+            writer.join()
+
+
+def wav(subtype: str, form: str = "WAV") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, SAMPLES, 22_050, format=form, subtype=subtype)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_32", "FLOAT", "DOUBLE"])
+def test_a_wav_is_what_soundfile_reads(subtype: str, form: str):
+    content = wav(subtype, form)
+    expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+    chunks = through_a_pipe(content, RawFormat())
+    assert {rate for _, rate in chunks} == {22_050}
+    np.testing.assert_allclose(np.concatenate([c for c, _ in chunks]), expected, atol=1e-7)
+
+
+def test_what_follows_a_wav_s_sound_is_not_heard():
+    """Editors put descriptions there, which would be noise."""
+    content = wav("PCM_16")
+    note = b"LIST" + (5000).to_bytes(4, "little") + b"x" * 5000
+    riff = len(content) - 8 + len(note)
+    chunks = through_a_pipe(b"RIFF" + riff.to_bytes(4, "little") + content[8:] + note, RawFormat())
+    assert sum(len(samples) for samples, _ in chunks) == len(SAMPLES)
+
+
+def test_a_header_that_arrives_byte_by_byte_is_a_header():
+    chunks = through_a_pipe(wav("PCM_16")[:200], RawFormat(), piece=1)
+    assert {rate for _, rate in chunks} == {22_050}
+
+
+def unknown_length(content: bytes) -> bytes:
+    place = content.index(b"data") + 4
+    return content[:place] + b"\xff\xff\xff\xff" + content[place + 4 :]
+
+
+def test_a_wav_of_unknown_length_is_read_to_its_end():
+    chunks = through_a_pipe(unknown_length(wav("PCM_16")), RawFormat())
+    assert sum(len(samples) for samples, _ in chunks) == len(SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [
+        ("int16", lambda x: np.round(x * 2**15).astype("<i2")),
+        ("int32", lambda x: np.round(x * 2**31).astype("<i4")),
+        ("float32", lambda x: x.astype("<f4")),
+    ],
+)
+def test_bare_samples(encoding: str, encode: Callable[[np.ndarray], np.ndarray]):
+    chunks = through_a_pipe(encode(SAMPLES).tobytes(), RawFormat(44_100, 2, encoding))
+    assert {rate for _, rate in chunks} == {44_100}
+    np.testing.assert_allclose(np.concatenate([c for c, _ in chunks]), SAMPLES, atol=2**-15)
+
+
+def test_a_single_bare_sample_is_sound():
+    chunks = through_a_pipe(b"\x00\x40", RawFormat())
+    np.testing.assert_array_equal(np.concatenate([c for c, _ in chunks]), [[0.5]])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\x00", "holds no samples"),
+        (wav("PCM_16")[:44], "holds no samples"),
+        (b"RIFF and then something else", "not a WAV that can be read"),
+        (wav("PCM_16")[:30], "not a WAV that can be read"),
+        (wav("PCM_16").replace(b"WAVE", b"AVI ", 1), "RIFF of another kind"),
+        (wav("PCM_16")[:12] + wav("PCM_16")[36:], "no format before the sound"),
+        (wav("PCM_16")[:16] + b"\xff" * 4 + wav("PCM_16")[20:], "format of 4294967295 bytes"),
+        (wav("PCM_24"), "24 bits, expected 8, 16 or 32"),
+        (wav("ULAW"), r"format 7, expected 1 \(PCM\) or 3 \(float\)"),
+        (wav("PCM_16").replace((22_050).to_bytes(4, "little"), (5).to_bytes(4, "little"), 1),
+         "rate is 5, expected 1000"),
+    ],
+)  # fmt: skip
+def test_what_is_no_sound_is_refused(content: bytes, message: str):
+    with pytest.raises(AudioError, match=message):
+        through_a_pipe(content, RawFormat())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "mp3"}, "'mp3', expected one of int16"),
+        ({"channels": 0}, "channels is 0, expected 1 to"),
+        ({"sample_rate": 10}, "rate is 10, expected 1000 to"),
+    ],
+)
+def test_raw_options_out_of_range_are_errors(options: dict, message: str):
+    with pytest.raises(ConfigurationError, match=message):
+        RawFormat(**options)
+
+
+def test_the_microphone_says_what_it_needs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
+    with pytest.raises(ConfigurationError, match=r"ser-keras\[microphone\]"):
+        next(from_microphone(None, 16_000))

@@ -1,0 +1,63 @@
+"""Temperature and calibration error where the truth is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+import tensorflow as tf
+
+from ser_keras.model.settings import Architecture, Preset
+from ser_keras.model.vrnn import VRNN
+from ser_keras.training.calibration import best_temperature, calibrate, expected_calibration_error
+
+
+def drawn(scale: float, count: int = 20000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are `scale` times too large, and labels drawn from the right ones."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(count, 4)) * 2
+    labels = (logits + random.gumbel(size=logits.shape)).argmax(axis=1)
+    return logits * scale, labels
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_the_temperature_undoes_a_scale(scale: float):
+    logits, labels = drawn(scale)
+    assert best_temperature(logits, labels) == pytest.approx(scale, rel=0.05)
+    before = expected_calibration_error(scipy.special.softmax(logits, axis=1), labels)
+    after = expected_calibration_error(scipy.special.softmax(logits / scale, axis=1), labels)
+    assert after < 0.02
+    assert before > 0.1 or scale == 1.0
+
+
+def test_calibration_error_by_hand():
+    # Two answers at 0.9, one right; two at 0.6, both right: |0.5 - 0.9| / 2 + |1 - 0.6| / 2.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
+    labels = np.array([0, 1, 0, 1])
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(0.4)
+
+
+def test_a_model_that_diverged_has_no_calibration_error():
+    logits, labels = drawn(1.0, count=10)
+    logits[3, 1] = np.nan
+    assert np.isnan(expected_calibration_error(scipy.special.softmax(logits, axis=1), labels))
+    assert best_temperature(logits, labels) == 1.0
+
+
+def test_a_calibrated_model_gives_the_same_answers_at_another_certainty():
+    sizes: dict[str, Any] = {
+        f"{name}_units": 6 for name in ("recognition", "generation", "classification")
+    }
+    model = VRNN("ab", Preset(architecture=Architecture(**sizes)), seed=0)
+    random = np.random.default_rng(1)
+    sound = random.normal(size=(40, 2, 40)).astype(np.float32)
+    labels = random.integers(0, 2, 40).astype(np.int32)
+    before = model.predict(sound, verbose=0)
+    temperature = calibrate(model, tf.data.Dataset.from_tensor_slices((sound, labels)).batch(8))
+    after = model.predict(sound, verbose=0)
+    np.testing.assert_allclose(after["logits"] * temperature, before["logits"], atol=1e-5)
+    np.testing.assert_array_equal(
+        after["probabilities"].argmax(axis=1), before["probabilities"].argmax(axis=1)
+    )
