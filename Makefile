@@ -36,6 +36,10 @@ lint: .venv/installed $(TYPED) ## Check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy ser_keras $(TYPED) tests $(wildcard benchmarks)
+# Laid out as installed, since import-linter reads a package from one folder.
+	@rm -rf build/imports
+	@.venv/bin/python setup.py --quiet build_py --build-lib build/imports 2>/dev/null
+	cd build/imports && ../../.venv/bin/lint-imports --no-logo --no-cache ../../pyproject.toml
 
 format: .venv/installed ## Mend what of style can be mended by itself
 	.venv/bin/ruff check --fix .

@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ser_keras.registration import register_with_keras
+
 if TYPE_CHECKING:
     from ser_keras import corpora as corpora
     from ser_keras import features as features
@@ -67,3 +69,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+register_with_keras()

@@ -32,8 +32,8 @@ def write_parts(training: Corpus, test: Corpus, out: Path) -> Path:
     for name, part in (("train", training), ("test", test)):
         for utterance in part:
             ends = ["" if end is None else end for end in (utterance.start, utterance.end)]
-            place = [str(utterance.path.absolute()), utterance.emotion]
-            table.writerow([*place, utterance.speaker, utterance.session, name, *ends])
+            recording = [str(utterance.path.absolute()), utterance.emotion]
+            table.writerow([*recording, utterance.speaker, utterance.session, name, *ends])
     path = out / PARTS_FILE
     write_text(path, text.getvalue())
     return path
@@ -59,10 +59,10 @@ def compare(
         accuracies; and by how much the best is better.
     """
     found: dict[str, Any] = {"seeds": seeds}
-    for kind, preset, place in ((BEST, best, f"{BEST}-trial-{trial}"), (BASE, base, BASE)):
+    for kind, preset, folder_name in ((BEST, best, f"{BEST}-trial-{trial}"), (BASE, base, BASE)):
         evaluations = []
         for seed in range(seeds):
-            folder = output_folder(out / f"{place}-seed-{seed}")
+            folder = output_folder(out / f"{folder_name}-seed-{seed}")
             run = TrainingRun(
                 corpus="manifest",
                 data=str(parts.absolute()),
@@ -71,7 +71,7 @@ def compare(
                 validation_fraction=0.0,
                 seed=seed,
             )
-            model = train(run, folder, label=f"tune: {place}, seed {seed}")
+            model = train(run, folder, label=f"tune: {folder_name}, seed {seed}")
             evaluations.append(evaluate_run(model, folder, folder, figures=False).to_dict())
         found[kind] = {
             "preset": preset.to_dict(),

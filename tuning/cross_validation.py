@@ -111,9 +111,9 @@ def folds(corpus: Corpus, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarr
     if not len(corpus):
         raise CorpusError(f"{corpus.name}: found no utterance to train on")
     if protocol.by == "speaker":
-        place = {id(utterance): index for index, utterance in enumerate(corpus)}
+        position = {id(utterance): index for index, utterance in enumerate(corpus)}
         held_out = [
-            sorted(place[id(utterance)] for utterance in test)
+            sorted(position[id(utterance)] for utterance in test)
             for fold in range(protocol.folds)
             for _, test in [splits.by_speaker(corpus, fold, protocol.folds, protocol.seed)]
         ]
@@ -127,7 +127,7 @@ def folds(corpus: Corpus, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarr
 def _stratified(corpus: Corpus, count: int, seed: int) -> list[list[int]]:
     """Indexes of each fold: every emotion dealt evenly, whatever order the utterances came in."""
     labels = corpus.labels()
-    order = sorted(range(len(corpus)), key=lambda index: corpus.place(corpus[index]))
+    order = sorted(range(len(corpus)), key=lambda index: corpus.utterance_key(corpus[index]))
     dealt: list[list[int]] = [[] for _ in range(count)]
     given = 0
     for label in range(len(corpus.emotions)):

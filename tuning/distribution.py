@@ -50,8 +50,8 @@ def set_environment(role: str, address: str) -> None:
     os.environ["KERASTUNER_ORACLE_IP"] = host
     os.environ["KERASTUNER_ORACLE_PORT"] = str(port)
     # KerasTuner takes any name with "chief" in it for the chief's; a host may be called so.
-    place = socket.gethostname().lower().replace("chief", "host")
-    name = "chief" if role == "chief" else f"worker-{place}-{os.getpid()}"
+    host = socket.gethostname().lower().replace("chief", "host")
+    name = "chief" if role == "chief" else f"worker-{host}-{os.getpid()}"
     os.environ["KERASTUNER_TUNER_ID"] = name
 
 

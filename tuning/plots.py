@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ser_keras.evaluation.plots.canvas import BLUE, GREY, ORANGE, WIDTH, panel, styled
+from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
 from ser_keras.tuning.importance import Importance, position
 from ser_keras.tuning.spaces import Parameter
 
@@ -41,7 +41,7 @@ def parallel_coordinates(
     figure = Figure(figsize=(WIDTH, 1.4 + 0.5 * len(parameters)), layout="constrained")
     axes = figure.subplots()
     heights = np.arange(len(parameters))[::-1]
-    colours = ScalarMappable(
+    colors = ScalarMappable(
         Normalize(min(scores, default=0), max(scores, default=1)), colormaps["viridis_r"]
     )
     for row, score in zip(scored, scores, strict=True):
@@ -50,14 +50,14 @@ def parallel_coordinates(
         axes.plot(
             places,
             heights,
-            color=ORANGE if chosen else colours.to_rgba(score),
+            color=ORANGE if chosen else colors.to_rgba(score),
             linewidth=3.0 if chosen else 1.2,
             marker="o",
             markersize=6 if chosen else 3.5,
             clip_on=False,
         )
     for parameter, height in zip(parameters, heights, strict=True):
-        axes.axhline(height, color=GREY, linewidth=0.6, zorder=0)
+        axes.axhline(height, color=GRAY, linewidth=0.6, zorder=0)
         for value in parameter.extremes():
             axes.annotate(
                 f"{value:g}" if isinstance(value, float) else str(value),
@@ -66,7 +66,7 @@ def parallel_coordinates(
                 textcoords="offset points",
                 ha="center",
                 fontsize=7,
-                color=GREY,
+                color=GRAY,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
                 zorder=4,
             )
@@ -78,7 +78,7 @@ def parallel_coordinates(
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     label = f"{objective.replace('_', ' ')} (%); the best trial in orange"
-    figure.colorbar(colours, ax=axes, orientation="horizontal", label=label, aspect=40)
+    figure.colorbar(colors, ax=axes, orientation="horizontal", label=label, aspect=40)
     return figure
 
 

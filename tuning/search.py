@@ -123,7 +123,7 @@ def fingerprint(search: Search, material: Material) -> str:
     """A name of the search and its utterances; where the data lies does not matter."""
     told = search.to_dict()
     del told["run"]["data"]
-    places = [material.corpus.place(utterance) for utterance in material.corpus]
+    places = [material.corpus.utterance_key(utterance) for utterance in material.corpus]
     text = json.dumps([told, places], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -180,9 +180,9 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
         preset = self.preset(values)
         with self._signs_of_life(trial):
             try:
-                observed = self._observe(preset)
+                extracted = self._extract(preset)
                 with deferred():
-                    trainer = FoldTrainer(preset, observed, self.search_.protocol)
+                    trainer = FoldTrainer(preset, extracted, self.search_.protocol)
                 curves, stopped = self._folds(trial, trainer)
             except SerKerasError as error:
                 raise Fatal(str(error)) from error
@@ -241,7 +241,7 @@ class SearchTuner(kt.engine.base_tuner.BaseTuner):
                 return float(trial.metrics.get_best_value(name))
         return None
 
-    def _observe(self, preset: Preset) -> Extraction:
+    def _extract(self, preset: Preset) -> Extraction:
         """The training part's observations; those of the last trial are kept."""
         wanted = (preset.features, preset.augmentation)
         if self._extracted is None or self._extracted[0] != wanted:

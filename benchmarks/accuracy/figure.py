@@ -22,7 +22,7 @@ from matplotlib.ticker import EngFormatter, NullFormatter
 from benchmarks.accuracy.table import VRNN_ROWS, protocol
 from ser_keras.errors import ConfigurationError, SerKerasError
 from ser_keras.evaluation.plots import save
-from ser_keras.evaluation.plots.canvas import BLUE, GREY, ORANGE, WIDTH, styled
+from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, styled
 
 KEY = "unweighted_accuracy"
 TITLES_APART = 2.5  # in percent: the height of a line of text
@@ -65,9 +65,9 @@ def _lines(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
     place = axes.get_yaxis_transform()
     lowest = -math.inf
     for mean, title in sorted((100 * row[KEY]["mean"], row["title"]) for row in rows):
-        axes.axhline(mean, color=GREY, linewidth=0.8, linestyle=":")
+        axes.axhline(mean, color=GRAY, linewidth=0.8, linestyle=":")
         lowest = max(mean, lowest)
-        axes.text(1.01, lowest, title, transform=place, color=GREY, fontsize=7, va="center")
+        axes.text(1.01, lowest, title, transform=place, color=GRAY, fontsize=7, va="center")
         lowest += TITLES_APART
 
 

@@ -60,7 +60,7 @@ def measure(
         for place in all_places:
             path = runs / f"{name}-{place.name}.json"
             found.append(_run(name, baseline, inputs, extraction, split, place, path))
-        table[name] = _summarise(baseline, found)
+        table[name] = _summarize(baseline, found)
     return {
         "corpus": corpus.name,
         "protocol": {"split": split, "seeds" if split == "random" else "folds": len(all_places)},
@@ -152,7 +152,7 @@ def _score(answer: Answer, labels: np.ndarray, emotions: Sequence[str]) -> dict[
     }
 
 
-def _summarise(baseline: Baseline, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _summarize(baseline: Baseline, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": baseline.title,
         "settings": baseline.settings,

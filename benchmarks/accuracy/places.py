@@ -53,5 +53,7 @@ def places(corpus: Corpus, split: str, seeds: int) -> Iterator[Place]:
 
 def digest(corpus: Corpus) -> str:
     """Hash what a part consists of, the same on every machine."""
-    members = [[*map(str, corpus.place(utterance)), utterance.emotion] for utterance in corpus]
+    members = [
+        [*map(str, corpus.utterance_key(utterance)), utterance.emotion] for utterance in corpus
+    ]
     return hashlib.sha256(json.dumps(members).encode()).hexdigest()

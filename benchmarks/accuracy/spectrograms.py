@@ -24,10 +24,10 @@ def spectrograms(extraction: Extraction) -> np.ndarray:
 
 def _spectrogram(utterance: Utterance) -> np.ndarray:
     samples = decoding.load(utterance.path, SPEC.sample_rate, utterance.start, utterance.end)
-    return reference.extract(centred(samples, SPEC.window_length), SPEC)[0]
+    return reference.extract(centered(samples, SPEC.window_length), SPEC)[0]
 
 
-def centred(samples: np.ndarray, length: int) -> np.ndarray:
+def centered(samples: np.ndarray, length: int) -> np.ndarray:
     """Cut or pad with silence, as much at the beginning as at the end: [N] to [length]."""
     surplus = len(samples) - length
     if surplus >= 0:

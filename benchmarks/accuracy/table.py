@@ -9,7 +9,7 @@ from typing import Any
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import results
-from ser_keras.evaluation.reproduction import WITH, WITHOUT, summarise
+from ser_keras.evaluation.reproduction import WITH, WITHOUT, summarize
 from ser_keras.training import run as training
 
 VRNN_ROWS = {WITH: "with attention", WITHOUT: "without attention"}
@@ -84,7 +84,7 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
             evaluation = results.read(folder)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"--run {folder}: not evaluated yet ({error})") from error
-        by_preset.setdefault((run.preset.name, kind), {})[run.place] = evaluation
+        by_preset.setdefault((run.preset.name, kind), {})[run.split_index] = evaluation
     count = protocol["seeds" if protocol["split"] == "random" else "folds"]
     rows = {}
     for (preset, kind), found in by_preset.items():
@@ -94,7 +94,7 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
             )
         rows[f"{preset}-{kind}"] = {
             "title": f"VRNN `{preset}` {VRNN_ROWS[kind]}",
-            **summarise([found[place] for place in range(count)]),
+            **summarize([found[split_index] for split_index in range(count)]),
         }
     return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
 

@@ -74,7 +74,7 @@ def measure(
         precision: (file, run_apart("tflite", file.resolve(), sounds))
         for precision, file in files.items()
     }
-    held_out = set(found.test_part())
+    held_out = set(found.test_subset())
     tested = np.array([utterance in held_out for utterance in corpus])
     labels = corpus.labels()
     return {

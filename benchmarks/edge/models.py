@@ -27,7 +27,7 @@ class Candidate:
     folder: Path
     run: TrainingRun
 
-    def test_part(self) -> Corpus:
+    def test_subset(self) -> Corpus:
         """What the model was not trained on."""
         return split_corpus(self.run)["test"]
 

@@ -52,15 +52,15 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
     measured = []
     for folder, run in zip(folders, runs, strict=True):
         model = model_files.load(folder)
-        measured.append(_of_model(model, results.test_part(run, folder), str(folder)))
+        measured.append(_of_model(model, results.test_subset(run, folder), str(folder)))
     return {
         "corpus": runs[0].corpus,
         "preset": runs[0].preset.to_dict(),
         "split": runs[0].split,
-        "places": [run.place for run in runs],
+        "places": [run.split_index for run in runs],
         "recordings": sum(len(one.labels) for one in measured),
         "changes": {
-            name: {"title": change.title, **_summarise(name, measured)}
+            name: {"title": change.title, **_summarize(name, measured)}
             for name, change in CHANGES.items()
         },
         "versions": provenance.versions(),
@@ -96,7 +96,7 @@ def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: i
     return emotion
 
 
-def _summarise(change: str, measured: Sequence[Answers]) -> dict[str, Any]:
+def _summarize(change: str, measured: Sequence[Answers]) -> dict[str, Any]:
     weighted, unweighted, otherwise = [], [], []
     for one in measured:
         answered = one.under[change]
@@ -115,7 +115,7 @@ def markdown(robustness: dict[str, Any]) -> str:
     """Write the table: percent, and points beside the recordings as they are."""
     changes = robustness["changes"]
     as_it_is = changes["as-it-is"]["weighted_accuracy"]["mean"]
-    places = ", ".join(str(place) for place in robustness["places"])
+    places = ", ".join(str(split_index) for split_index in robustness["places"])
     preset = robustness["preset"]["name"]
     lines = [
         f"{robustness['corpus']}, `{preset}`, {robustness['split']} {places}, "

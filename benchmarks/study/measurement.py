@@ -16,7 +16,7 @@ from benchmarks.study.variations import AS_IT_IS, VARIATIONS
 from ser_keras import provenance
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import results
-from ser_keras.evaluation.reproduction import spread, summarise
+from ser_keras.evaluation.reproduction import spread, summarize
 from ser_keras.files import output_folder, write_json
 from ser_keras.training import run as training
 from ser_keras.training.run import TrainingRun
@@ -34,24 +34,26 @@ def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: 
         run: corpus, preset, kind of split; its seed and fold are replaced.
         places: seeds of a random split, or folds of another.
         names: of the variations.
-        out: gets a folder for every run, OUT/<kind of split>-<place>/<variation>.
+        out: gets a folder for every run, OUT/<kind of split>-<split_index>/<variation>.
 
     Raises:
         ConfigurationError: a folder holds another run.
         CorpusError: the corpus or a split cannot be used.
         OutputError: the folder cannot be written to.
     """
-    for place in places:
+    for split_index in places:
         for name in names:
             preset = VARIATIONS[name].of(run.preset)
             if preset == run.preset and name != AS_IT_IS:
                 print(f"{name}: {preset.name} is so already", file=sys.stderr, flush=True)
                 continue
-            single = dataclasses.replace(run.at(place), preset=preset, validation_fraction=0.0)
-            folder = out / f"{run.split}-{place}" / name
+            single = dataclasses.replace(
+                run.on_split(split_index), preset=preset, validation_fraction=0.0
+            )
+            folder = out / f"{run.split}-{split_index}" / name
             training.refuse_another(folder, single)
             if not (folder / results.EVALUATION_FILE).exists():
-                _train_and_evaluate(single, folder, f"{run.split} {place}, {name}")
+                _train_and_evaluate(single, folder, f"{run.split} {split_index}, {name}")
             accuracy = results.read(folder)["weighted_accuracy"]
             print(f"{folder}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
 
@@ -80,7 +82,7 @@ def collect(out: Path) -> dict[str, Any]:
         "variations": {
             name: {
                 "title": VARIATIONS[name].title,
-                **{split: _summarise(folders) for split, folders in found[name].items()},
+                **{split: _summarize(folders) for split, folders in found[name].items()},
             }
             for name in VARIATIONS
             if name in found
@@ -98,7 +100,7 @@ def _evaluated(out: Path) -> Iterator[tuple[str, str, Path]]:
             yield folder.name, folder.parent.name.split("-")[0], folder
 
 
-def _summarise(folders: Sequence[Path]) -> dict[str, Any]:
+def _summarize(folders: Sequence[Path]) -> dict[str, Any]:
     evaluations = [results.read(folder) for folder in folders]
     runs = [training.read_run(folder) for folder in folders]
     for run, folder in zip(runs, folders, strict=True):
@@ -112,8 +114,8 @@ def _summarise(folders: Sequence[Path]) -> dict[str, Any]:
     return {
         "corpus": runs[0].corpus,
         "preset": runs[0].preset.to_dict(),
-        "places": [run.place for run in runs],
-        **summarise(evaluations),
+        "places": [run.split_index for run in runs],
+        **summarize(evaluations),
         "expected_calibration_error": spread(
             [evaluation["expected_calibration_error"] for evaluation in evaluations]
         ),

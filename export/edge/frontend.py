@@ -22,16 +22,16 @@ class EdgeFrontend(Frontend):
 
     def __init__(self, spec: FeatureSpec, **kwargs: Any) -> None:
         super().__init__(spec, **kwargs)
-        self._bands, self._weights = _neighbouring_bands(spec)
+        self._bands, self._weights = _neighboring_bands(spec)
 
-    def observe(self, windows: tf.Tensor) -> tf.Tensor:
+    def extract_windows(self, windows: tf.Tensor) -> tf.Tensor:
         """Compute the observation of a window: [1, window_length] to [1, *observation_shape]."""
         spec = self.spec
         if spec.remove_offset:
             windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
         margin = spec.fft_size // 2
-        centred = tf.pad(windows, [[0, 0], [margin, margin]])
-        frames = tf.signal.frame(centred[0], spec.fft_size, spec.frame_hop)
+        centered = tf.pad(windows, [[0, 0], [margin, margin]])
+        frames = tf.signal.frame(centered[0], spec.fft_size, spec.frame_hop)
         spectrum = tf.signal.rfft(frames * exact(self._hann, windows))
         power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
         power = tf.transpose(power)  # [frequencies, frames]
@@ -56,7 +56,7 @@ class EdgeFrontend(Frontend):
         return decibels
 
 
-def _neighbouring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _neighboring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """The mel filters by frequency instead of by band.
 
     Neighbouring triangles overlap and no others do: a frequency lies on the falling side of one

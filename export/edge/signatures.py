@@ -31,11 +31,11 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
     """
     spec = model.features
     frontend = EdgeFrontend(spec)
-    inference = Inference(model, _exact_standardisation(model))
+    inference = Inference(model, _exact_standardization(model))
     size = spec.observation_size
 
     def step(waveform: tf.Tensor, state: tf.Tensor) -> Outputs:
-        return inference.step(tf.reshape(frontend.observe(waveform), [1, size]), state)
+        return inference.step(tf.reshape(frontend.extract_windows(waveform), [1, size]), state)
 
     def step_mfcc(observation: tf.Tensor, state: tf.Tensor) -> Outputs:
         return inference.step(observation, state)
@@ -87,14 +87,14 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
     return signatures
 
 
-def _exact_standardisation(model: VRNN) -> Callable[[tf.Tensor], tf.Tensor]:
+def _exact_standardization(model: VRNN) -> Callable[[tf.Tensor], tf.Tensor]:
     """As the model's own: in 16 bits a mean of −400 is off by what an attention threshold sees."""
     mean, scale = (
-        np.asarray(part) for part in (model.standardisation.mean, model.standardisation.scale)
+        np.asarray(part) for part in (model.standardization.mean, model.standardization.scale)
     )
 
-    def standardise(observations: tf.Tensor) -> tf.Tensor:
+    def standardize(observations: tf.Tensor) -> tf.Tensor:
         heard = tf.reshape(observations, [1, -1])
         return (observations - exact(mean, heard)) / exact(scale, heard)
 
-    return standardise
+    return standardize

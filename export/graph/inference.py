@@ -52,10 +52,10 @@ class Inference:
     """
 
     def __init__(
-        self, model: VRNN, standardise: Callable[[tf.Tensor], tf.Tensor] | None = None
+        self, model: VRNN, standardize: Callable[[tf.Tensor], tf.Tensor] | None = None
     ) -> None:
         self._model = model
-        self._standardise = standardise
+        self._standardize = standardize
         self._shape = model.features.observation_shape
         self.state = FlatState(model)
 
@@ -93,7 +93,7 @@ class Inference:
             this observation before it was heard; state [B, S].
         """
         shaped = tf.reshape(observation, [-1, *self._shape])
-        step, parts = self._model.step(shaped, self.state.unpack(state), self._standardise)
+        step, parts = self._model.step(shaped, self.state.unpack(state), self._standardize)
         return {
             "probabilities": tf.nn.softmax(step.logits),
             "attention": step.attention,

@@ -35,10 +35,10 @@ def load(root: str | PathLike[str] | None = None) -> Corpus:
     utterances: list[Utterance] = []
     for line, row in _rows(file):
         utterance = _utterance(file, line, row)
-        place = Corpus("manifest", (), (), file.parent).place(utterance)
-        if place in lines:
-            raise _error(file, line, "path", f"{row['path']} is listed in line {lines[place]} too")
-        lines[place] = line
+        key = Corpus("manifest", (), (), file.parent).utterance_key(utterance)
+        if key in lines:
+            raise _error(file, line, "path", f"{row['path']} is listed in line {lines[key]} too")
+        lines[key] = line
         utterances.append(utterance)
     if not utterances:
         raise CorpusError(f"{file}: expected an utterance a line, found only column names")

@@ -25,7 +25,7 @@ def write(path: str | os.PathLike[str], parts: Mapping[str, Corpus]) -> None:
     seen: dict[tuple[str, float, float], str] = {}
     for name, part in parts.items():
         for utterance in part:
-            _refuse_leak(seen, part.place(utterance), name)
+            _refuse_leak(seen, part.utterance_key(utterance), name)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -42,24 +42,24 @@ def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:
             or the corpus has none of that place or gives it another emotion.
     """
     path = Path(path)
-    index = {corpus.place(utterance): position for position, utterance in enumerate(corpus)}
+    index = {corpus.utterance_key(utterance): position for position, utterance in enumerate(corpus)}
     seen: dict[tuple[str, float, float], str] = {}
     parts: dict[str, list[int]] = {}
     for line, row in _rows(path):
         where = f"{path}, line {line}"
         try:
-            place = row["path"], float(row["start"] or 0), float(row["end"] or "inf")
+            key = row["path"], float(row["start"] or 0), float(row["end"] or "inf")
         except (TypeError, ValueError) as error:
             raise CorpusError(f"{where}: expected start and end in seconds") from error
-        if place not in index:
+        if key not in index:
             raise CorpusError(f"{where}: {row['path']} is not in the corpus {corpus.name}")
-        if row["emotion"] != corpus[index[place]].emotion:
+        if row["emotion"] != corpus[index[key]].emotion:
             raise CorpusError(
                 f"{where}: {row['path']} is {row['emotion']!r} in the split and "
-                f"{corpus[index[place]].emotion!r} in the corpus {corpus.name}"
+                f"{corpus[index[key]].emotion!r} in the corpus {corpus.name}"
             )
-        _refuse_leak(seen, place, row["part"])
-        parts.setdefault(row["part"], []).append(index[place])
+        _refuse_leak(seen, key, row["part"])
+        parts.setdefault(row["part"], []).append(index[key])
     return {name: corpus.subset(indexes) for name, indexes in parts.items()}
 
 
@@ -92,7 +92,7 @@ def _row(name: str, part: Corpus, utterance: Utterance) -> tuple[object, ...]:
     )
 
 
-def _refuse_leak(seen: dict[tuple[str, float, float], str], place: tuple, part: str) -> None:
-    if place in seen:
-        raise CorpusError(f"{place[0]}: the utterance is in part {seen[place]} and again in {part}")
-    seen[place] = part
+def _refuse_leak(seen: dict[tuple[str, float, float], str], key: tuple, part: str) -> None:
+    if key in seen:
+        raise CorpusError(f"{key[0]}: the utterance is in part {seen[key]} and again in {part}")
+    seen[key] = part

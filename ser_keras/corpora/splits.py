@@ -249,7 +249,7 @@ def _train_and_test(corpus: Corpus, test: Sequence[int]) -> Split:
 
 def _in_order(corpus: Corpus) -> list[int]:
     """Indexes by the utterances' places, so that the order they came in does not matter."""
-    return sorted(range(len(corpus)), key=lambda index: corpus.place(corpus[index]))
+    return sorted(range(len(corpus)), key=lambda index: corpus.utterance_key(corpus[index]))
 
 
 def _check_kind(kind: str) -> None:

@@ -65,7 +65,9 @@ class Corpus(Sequence[Utterance]):
         """A corpus whose utterances are put in the order of their places below `root`."""
         unordered = cls(name, tuple(utterances), tuple(emotions), root)
         return unordered.subset(
-            sorted(range(len(unordered)), key=lambda index: unordered.place(unordered[index]))
+            sorted(
+                range(len(unordered)), key=lambda index: unordered.utterance_key(unordered[index])
+            )
         )
 
     def __len__(self) -> int:
@@ -122,7 +124,7 @@ class Corpus(Sequence[Utterance]):
         chosen = tuple(self.utterances[int(index)] for index in indexes)
         return Corpus(self.name, chosen, self.emotions, self.root)
 
-    def place(self, utterance: Utterance) -> tuple[str, float, float]:
+    def utterance_key(self, utterance: Utterance) -> tuple[str, float, float]:
         """What tells an utterance from all others, the same on every machine.
 
         Returns:

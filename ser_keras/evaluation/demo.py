@@ -36,9 +36,9 @@ def demo(run: TrainingRun, out: Path, export: Exporter | None = None) -> Evaluat
         ):
             print(f"demo: export {number + 1} of 2, {kind}", file=sys.stderr, flush=True)
             export(out, kind, out / place)
-    test = results.test_part(run, out)
+    test = results.test_subset(run, out)
     chosen = [test[index] for index in range(0, len(test), max(1, len(test) // EXAMPLES))]
     parts = [(utterance.path, utterance.start, utterance.end) for utterance in chosen[:EXAMPLES]]
-    lines = Recognizer(model).recognize_parts(parts)
+    lines = Recognizer(model).recognize_segments(parts)
     write_text(out / "predictions.jsonl", "".join(json_line(line) + "\n" for line in lines))
     return evaluation

@@ -73,8 +73,8 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
         "corpus": run.corpus,
         "preset": run.preset.name,
         "protocol": _protocol(run, seeds, len(found[WITH])),
-        WITH: summarise(found[WITH]),
-        WITHOUT: summarise(found[WITHOUT]),
+        WITH: summarize(found[WITH]),
+        WITHOUT: summarize(found[WITHOUT]),
         "table2": _mean_by_label(found[WITH], "per_emotion"),
         "table2_after_first": _mean_by_label(found[WITH], "per_emotion_after_first"),
         "figure2": {
@@ -108,15 +108,15 @@ def _runs(run: TrainingRun, seeds: int) -> list[tuple[str, str, TrainingRun]]:
         name, places = "fold", range(folds)
     return [
         (
-            f"{kind.replace('_', '-')}-{name}-{place}",
+            f"{kind.replace('_', '-')}-{name}-{split_index}",
             kind,
             dataclasses.replace(
-                run.at(place),
+                run.on_split(split_index),
                 preset=run.preset.with_settings({"attention": kind == WITH}),
                 validation_fraction=0.0,
             ),
         )
-        for place in places
+        for split_index in places
         for kind in (WITH, WITHOUT)
     ]
 
@@ -127,7 +127,7 @@ def _protocol(run: TrainingRun, seeds: int, folds: int) -> dict[str, Any]:
     return {"split": run.split, "folds": folds}
 
 
-def summarise(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarize(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What runs of one setting reach together, of the `evaluation.json` of each."""
     return {
         "weighted_accuracy": spread([e["weighted_accuracy"] for e in evaluations]),

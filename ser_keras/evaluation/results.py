@@ -26,7 +26,7 @@ PREDICTIONS_FILE = "predictions.csv"
 REPORT_FILE = "report.html"
 
 
-def test_part(run: TrainingRun, folder: Path) -> Corpus:
+def test_subset(run: TrainingRun, folder: Path) -> Corpus:
     """The test part that a run's own `split.csv` names.
 
     Raises:
@@ -51,7 +51,7 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
         figures: also draw plots and a report.
     """
     run = read_run(folder)
-    corpus = test_part(run, folder)
+    corpus = test_subset(run, folder)
     output_folder(out)  # that it cannot be written to is told before the evaluation, not after
     evaluation = evaluate(model, corpus, split=run.split, seed=run.seed)
     write(evaluation, out)

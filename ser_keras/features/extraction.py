@@ -17,7 +17,7 @@ from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.features.augmentation import NONE, STEPWISE, Augmentation
 from ser_keras.features.cache import FeatureCache, hash_file
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.features.workers import Observed, Part, Task, observe_here, observe_in_processes
+from ser_keras.features.workers import Extracted, Segment, Task, extract_here, extract_in_processes
 from ser_keras.files import cache_directory
 
 DECODERS = ("soundfile", "tensorflow-io")
@@ -82,25 +82,25 @@ def extract_corpus(
         corpus = corpus.subset([index for _ in copies for index in range(len(corpus))])
     number = len(corpus) // len(copies)
     parts = [
-        Part(utterance.path, utterance.start, utterance.end, index // max(number, 1))
+        Segment(utterance.path, utterance.start, utterance.end, index // max(number, 1))
         for index, utterance in enumerate(corpus)
     ]
     task = Task(spec, augmentation)
     shelf = _open_cache(cache, {"spec": spec.to_dict(), "decoder": decoder, "frontend": frontend})
-    outcomes: dict[int, Observed | AudioError] = {}
+    outcomes: dict[int, Extracted | AudioError] = {}
     with _progress_bar(progress) as bar:
         shown = bar.add_task("Extracting features", total=len(parts))
         keys = _keys(parts, augmentation, shelf)
         for index, key in enumerate(keys):
             if shelf and key and (entry := shelf.read(key, spec.observation_shape)):
-                outcomes[index] = Observed(*entry)
+                outcomes[index] = Extracted(*entry)
         bar.update(shown, completed=len(outcomes))
         missing = [index for index in range(len(parts)) if index not in outcomes]
         todo = [parts[index] for index in missing]
-        for position, outcome in _observe(todo, task, workers, decoder, frontend):
+        for position, outcome in _extract_missing(todo, task, workers, decoder, frontend):
             index = missing[position]
             outcomes[index] = outcome
-            if shelf and (key := keys[index]) and isinstance(outcome, Observed):
+            if shelf and (key := keys[index]) and isinstance(outcome, Extracted):
                 shelf.write(key, outcome.observations, outcome.duration)
             bar.advance(shown)
     return _collect(corpus, outcomes)
@@ -155,7 +155,7 @@ def _open_cache(
 
 
 def _keys(
-    parts: Sequence[Part], augmentation: Augmentation, cache: FeatureCache | None
+    parts: Sequence[Segment], augmentation: Augmentation, cache: FeatureCache | None
 ) -> list[str | None]:
     """Name each part's entry in the cache; None for a file that cannot be read."""
     hashes: dict[Path, str | None] = {}
@@ -169,7 +169,7 @@ def _keys(
     for name in ("copies", *STEPWISE):  # which leave a single copy as it is
         del ranges[name]
 
-    def variation(part: Part) -> dict[str, object] | None:
+    def variation(part: Segment) -> dict[str, object] | None:
         return {"copy": part.copy, **ranges} if part.copy else None
 
     return [
@@ -180,19 +180,19 @@ def _keys(
     ]
 
 
-def _observe(
-    parts: Sequence[Part], task: Task, workers: int | None, decoder: str, frontend: str
-) -> Iterator[tuple[int, Observed | AudioError]]:
+def _extract_missing(
+    parts: Sequence[Segment], task: Task, workers: int | None, decoder: str, frontend: str
+) -> Iterator[tuple[int, Extracted | AudioError]]:
     """Choose who extracts; yields each part's index with its outcome, in any order."""
     if (decoder, frontend) != ("soundfile", "librosa"):
         # TensorFlow takes seconds to import and is not needed otherwise.
-        from ser_keras.features.graph_extraction import observe_in_graph
+        from ser_keras.features.graph_extraction import extract_in_graph
 
-        return observe_in_graph(parts, task.spec, decoder, frontend)
+        return extract_in_graph(parts, task.spec, decoder, frontend)
     count = min(workers or _cores(), len(parts))
     if count < 2 or len(parts) < WORTH_PROCESSES:
-        return observe_here(parts, task)
-    return observe_in_processes(parts, task, count)
+        return extract_here(parts, task)
+    return extract_in_processes(parts, task, count)
 
 
 def _cores() -> int:
@@ -213,7 +213,7 @@ def _progress_bar(shown: bool) -> Progress:
     )
 
 
-def _collect(corpus: Corpus, outcomes: dict[int, Observed | AudioError]) -> Extraction:
+def _collect(corpus: Corpus, outcomes: dict[int, Extracted | AudioError]) -> Extraction:
     usable, observed, short, failed = [], [], [], []
     for index, utterance in enumerate(corpus):
         outcome = outcomes[index]

@@ -73,20 +73,20 @@ class Frontend(keras.layers.Layer):
         places = tf.cast(tf.where(tf.sequence_mask(instants, most)), tf.int32)  # [V, 2]
         observations = tf.scatter_nd(
             places,
-            self._observe_in_groups(windows, places),
+            self._extract_in_groups(windows, places),
             tf.concat([tf.shape(windows)[:2], spec.observation_shape], 0),
         )
         observations.set_shape([*windows.shape[:2], *spec.observation_shape])
         return observations, instants
 
-    def observe(self, windows: tf.Tensor) -> tf.Tensor:
+    def extract_windows(self, windows: tf.Tensor) -> tf.Tensor:
         """Compute the observations of windows: [M, window_length] to [M, *observation_shape]."""
         spec = self.spec
         if spec.remove_offset:
             windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
         margin = spec.fft_size // 2
-        centred = tf.pad(windows, [[0, 0], [margin, margin]])
-        frames = tf.signal.frame(centred, spec.fft_size, spec.frame_hop)  # [M, frames, fft_size]
+        centered = tf.pad(windows, [[0, 0], [margin, margin]])
+        frames = tf.signal.frame(centered, spec.fft_size, spec.frame_hop)  # [M, frames, fft_size]
         # Two dimensions from here to the filters: matrix products are faster so.
         spectrum = tf.signal.rfft(tf.reshape(frames * self._hann, [-1, spec.fft_size]))
         power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
@@ -111,7 +111,7 @@ class Frontend(keras.layers.Layer):
         heard = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
         return tf.pad(heard, [[0, 0], [0, silence]]), tf.minimum(samples, longest) + silence
 
-    def _observe_in_groups(self, windows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    def _extract_in_groups(self, windows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         """Observe windows[places], in memory that does not grow with their number."""
         count = tf.shape(places)[0]
         # No windows are a group too, an empty one: TensorFlow cannot join none at all.
@@ -123,7 +123,9 @@ class Frontend(keras.layers.Layer):
 
         def add(group: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             chosen = places[group * GROUP : (group + 1) * GROUP]
-            return group + 1, results.write(group, self.observe(tf.gather_nd(windows, chosen)))
+            return group + 1, results.write(
+                group, self.extract_windows(tf.gather_nd(windows, chosen))
+            )
 
         _, results = tf.while_loop(lambda group, _: group < groups, add, [0, results])
         return tf.reshape(results.concat(), [count, *shape])

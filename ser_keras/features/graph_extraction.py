@@ -13,16 +13,16 @@ from ser_keras.errors import AudioError
 from ser_keras.features import reference, tensorflow_io
 from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.features.workers import Observed, Part
+from ser_keras.features.workers import Extracted, Segment
 from ser_keras.sound import decoding
 from ser_keras.sound.decoding import Header
 
 Waveforms = Iterator[tuple[int, "np.ndarray | AudioError"]]
 
 
-def observe_in_graph(
-    parts: Sequence[Part], spec: FeatureSpec, decoder: str, frontend: str
-) -> Iterator[tuple[int, Observed | AudioError]]:
+def extract_in_graph(
+    parts: Sequence[Segment], spec: FeatureSpec, decoder: str, frontend: str
+) -> Iterator[tuple[int, Extracted | AudioError]]:
     """Extract parts; yields each part's index with its outcome, in any order.
 
     Args:
@@ -41,10 +41,10 @@ def observe_in_graph(
             yield index, waveform
         else:
             duration = len(waveform) / spec.sample_rate
-            yield index, Observed(compute(waveform, spec), duration)
+            yield index, Extracted(compute(waveform, spec), duration)
 
 
-def load_by_soundfile(parts: Sequence[Part], sample_rate: int) -> Waveforms:
+def load_by_soundfile(parts: Sequence[Segment], sample_rate: int) -> Waveforms:
     """Decode and resample parts by libsndfile and soxr; yields index and float32 [N] of each."""
     for index, part in enumerate(parts):
         try:
@@ -53,7 +53,7 @@ def load_by_soundfile(parts: Sequence[Part], sample_rate: int) -> Waveforms:
             yield index, error
 
 
-def load_by_tensorflow_io(parts: Sequence[Part], sample_rate: int) -> Waveforms:
+def load_by_tensorflow_io(parts: Sequence[Segment], sample_rate: int) -> Waveforms:
     """Decode and resample parts in a tf.data graph; yields index and float32 [N] of each.
 
     Files of the same rate and coding share a graph. A file that tensorflow-io cannot decode, or
@@ -82,7 +82,7 @@ def load_by_tensorflow_io(parts: Sequence[Part], sample_rate: int) -> Waveforms:
 
 
 def _decode_group(
-    parts: Sequence[Part], members: list[tuple[int, Header]], sample_rate: int
+    parts: Sequence[Segment], members: list[tuple[int, Header]], sample_rate: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Decode files of one rate and coding; yields those that tensorflow-io can decode."""
     common = members[0][1]
@@ -92,7 +92,7 @@ def _decode_group(
     for index, header in members:
         part = parts[index]
         try:
-            first, last = decoding.part_frames(
+            first, last = decoding.segment_frames(
                 str(part.path), header.frames / header.rate, header.rate, part.start, part.end
             )
         except AudioError:  # the fallback fails of the same and tells
@@ -123,7 +123,7 @@ def _decode_group(
         yield int(number), samples
 
 
-def _fall_back(part: Part, sample_rate: int) -> np.ndarray | AudioError:
+def _fall_back(part: Segment, sample_rate: int) -> np.ndarray | AudioError:
     """Decode by libsndfile what tensorflow-io could not, and resample it as the graph does."""
     try:
         channels, rate = decoding.decode(part.path, part.start, part.end)

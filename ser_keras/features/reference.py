@@ -32,11 +32,11 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     for instant in range(instants):
         start = instant * spec.hop_length
         # One window at a time: librosa applies top_db over everything it is given in one call.
-        observations[instant] = observe(samples[start : start + spec.window_length], spec)
+        observations[instant] = extract_window(samples[start : start + spec.window_length], spec)
     return observations
 
 
-def observe(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+def extract_window(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     """Compute the observation of one window with librosa.
 
     Args:

@@ -165,8 +165,8 @@ def _resample_by_samples(
     def outputs(start: tf.Tensor) -> tf.Tensor:
         numbers = start + tf.range(CHUNK, dtype=tf.int64)
         positions = tf.minimum(numbers, length - 1) * down // up
-        neighbours = tf.gather(padded, positions[:, None] + tf.range(taps, dtype=tf.int64))
-        return tf.reduce_sum(neighbours * tf.gather(table, numbers % up), axis=1)
+        neighbors = tf.gather(padded, positions[:, None] + tf.range(taps, dtype=tf.int64))
+        return tf.reduce_sum(neighbors * tf.gather(table, numbers % up), axis=1)
 
     chunks = tf.map_fn(
         outputs, tf.range(0, length, CHUNK, dtype=tf.int64), fn_output_signature=tf.float32

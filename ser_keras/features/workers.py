@@ -46,7 +46,7 @@ BOOTSTRAP = (
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """A stretch of a sound file, in seconds; None is the file's beginning or end.
 
     `copy` is the number of the varied copy that is wanted; 0 is the sound as it is.
@@ -76,14 +76,14 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Observed:
+class Extracted:
     """What became of a part: observations, float32 [T, ...], and how long it lasts in seconds."""
 
     observations: np.ndarray
     duration: float
 
 
-def observe(part: Part, task: Task) -> Observed:
+def extract_segment(part: Segment, task: Task) -> Extracted:
     """Extract one part's observations with librosa.
 
     Raises:
@@ -92,24 +92,26 @@ def observe(part: Part, task: Task) -> Observed:
     rate = task.spec.sample_rate
     samples = decoding.load(part.path, rate, part.start, part.end)
     samples = vary(samples, rate, task.augmentation, part.copy)
-    return Observed(reference.extract(samples, task.spec), len(samples) / rate)
+    return Extracted(reference.extract(samples, task.spec), len(samples) / rate)
 
 
-def observe_here(parts: Sequence[Part], task: Task) -> Iterator[tuple[int, Observed | AudioError]]:
+def extract_here(
+    parts: Sequence[Segment], task: Task
+) -> Iterator[tuple[int, Extracted | AudioError]]:
     """Extract parts one by one in this process; yields each part's index with its outcome."""
     for index, part in enumerate(parts):
-        outcome: Observed | AudioError
+        outcome: Extracted | AudioError
         try:
             with deferred():
-                outcome = observe(part, task)
+                outcome = extract_segment(part, task)
         except AudioError as error:
             outcome = error
         yield index, outcome
 
 
-def observe_in_processes(
-    parts: Sequence[Part], task: Task, workers: int
-) -> Iterator[tuple[int, Observed | AudioError]]:
+def extract_in_processes(
+    parts: Sequence[Segment], task: Task, workers: int
+) -> Iterator[tuple[int, Extracted | AudioError]]:
     """Extract parts in worker processes; yields each part's index with its outcome as they come.
 
     Raises:
@@ -117,7 +119,7 @@ def observe_in_processes(
     """
     team = [Worker(task) for _ in range(workers)]
     numbered = enumerate(parts)
-    outcomes: SimpleQueue[tuple[int, Observed | AudioError] | Exception] = SimpleQueue()
+    outcomes: SimpleQueue[tuple[int, Extracted | AudioError] | Exception] = SimpleQueue()
 
     def work(worker: Worker) -> None:
         current = next(numbered, None)
@@ -125,7 +127,9 @@ def observe_in_processes(
             upcoming = next(numbered, None)
             index, part = current
             try:
-                outcomes.put((index, worker.observe(part, upcoming[1] if upcoming else None)))
+                outcomes.put(
+                    (index, worker.extract_segment(part, upcoming[1] if upcoming else None))
+                )
             except AudioError as error:
                 outcomes.put((index, error))
             except Exception as error:  # noqa: BLE001 - else the caller would wait for ever
@@ -158,9 +162,9 @@ class Worker:
         self._task = task
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._ahead: Part | None = None
+        self._ahead: Segment | None = None
 
-    def observe(self, part: Part, upcoming: Part | None = None) -> Observed:
+    def extract_segment(self, part: Segment, upcoming: Segment | None = None) -> Extracted:
         """Have one part extracted.
 
         Args:
@@ -242,9 +246,9 @@ def serve() -> None:
     _send(answers, {"ready": True})
     for line in requests:
         request = json.loads(line)
-        part = Part(Path(request.pop("path")), **request)
+        part = Segment(Path(request.pop("path")), **request)
         try:
-            observed = observe(part, task)
+            observed = extract_segment(part, task)
         except AudioError as error:
             _send(answers, {"error": error.reason})
         except Exception as error:  # noqa: BLE001 - one recording must not end the others' extraction
@@ -266,11 +270,11 @@ def _send(stream: IO[bytes], message: dict[str, object]) -> None:
     stream.flush()
 
 
-def _request(stream: IO[bytes], part: Part) -> None:
+def _request(stream: IO[bytes], part: Segment) -> None:
     _send(stream, {**vars(part), "path": str(part.path)})
 
 
-def _receive(stream: IO[bytes], part: Part) -> Observed:
+def _receive(stream: IO[bytes], part: Segment) -> Extracted:
     answer = json.loads(stream.readline())
     if "error" in answer:
         raise AudioError(part.path, answer["error"])
@@ -278,4 +282,4 @@ def _receive(stream: IO[bytes], part: Part) -> Observed:
     content = stream.read(math.prod(shape) * np.dtype(np.float32).itemsize)
     # A copy, because an array over the bytes that were read could not be written to.
     observations = np.frombuffer(content, np.float32).reshape(shape).copy()
-    return Observed(observations, answer["duration"])
+    return Extracted(observations, answer["duration"])

@@ -11,7 +11,7 @@ from ser_keras.model.cell import Step
 from ser_keras.model.objective import Terms, last_instant
 
 Tensor = Any
-Observed = dict[str, tuple[Tensor, Tensor]]  # values and weights of a mean over utterances
+Measurements = dict[str, tuple[Tensor, Tensor]]  # values and weights of a mean over utterances
 
 METRICS = (
     "loss",
@@ -25,9 +25,9 @@ METRICS = (
 )
 
 
-def observe(
+def measure(
     steps: Step, terms: Terms, losses: Tensor, instants: Tensor, labels: Tensor, weights: Tensor
-) -> Observed:
+) -> Measurements:
     """All that is tracked of a batch.
 
     Args:
@@ -62,12 +62,12 @@ def observe(
     }
 
 
-def track(means: dict[str, keras.metrics.Mean], observed: Observed) -> dict[str, Tensor]:
+def track(means: dict[str, keras.metrics.Mean], observed: Measurements) -> dict[str, Tensor]:
     """Add a batch to the means over utterances.
 
     Args:
         means: of every one of `METRICS`.
-        observed: what `observe` gave of the batch.
+        observed: what `measure` gave of the batch.
 
     Returns:
         The means so far, scalars, as a step of `keras.Model` returns them.

@@ -16,9 +16,11 @@ Tensor = Any
 # A dimension that never varied in training must not blow up what little it varies later.
 SMALLEST_SCALE = 1e-6
 
+PATH_IN_OLD_FILES = "layers/standardisation"
+
 
 @keras.saving.register_keras_serializable(package="ser_keras")
-class Standardisation(keras.layers.Layer):
+class Standardization(keras.layers.Layer):
     """(x − mean) / scale over the last axis.
 
     Unlike keras.layers.Normalization it reads its weights when it is called, so that `set_weights`
@@ -59,6 +61,10 @@ class Standardisation(keras.layers.Layer):
         self.mean.assign(mean)
         self.scale.assign(np.maximum(np.sqrt(squares / max(count, 1)), SMALLEST_SCALE))
         self.count.assign(count)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load the weights; files of version 0.1 spell the layer's name with an s."""
+        super().load_own_variables(store if len(store.keys()) else store.get(PATH_IN_OLD_FILES))
 
     @property
     def adapted(self) -> bool:

@@ -19,11 +19,11 @@ from ser_keras.model.augmentation import StepwiseAugmentation
 from ser_keras.model.cell import Step, VRNNCell
 from ser_keras.model.dynamic_range import DynamicRange
 from ser_keras.model.inputs import NOT_ADAPTED, Inputs, batches_of, dense
-from ser_keras.model.metrics import METRICS, Observed, observe, track
+from ser_keras.model.metrics import METRICS, Measurements, measure, track
 from ser_keras.model.optimizers import make_optimizer
 from ser_keras.model.outputs import describe, padded, ragged
 from ser_keras.model.settings import Architecture, Objective, Preset
-from ser_keras.model.standardization import Standardisation, valid_instants
+from ser_keras.model.standardization import Standardization, valid_instants
 from ser_keras.model.targets import class_labels, one_hot, utterance_weights
 
 Tensor = Any
@@ -72,7 +72,7 @@ class VRNN(keras.Model):
         self.dynamic_range = (
             None if range_db is None else DynamicRange(range_db, name="dynamic_range")
         )
-        self.standardisation = Standardisation(dtype="float32", name="standardisation")
+        self.standardization = Standardization(dtype="float32", name="standardization")
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
             classes=len(self.classes),
@@ -135,9 +135,9 @@ class VRNN(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Create all weights; the observation's shape is known, so no data is needed."""
-        if self.standardisation.built:
+        if self.standardization.built:
             return
-        self.standardisation.build((None, None, *self.features.observation_shape))
+        self.standardization.build((None, None, *self.features.observation_shape))
         self.scan.build((None, None, self.features.observation_size))
         self.built = True
 
@@ -149,12 +149,12 @@ class VRNN(keras.Model):
         Args:
             data: batches of inputs as `fit` takes them, labels or not; the training part only.
         """
-        self.standardisation.adapt(valid_instants(data, self.dynamic_range))
+        self.standardization.adapt(valid_instants(data, self.dynamic_range))
 
     @property
     def adapted(self) -> bool:
         """Whether the standardisation has been learnt."""
-        return self.standardisation.adapted
+        return self.standardization.adapted
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Infer the emotion at every instant; see the class."""
@@ -170,14 +170,14 @@ class VRNN(keras.Model):
         self,
         observations: Tensor,
         states: list[Tensor],
-        standardise: Callable[[Tensor], Tensor] | None = None,
+        standardize: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Step, list[Tensor]]:
         """Hear one more instant, without sampling and dropout.
 
         Args:
             observations: float32 [B, *observation_shape], one instant of each utterance.
             states: what the last step gave; `get_initial_state(B)` to begin.
-            standardise: in place of the model's own standardisation; of what it takes.
+            standardize: in place of the model's own standardisation; of what it takes.
 
         Returns:
             All that the instant yields, fields [B, …], and the new states.
@@ -186,8 +186,8 @@ class VRNN(keras.Model):
         if self.dynamic_range is not None:
             observations, heard = self.dynamic_range.step(observations, states.pop(0))
             loudest = [heard]
-        standardised = (standardise or self.standardisation)(observations)
-        flat = tf.reshape(standardised, [-1, self.features.observation_size])
+        standardized = (standardize or self.standardization)(observations)
+        flat = tf.reshape(standardized, [-1, self.features.observation_size])
         output, states = self.cell(flat, states, training=False)
         return Step.split(output, self.cell.sizes), [*loudest, *states]
 
@@ -311,7 +311,7 @@ class VRNN(keras.Model):
             observations = self.filter(observations, training=augment)
         if self.dynamic_range is not None:
             observations = self.dynamic_range(observations)
-        observations = self.standardisation(observations)
+        observations = self.standardization(observations)
         if self.mask is not None:
             observations = self.mask(observations, training=augment)
         flat = tf.reshape(observations, [batch, length, self.features.observation_size])
@@ -324,7 +324,7 @@ class VRNN(keras.Model):
 
     def _loss(
         self, inputs: Inputs, labels: Tensor, weights: Tensor | None, training: bool
-    ) -> tuple[Tensor, Observed]:
+    ) -> tuple[Tensor, Measurements]:
         """The mean loss of a batch, and what to track."""
         augment = training and self.augments
         observations, instants = self._unpack(inputs, augment)
@@ -336,7 +336,7 @@ class VRNN(keras.Model):
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)
         weights = utterance_weights(weights, losses)
-        logs = observe(steps, terms, losses, instants, labels, weights)
+        logs = measure(steps, terms, losses, instants, labels, weights)
         return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)), logs
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:

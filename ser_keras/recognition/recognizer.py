@@ -77,9 +77,9 @@ class Recognizer:
 
     def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
         """Recognise one recording after another; one that cannot be used gives {file, error}."""
-        return self.recognize_parts((path, None, None) for path in paths)
+        return self.recognize_segments((path, None, None) for path in paths)
 
-    def recognize_parts(
+    def recognize_segments(
         self, parts: Iterable[tuple[str | os.PathLike[str], float | None, float | None]]
     ) -> Iterator[dict[str, Any]]:
         """As `recognize_files`, of parts of recordings.

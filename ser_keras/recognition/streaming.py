@@ -102,7 +102,7 @@ class StreamingRecognizer:
                 )
             rate = sample_rate
         self._rate = rate
-        return self._observe(self._resampler.push(mono, rate))
+        return self._extract(self._resampler.push(mono, rate))
 
     def finish(self) -> list[dict[str, Any]]:
         """Hear what is still on its way through the resampler, at the end of a recording.
@@ -114,16 +114,16 @@ class StreamingRecognizer:
         Returns:
             As `push`.
         """
-        instants = self._observe(self._resampler.finish())
+        instants = self._extract(self._resampler.finish())
         if self._instants or self._windows.pending:
             silence = np.zeros(self.model.features.trailing_length, np.float32)
-            instants += self._observe(silence)
+            instants += self._extract(silence)
         if not self._instants and self._windows.pending:
             missing = self.model.features.window_length - self._windows.pending
-            instants = self._observe(np.zeros(missing, np.float32))
+            instants = self._extract(np.zeros(missing, np.float32))
         return instants
 
-    def _observe(self, samples: np.ndarray) -> list[dict[str, Any]]:
+    def _extract(self, samples: np.ndarray) -> list[dict[str, Any]]:
         return [self._instant(window) for window in self._windows.push(samples)]
 
     def _instant(self, window: np.ndarray) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class StreamingRecognizer:
         self._instants += 1
         if self.gate is not None and level(window) < self.gate:
             return {"time": time, "heard": False, **self._answer()}
-        observation = reference.observe(window, spec)[np.newaxis]
+        observation = reference.extract_window(window, spec)[np.newaxis]
         step, self._states = self._hear(tf.constant(observation), self._states)
         probabilities = tf.nn.softmax(step.logits[0]).numpy()
         if self._smoothed is not None:

@@ -66,7 +66,7 @@ def decode(
     name = _name(source)
     with _sound(source) as sound:
         rate = sound.samplerate
-        first, last = part_frames(name, sound.frames / rate, rate, start, end)
+        first, last = segment_frames(name, sound.frames / rate, rate, start, end)
         sound.seek(first)
         channels = _read(sound, last - first)
     _check_length(name, len(channels), last - first, rate)
@@ -196,7 +196,7 @@ def load(
     return np.pad(resampled[:length], (0, max(0, length - len(resampled))))
 
 
-def part_frames(
+def segment_frames(
     name: str, duration: float, rate: int, start: float | None, end: float | None
 ) -> tuple[int, int]:
     """Find the first frame of a part of a recording and the one after its last.

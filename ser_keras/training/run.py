@@ -70,15 +70,15 @@ class TrainingRun:
         return dataclasses.asdict(self)
 
     @property
-    def place(self) -> int:
+    def split_index(self) -> int:
         """Which of its kind the split is: a random one's seed, else the fold."""
         return self.seed if self.split == "random" else self.fold
 
-    def at(self, place: int) -> TrainingRun:
-        """The run on another split of its kind; see `place`."""
+    def on_split(self, split_index: int) -> TrainingRun:
+        """The run on another split of its kind; see `split_index`."""
         if self.split == "random":
-            return dataclasses.replace(self, seed=place)
-        return dataclasses.replace(self, fold=place)
+            return dataclasses.replace(self, seed=split_index)
+        return dataclasses.replace(self, fold=split_index)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRun:

@@ -119,7 +119,7 @@ def dataset(
     """
     index = read_index(folder)
     names = list(classes or index["emotions"])
-    wanted = None if only is None else {only.place(utterance) for utterance in only}
+    wanted = None if only is None else {only.utterance_key(utterance) for utterance in only}
     rows = [row for shard in index["shards"] for row in shard["utterances"]]
     chosen = np.array([wanted is None or _place(row) in wanted for row in rows], dtype=bool)
     lengths = [row["instants"] for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
@@ -232,11 +232,11 @@ def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
         except OSError:  # extraction will tell what is wrong with it
             version = None
         known = (utterance.emotion, utterance.speaker, utterance.session)
-        digest.update(repr((part.place(utterance), version, known)).encode())
+        digest.update(repr((part.utterance_key(utterance), version, known)).encode())
     return digest.hexdigest()
 
 
 def _place(row: dict[str, Any]) -> tuple[str, float, float]:
-    """The row's utterance as `Corpus.place` names it."""
+    """The row's utterance as `Corpus.utterance_key` names it."""
     start, end = row["start"], row["end"]
     return row["path"], 0.0 if start is None else start, float("inf") if end is None else end

@@ -212,7 +212,7 @@ def test_the_bilstm_does_not_hear_padding():
     ("length", "expected"), [(3, [0, 1, 2, 3, 0]), (5, [1, 2, 3, 4, 5]), (8, [2, 3, 4, 5, 6])]
 )
 def test_three_seconds_are_the_middle(length: int, expected: list[int]):
-    assert spectrograms.centred(np.arange(1, length + 1), 5).tolist() == expected
+    assert spectrograms.centered(np.arange(1, length + 1), 5).tolist() == expected
 
 
 def test_worker_processes_compute_the_same_in_the_same_order(

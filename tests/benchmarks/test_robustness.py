@@ -51,7 +51,7 @@ def test_a_run_is_measured_on_its_own_test_part(
     assert robustness.main([str(trained_run), "--out", str(out)]) == 0
     assert capsys.readouterr().out == (out / "robustness.md").read_text()
     found = json.loads((out / "robustness.json").read_text())
-    test = results.test_part(training.read_run(trained_run), trained_run)
+    test = results.test_subset(training.read_run(trained_run), trained_run)
     expected = evaluate(model_files.load(trained_run), test)
     assert found["recordings"] == len(test)
     as_it_is = found["changes"]["as-it-is"]

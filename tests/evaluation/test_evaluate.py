@@ -212,11 +212,11 @@ def test_likelihood_and_divergence_are_those_of_scipy(
     """Per instant, over all utterances, from the parameters that the model gives one by one."""
     nll, kl, predicted, heard = 0.0, 0.0, 0, 0
     for observations, one in zip(extracted.observations, singly, strict=True):
-        standardised = np.asarray(model.standardisation(observations[np.newaxis]))
-        steps = Step.split(model.scan(standardised), model.cell.sizes)
+        standardized = np.asarray(model.standardization(observations[np.newaxis]))
+        steps = Step.split(model.scan(standardized), model.cell.sizes)
         scale = np.exp(np.asarray(steps.next_log_scale[0], np.float64))
         density = scipy.stats.norm(np.asarray(steps.next_mean[0], np.float64), scale)
-        nll -= density.logpdf(np.roll(standardised[0], -1, axis=0))[:-1].sum()
+        nll -= density.logpdf(np.roll(standardized[0], -1, axis=0))[:-1].sum()
         predicted += len(observations) - 1
         mu, sigma = (one[name].astype(np.float64) for name in ("latent_mean", "latent_scale"))
         kl += sum(

@@ -20,7 +20,7 @@ from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.features.workers import Part, Task, Worker
+from ser_keras.features.workers import Segment, Task, Worker
 
 SPEC = FeatureSpec(sample_rate=8000, window=0.5, hop=0.25, fft_size=512, mel_bands=64)
 
@@ -136,16 +136,16 @@ def test_a_worker_that_dies_or_hangs_costs_only_its_recording(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
     worker = Worker(Task(SPEC))
-    first = worker.observe(Part(recordings[0]))
+    first = worker.extract_segment(Segment(recordings[0]))
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
     # A pipe that nobody writes into: opening it never ends.
     pipe = recordings[0].parent / "pipe.wav"
     os.mkfifo(pipe)
-    again = Part(recordings[0])
+    again = Segment(recordings[0])
     with pytest.raises(AudioError, match=r"pipe\.wav.*ended or hung"):
-        worker.observe(Part(pipe), upcoming=again)
+        worker.extract_segment(Segment(pipe), upcoming=again)
     monkeypatch.undo()
-    np.testing.assert_array_equal(worker.observe(again).observations, first.observations)
+    np.testing.assert_array_equal(worker.extract_segment(again).observations, first.observations)
     worker.stop()
 
 
@@ -155,9 +155,9 @@ def test_processes_that_cannot_be_started_are_an_error(
 ):
     """And not waited for."""
     monkeypatch.setattr(sys, "executable", python)
-    parts = [Part(path) for path in recordings]
+    parts = [Segment(path) for path in recordings]
     with pytest.raises((RuntimeError, TypeError)):
-        list(workers.observe_in_processes(parts, Task(SPEC), workers=2))
+        list(workers.extract_in_processes(parts, Task(SPEC), workers=2))
 
 
 def test_a_second_extraction_decodes_nothing(
@@ -173,15 +173,15 @@ def test_a_second_extraction_decodes_nothing(
 def test_an_interrupted_extraction_goes_on_where_it_was(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
-    observe = workers.observe
+    extract_segment = workers.extract_segment
     decoded: list[Path] = []
 
-    def interrupted_once(part: Part, task: Task):
+    def interrupted_once(part: Segment, task: Task):
         if len(decoded) == 2:
             decoded.append(Path("interrupted"))
             raise KeyboardInterrupt
         decoded.append(part.path)
-        return observe(part, task)
+        return extract_segment(part, task)
 
     monkeypatch.setattr(workers, "observe", interrupted_once)
     with pytest.raises(KeyboardInterrupt):

@@ -132,6 +132,6 @@ def test_half_precision_does_not_reach_it():
 
 def test_observe_converts_to_builtin_operations_of_tflite():
     frontend = Frontend(FeatureSpec())
-    graph = tf.function(frontend.observe, input_signature=[tf.TensorSpec([1, 44100])])
+    graph = tf.function(frontend.extract_windows, input_signature=[tf.TensorSpec([1, 44100])])
     names = {operation.type for operation in graph.get_concrete_function().graph.get_operations()}
     assert not {"While", "StatelessWhile", "Bitcast", "TensorListReserve"} & names

@@ -68,7 +68,7 @@ def test_silence_follows_a_recording(noise: np.ndarray):
     expected = reference.extract(followed, FeatureSpec())
     np.testing.assert_array_equal(reference.extract(noise, spec), expected)
     assert len(expected) == spec.instants(len(noise))
-    np.testing.assert_array_equal(reference.observe(followed[:44100], spec), expected[0])
+    np.testing.assert_array_equal(reference.extract_window(followed[:44100], spec), expected[0])
 
 
 @pytest.mark.parametrize("kind", ["mfcc", "log-mel"])
@@ -78,7 +78,7 @@ def test_a_window_is_heard_without_its_mean(noise: np.ndarray, kind: str):
     means = [window.astype(np.float64).mean() for window in windows]
     plain = FeatureSpec(kind=kind)
     expected = [
-        reference.observe((window - mean).astype(np.float32), plain)
+        reference.extract_window((window - mean).astype(np.float32), plain)
         for window, mean in zip(windows, means, strict=True)
     ]
     np.testing.assert_allclose(reference.extract(noise, spec), expected, rtol=1e-5, atol=1e-4)

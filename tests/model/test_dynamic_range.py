@@ -92,7 +92,7 @@ def test_streams_hear_what_whole_recordings_have(speech: np.ndarray):
     observations = reference.extract(speech, SPEC)[np.newaxis]
     model.adapt([observations])
     np.testing.assert_allclose(
-        model.standardisation.mean, heard(observations).mean((0, 1, 2)), atol=1e-4
+        model.standardization.mean, heard(observations).mean((0, 1, 2)), atol=1e-4
     )
     expected = model(observations)
     recognizer = StreamingRecognizer(model)

@@ -65,9 +65,9 @@ def trained() -> VRNN:
     return model
 
 
-def assert_standardises(model: VRNN) -> None:
-    np.testing.assert_allclose(model.standardisation.mean, VALID.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(model.standardisation.scale, VALID.std(axis=0), rtol=1e-4)
+def assert_standardizes(model: VRNN) -> None:
+    np.testing.assert_allclose(model.standardization.mean, VALID.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(model.standardization.scale, VALID.std(axis=0), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_fit_learns_the_standardisation_from_valid_instants_of(data: tuple[Any, 
     model = make_model()
     history = model.fit(*data, verbose=0).history
     assert np.isfinite(history["loss"][0])
-    assert_standardises(model)
+    assert_standardizes(model)
 
 
 def test_ragged_observations_are_answered_as_padded_ones(trained: VRNN):
@@ -133,7 +133,7 @@ def test_what_can_be_gone_through_only_once_has_to_be_adapted_to_before(data: An
 def test_a_model_that_has_been_adapted_is_trained_from_a_generator():
     model = make_model()
     model.adapt(generator())
-    assert_standardises(model)
+    assert_standardizes(model)
     history = model.fit(generator(), steps_per_epoch=3, verbose=0).history
     assert np.isfinite(history["loss"][0])
 

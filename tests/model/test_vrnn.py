@@ -137,8 +137,8 @@ def test_standardisation_is_learnt_from_valid_instants_only():
     model.fit(inputs, labels, epochs=1, verbose=0)
     mask = np.arange(5) < inputs["instants"][:, None]
     valid = inputs["observations"][mask]
-    np.testing.assert_allclose(model.standardisation.mean, valid.mean(axis=0), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(model.standardisation.scale, valid.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(model.standardization.mean, valid.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.standardization.scale, valid.std(axis=0), rtol=1e-4)
 
 
 def test_fit_does_not_adapt_twice():
@@ -146,9 +146,9 @@ def test_fit_does_not_adapt_twice():
     model.compile()
     inputs, labels = make_data()
     model.adapt([(inputs, labels)])
-    mean = model.standardisation.mean.numpy()
+    mean = model.standardization.mean.numpy()
     model.fit(inputs["observations"] + 100, labels, epochs=1, verbose=0)
-    np.testing.assert_array_equal(model.standardisation.mean, mean)
+    np.testing.assert_array_equal(model.standardization.mean, mean)
 
 
 @pytest.mark.parametrize("attention", [True, False])
@@ -278,7 +278,7 @@ def test_patches_are_observations_too():
     observations = np.random.default_rng(0).normal(size=(4, 3, frames, bands)).astype("float32")
     model.fit(observations, np.array([0, 1, 2, 0]), epochs=1, verbose=0)
     assert model.predict(observations, verbose=0)["attention"].shape == (4, 3, frames * bands)
-    assert model.standardisation.mean.shape == (bands,)
+    assert model.standardization.mean.shape == (bands,)
 
 
 def test_monte_carlo_answers_spread_and_then_stop(trained: VRNN):

@@ -178,13 +178,13 @@ def test_sound_in_memory_is_answered_like_a_file(recognizer: Recognizer, sound: 
 
 def test_any_samples_that_a_stream_takes_are_answered(recognizer: Recognizer):
     samples = np.random.default_rng(0).normal(size=8000).clip(-3, 3) / 4
-    quantised = (samples * 2**15).astype(np.int16)
-    expected = recognizer.recognize_samples(quantised / np.float32(2**15))
+    quantized = (samples * 2**15).astype(np.int16)
+    expected = recognizer.recognize_samples(quantized / np.float32(2**15))
     for same in (
-        quantised,
-        np.stack([quantised, quantised], axis=1),
-        quantised / 2.0**15,
-        (quantised / 2.0**15).tolist(),
+        quantized,
+        np.stack([quantized, quantized], axis=1),
+        quantized / 2.0**15,
+        (quantized / 2.0**15).tolist(),
     ):
         found = recognizer.recognize_samples(same)
         assert found["probabilities"] == pytest.approx(expected["probabilities"], rel=1e-4)

@@ -147,9 +147,9 @@ def test_standardisation_is_that_of_the_training_part_alone(
     everything = np.concatenate(
         extraction.extract_corpus(training, spec, progress=False).observations
     ).astype(np.float64)
-    standardised = model_files.load(trained_run).standardisation(everything.astype(np.float32))
+    standardized = model_files.load(trained_run).standardization(everything.astype(np.float32))
     expected = (everything - everything.mean(axis=0)) / everything.std(axis=0)
-    np.testing.assert_allclose(np.asarray(standardised), expected, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(standardized), expected, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_a_moved_corpus_is_the_same_run(tiny_run: TrainingRun, trained_run: Path
     # The folder of the corpus is moved after, so that only its new place can be meant.
     old = Path(tiny_run.data or "").parent
     shutil.copytree(old, tmp_path / "elsewhere")
-    assert len(results.test_part(read_run(out), out)) == 8
+    assert len(results.test_subset(read_run(out), out)) == 8
 
 
 def test_a_training_that_diverges_leaves_its_history_and_no_model(
@@ -285,7 +285,7 @@ def test_a_split_without_a_test_part_is_named(trained_run: Path, tmp_path: Path)
     text = (trained_run / "split.csv").read_text().replace("test,", "train,")
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(CorpusError, match=r"split\.csv: found the parts .*expected one named test"):
-        results.test_part(read_run(trained_run), tmp_path)
+        results.test_subset(read_run(trained_run), tmp_path)
 
 
 def test_a_killed_run_goes_on_where_its_corpus_is_now(

@@ -86,7 +86,7 @@ class Repository:
         """
         versions = self._models.get(name, {})
         if label is not None and versions:
-            version = self._labelled(name, label)
+            version = self._labeled(name, label)
         if version is not None:
             if version not in versions:
                 raise ServingError("NOT_FOUND", f"Could not find version {version} of model {name}")
@@ -209,7 +209,7 @@ class Repository:
         version.state = END
         log.info("%s version %d is unloaded", name, version.number)
 
-    def _labelled(self, name: str, label: str) -> int:
+    def _labeled(self, name: str, label: str) -> int:
         number = self._labels.get(name, {}).get(label)
         if number is None:
             raise invalid("Unrecognized servable version label: ", label)
@@ -217,7 +217,7 @@ class Repository:
 
     def _find(self, name: str, version: int | None, label: str | None) -> Version:
         if label is not None:
-            version = self._labelled(name, label)
+            version = self._labeled(name, label)
         versions = self._models.get(name, {})
         available = [number for number in versions if versions[number].state == AVAILABLE]
         if version is None and available:

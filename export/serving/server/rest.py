@@ -128,13 +128,13 @@ class RestInterface:
         document = json_text.parse(body)
         del body
         name = json_tensors.signature_name(document)
-        serialised = None if wanted.what == "predict" else examples.read(document)
+        serialized = None if wanted.what == "predict" else examples.read(document)
         with self._repository.use(wanted.model, wanted.version, wanted.label) as version:
             status, running = "OK", 0.0
             try:
                 assert version.servable is not None  # noqa: S101  # it is in use
                 signature = version.servable.signature(name)
-                if serialised is None:
+                if serialized is None:
                     request = json_tensors.predict_request(document, signature.inputs)
                     del document
                     entered = time.perf_counter()
@@ -143,9 +143,9 @@ class RestInterface:
                     text = json_answers.answer(request.form, outputs)
                 else:
                     examples.check(signature, wanted.what)
-                    tensors = {examples.input_name(signature): serialised}
+                    tensors = {examples.input_name(signature): serialized}
                     outputs = await self._run(version, signature, tensors)
-                    text = examples.answer(wanted.what, outputs, len(serialised))
+                    text = examples.answer(wanted.what, outputs, len(serialized))
                 return Answer(text.encode())
             except ServingError as error:
                 status = error.code

@@ -20,7 +20,7 @@ Parameters = ParamSpec("Parameters")
 
 DPI = 170
 WIDTH = 5.6  # inches; with the font size below, a figure is legible on a phone
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#6E6E6E"  # Okabe and Ito: safe for colour-blind readers
+BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#6E6E6E"  # Okabe and Ito: safe for colour-blind readers
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine

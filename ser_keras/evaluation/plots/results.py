@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from ser_keras.evaluation.plots.canvas import BLUE, GREY, ORANGE, WIDTH, panel, styled
+from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
 
 # Of a Gaussian prediction error, the share that lies above its own mean absolute value.
 GAUSSIAN_SHARE = 0.425
@@ -36,7 +36,7 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
         shares,
         labels,
         limits=(0, 100),
-        colour_label="share of the true emotion (%)",
+        color_label="share of the true emotion (%)",
         axis_labels=("recognised emotion (utterances)", "true emotion (utterances)"),
         written=lambda row, column: f"{counts[row, column]:g}",
     )
@@ -58,7 +58,7 @@ def attention_similarity(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
         np.ma.masked_invalid(similarity),
         labels,
         limits=(low, 1),
-        colour_label="absolute cosine of mean attention",
+        color_label="absolute cosine of mean attention",
         axis_labels=("emotion", "emotion"),
         written=lambda row, column: (
             f"{similarity[row, column]:.{digits}f}" if np.isfinite(similarity[row, column]) else "–"
@@ -112,12 +112,12 @@ def sampled_fraction(
         (published, "paper", "D", ORANGE, "full"),
     )
     emotions = list(with_first)
-    for fractions, name, marker, colour, fill in series:
+    for fractions, name, marker, color, fill in series:
         if fractions:
             shown = [row for row, emotion in enumerate(emotions) if emotion in fractions]
             shares = 100 * np.array([fractions[emotions[row]] for row in shown], dtype=float)
-            axes.plot(shares, shown, marker, color=colour, fillstyle=fill, markersize=7, label=name)
-    axes.axvline(100 * GAUSSIAN_SHARE, color=GREY, linestyle=":", label="Gaussian error, 42.5 %")
+            axes.plot(shares, shown, marker, color=color, fillstyle=fill, markersize=7, label=name)
+    axes.axvline(100 * GAUSSIAN_SHARE, color=GRAY, linestyle=":", label="Gaussian error, 42.5 %")
     axes.set(xlabel="share of the observation sampled (%)", ylabel="emotion", xlim=(0, 100))
     _finish_rows(figure, axes, emotions)
     return figure
@@ -204,7 +204,7 @@ def _matrix(
     values: NDArray[Any],
     labels: Sequence[str],
     limits: tuple[float, float],
-    colour_label: str,
+    color_label: str,
     axis_labels: tuple[str, str],
     written: Callable[[int, int], str],
 ) -> Figure:
@@ -215,14 +215,14 @@ def _matrix(
         )
     figure, axes = panel(len(labels), height_per_row=0.4, height=2)
     image = axes.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
-    figure.colorbar(image, ax=axes, label=colour_label, fraction=0.05, pad=0.02)
+    figure.colorbar(image, ax=axes, label=color_label, fraction=0.05, pad=0.02)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     middle = sum(limits) / 2
     for row, column in np.ndindex(values.shape):
-        colour = "white" if values[row, column] > middle else "black"
-        axes.text(column, row, written(row, column), ha="center", va="center", color=colour)
+        color = "white" if values[row, column] > middle else "black"
+        axes.text(column, row, written(row, column), ha="center", va="center", color=color)
     return figure
 
 
@@ -230,7 +230,7 @@ def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]
     last_word = name.split("_")[-1]
     unit = "%" if last_word in PERCENT else "nats" if last_word in NATS else ""
     curves = ((name, "training", BLUE, "-"), (f"val_{name}", "validation", ORANGE, "--"))
-    for key, label, colour, line in curves:
+    for key, label, color, line in curves:
         if key not in history:
             continue
         values = np.array(history[key], dtype=float) * (100 if unit == "%" else 1)
@@ -238,7 +238,7 @@ def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]
         every = max(1, len(history.get(name, values)) // max(1, len(values)))
         epochs = every * np.arange(1, len(values) + 1)
         marker = "o" if len(values) == 1 else None
-        axes.plot(epochs, values, line, color=colour, label=label, linewidth=1.6, marker=marker)
+        axes.plot(epochs, values, line, color=color, label=label, linewidth=1.6, marker=marker)
     quantity = name.replace("_", " ")
     axes.set(title=quantity, xlabel="epoch", ylabel=unit or quantity)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))

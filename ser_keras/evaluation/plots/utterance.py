@@ -113,10 +113,10 @@ def _draw_saliency(
     norm = Normalize(0, largest if largest > 0 else 1)
     rows = np.arange(len(cells) + 1)
     looks = ((sampled < 0.5, PREDICTED, "predicted"), (sampled >= 0.5, SAMPLED, "sampled"))
-    for (shown, colours, name), scale in zip(looks, scales, strict=True):
+    for (shown, colors, name), scale in zip(looks, scales, strict=True):
         values = np.ma.masked_where(~shown | np.isnan(cells), cells)
-        axes.pcolormesh(times, rows, values, cmap=colours, norm=norm, rasterized=True)
-        scale.figure.colorbar(ScalarMappable(norm, colours), cax=scale)
+        axes.pcolormesh(times, rows, values, cmap=colors, norm=norm, rasterized=True)
+        scale.figure.colorbar(ScalarMappable(norm, colors), cax=scale)
         # The light end of both scales is at the bottom: black on it is legible.
         written = scale.text(0.5, 0.03, name, rotation=90, ha="center", va="bottom", fontsize=8)
         written.set_transform(scale.transAxes)
@@ -127,8 +127,8 @@ def _draw_saliency(
         above = axes.get_xaxis_transform()
         for index, instant in enumerate(instants):
             share = f"{100 * instant['sampled_fraction']:.0f} %{'' if index else ' sampled'}"
-            centre = edges[index : index + 2].mean()
-            axes.text(centre, 1.01, share, ha="center", fontsize=8, transform=above)
+            center = edges[index : index + 2].mean()
+            axes.text(center, 1.01, share, ha="center", fontsize=8, transform=above)
 
 
 def _last_hops(

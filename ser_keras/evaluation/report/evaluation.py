@@ -88,10 +88,10 @@ def evaluation_report(
 
 def wilson_interval(share: float, total: int, z: float = 1.96) -> tuple[float, float]:
     """Interval of a share 0..1 of `total` trials by Wilson (1927); z = 1.96 gives 95 %."""
-    centre = share + z**2 / (2 * total)
+    center = share + z**2 / (2 * total)
     margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
     scale = 1 + z**2 / total
-    return (centre - margin) / scale, (centre + margin) / scale
+    return (center - margin) / scale, (center + margin) / scale
 
 
 def _nats(term: float | None) -> str:
@@ -129,8 +129,8 @@ def _table_of_emotions(evaluation: Mapping[str, Any]) -> Markup:
     matrix = evaluation["confusion_matrix"]
     rows = []
     for index, label in enumerate(evaluation["labels"]):
-        recognised = sum(row[index] for row in matrix)
-        precision = matrix[index][index] / recognised if recognised else None
+        recognized = sum(row[index] for row in matrix)
+        precision = matrix[index][index] / recognized if recognized else None
         recall = evaluation["recall"].get(label)
         rows.append((label, sum(matrix[index]), number(recall), number(precision)))
     return table(
