@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 # Where each package lies in the project, by the name it is installed under.
@@ -55,6 +57,44 @@ def imports(name: str, path: Path) -> Iterator[str]:
 
 def test_metadata_names_the_version_of_setup_cfg():
     assert metadata.version("ser-keras") == "0.1.0"
+
+
+def requirements(extras: Iterable[str]) -> list[Requirement]:
+    """What setup.cfg requires, with some of its extras."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    groups = [config["options"]["install_requires"]]
+    groups += [config["options.extras_require"][extra] for extra in extras]
+    lines = [line for group in groups for line in group.splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+EXTRAS = ("io", "microphone", "bayesian", "benchmarks", "test")
+
+
+@pytest.mark.parametrize("requirement", requirements(EXTRAS), ids=str)
+def test_every_dependency_has_an_upper_bound(requirement: Requirement):
+    assert any(clause.operator in ("<", "==") for clause in requirement.specifier)
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
+@pytest.mark.parametrize(
+    ("file", "extras"),
+    [("default", ("test",)), ("io", ("io", "test")), ("benchmarks", ("benchmarks",))],
+)
+def test_the_versions_tested_lie_within_the_bounds(file: str, extras: tuple[str, ...], python: str):
+    environment = {"python_version": python, "sys_platform": "linux"}
+    text = (ROOT / "constraints" / f"{file}.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pinned = {}
+    for pin in map(Requirement, lines):
+        if pin.marker is None or pin.marker.evaluate(environment):
+            (clause,) = pin.specifier
+            pinned[pin.name] = clause.version
+    for requirement in requirements(extras):
+        applies = requirement.marker is None or requirement.marker.evaluate(environment)
+        if applies and requirement.name in pinned:
+            assert requirement.specifier.contains(pinned[requirement.name]), requirement
 
 
 @pytest.mark.io_stack
