@@ -1,4 +1,4 @@
-"""What every configuration asks of its fields: values of the kind that they are declared as."""
+"""Checks of a configuration's fields, and the one form of message for what they refuse."""
 
 from __future__ import annotations
 
@@ -14,20 +14,39 @@ _NAMES = {bool: "true or false", int: "a whole number", float: "a finite number"
 
 
 def require(holds: bool, name: str, found: Any, expected: str) -> None:
-    """Make sure of something about a field.
+    """Refuse a field's value unless a condition holds.
+
+    Args:
+        holds: the condition.
+        name: the field or option, as the user knows it.
+        found: its value.
+        expected: the values that it may have, in words.
 
     Raises:
-        ConfigurationError: it does not hold; the message names the field, found and expected.
+        ConfigurationError: it does not hold; the message is "NAME: expected EXPECTED, found FOUND".
+
+    Example:
+        >>> from ser_keras.fields import require
+        >>> require(False, "epochs", 0, "at least 1")
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: epochs: expected at least 1, found 0
     """
     if not holds:
-        raise ConfigurationError(f"{name}: found {found!r}, expected {expected}")
+        raise ConfigurationError(f"{name}: expected {expected}, found {found!r}")
 
 
 def check_kinds(configuration: Any) -> None:
-    """Make sure that every field of a dataclass is of its declared kind, as JSON can hold it.
+    """Check that every field of a dataclass has its declared type, in a form that JSON can hold.
 
     Raises:
-        ConfigurationError: one is not, or is a number that is not finite.
+        ConfigurationError: one has another type, or is a number that is not finite.
+
+    Example:
+        >>> from dataclasses import make_dataclass
+        >>> from ser_keras.fields import check_kinds
+        >>> check_kinds(make_dataclass("Options", [("epochs", int)])(epochs=1.5))
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: epochs: expected a whole number, found 1.5
     """
     for name, kind in typing.get_type_hints(type(configuration)).items():
         value = getattr(configuration, name)
@@ -48,7 +67,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _name(kind: Any) -> str:
     if typing.get_origin(kind) is tuple:
-        return f"a list, in it {_name(typing.get_args(kind)[0])} each"
+        return f"a list, each {_name(typing.get_args(kind)[0])}"
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(_name(option) for option in typing.get_args(kind))
     return "none" if kind is type(None) else _NAMES[kind]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,35 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> None:
+    """Write a table as CSV in UTF-8 under a line of column names, whole or not at all.
+
+    Args:
+        path: the file.
+        rows: values by column; None becomes an empty field.
+        columns: in order; by default those of the first row.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written to.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.files import write_csv
+        >>> write_csv(Path("a.csv"), [{"file": "a.wav", "end": 1.5}, {"file": "b", "end": None}])
+        >>> Path("a.csv").read_text().split()
+        ['file,end', 'a.wav,1.5', 'b,']
+    """
+    if columns is None:
+        columns = list(rows[0]) if rows else []
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

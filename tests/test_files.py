@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from ser_keras.files import (
     json_line,
     output_folder,
     replacing,
+    write_csv,
     write_json,
     write_text,
 )
@@ -136,6 +138,23 @@ def test_a_full_device_is_named_without_the_right_to_mount_one(tmp_path: Path):
         write()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_csv_is_read_back_as_it_was_written(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    rows = [{"file": 'a, "b".wav', "end": "1.5", "emotion": "surprisé"}, {"file": "c\nd.wav"}]
+    write_csv(path, rows, ("emotion", "file", "end"))
+    with path.open(encoding="utf-8", newline="") as file:
+        table = csv.DictReader(file)
+        assert list(table) == [rows[0], {"file": "c\nd.wav", "end": "", "emotion": ""}]
+    assert table.fieldnames == ["emotion", "file", "end"]
+
+
+def test_csv_has_the_columns_of_its_first_row_and_may_have_no_rows(tmp_path: Path):
+    write_csv(tmp_path / "a.csv", [{"b": 1, "a": None}])
+    assert (tmp_path / "a.csv").read_text() == "b,a\n1,\n"
+    write_csv(tmp_path / "a.csv", [], ["b", "a"])
+    assert (tmp_path / "a.csv").read_text() == "b,a\n"
 
 
 def test_what_json_does_not_have_becomes_null(tmp_path: Path):

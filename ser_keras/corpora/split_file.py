@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
-from ser_keras.files import write_text
+from ser_keras.files import write_csv
 
 COLUMNS = ("part", "path", "start", "end", "emotion", "speaker", "session")
 
@@ -26,12 +25,8 @@ def write(path: str | os.PathLike[str], parts: Mapping[str, Corpus]) -> None:
     for name, part in parts.items():
         for utterance in part:
             _refuse_leak(seen, part.utterance_key(utterance), name)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for name, part in parts.items():
-        table.writerows(_row(name, part, utterance) for utterance in part)
-    write_text(Path(path), text.getvalue())
+    rows = [_row(name, part, utterance) for name, part in parts.items() for utterance in part]
+    write_csv(Path(path), rows, COLUMNS)
 
 
 def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:
@@ -79,17 +74,16 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def _row(name: str, part: Corpus, utterance: Utterance) -> tuple[object, ...]:
-    """A line of the file; None becomes an empty field."""
-    return (
-        name,
-        part.relative_path(utterance),
-        utterance.start,
-        utterance.end,
-        utterance.emotion,
-        utterance.speaker,
-        utterance.session,
-    )
+def _row(name: str, part: Corpus, utterance: Utterance) -> dict[str, object]:
+    return {
+        "part": name,
+        "path": part.relative_path(utterance),
+        "start": utterance.start,
+        "end": utterance.end,
+        "emotion": utterance.emotion,
+        "speaker": utterance.speaker,
+        "session": utterance.session,
+    }
 
 
 def _refuse_leak(seen: dict[tuple[str, float, float], str], key: tuple, part: str) -> None:

@@ -233,4 +233,4 @@ def _convert(name: str, value: Any, to: Any) -> Any:
     try:
         return number(value)
     except ValueError as error:
-        raise ConfigurationError(f"{name}: found {value!r}, expected {number.__name__}") from error
+        raise ConfigurationError(f"{name}: expected {number.__name__}, found {value!r}") from error

@@ -109,10 +109,10 @@ def test_a_corpus_is_followed_by_its_copies(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"copies": -1}, "copies: found -1"),
-        ({"trim": 0.0}, "trim: found 0.0"),
-        ({"gain": (1.0,)}, "gain: found"),
-        ({"noise": (-10.0, -20.0)}, "noise: found"),
+        ({"copies": -1}, "copies: expected .*, found -1"),
+        ({"trim": 0.0}, "trim: expected .*, found 0.0"),
+        ({"gain": (1.0,)}, "gain: expected .*, found"),
+        ({"noise": (-10.0, -20.0)}, "noise: expected .*, found"),
     ],
 )
 def test_impossible_ranges(options: dict, message: str):

@@ -108,5 +108,5 @@ def test_is_of_patches_only():
     for settings in ({}, {"kind": "log-mel"}, {"statistics": ()}):
         with pytest.raises(ConfigurationError, match="range_db"):
             VRNN.from_preset("ravdess", ("calm", "angry"), range_db=60.0, **settings)
-    with pytest.raises(ConfigurationError, match="range_db: found -3"):
+    with pytest.raises(ConfigurationError, match=r"range_db: expected .*above 0.*, found -3"):
         VRNN.from_preset("convolutional", ("calm", "angry"), range_db=-3.0)

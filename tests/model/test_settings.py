@@ -80,28 +80,28 @@ def test_setting_names_are_unambiguous():
     ("settings", "message"),
     [
         ({"units": "3"}, "unknown setting 'units'; the settings are .*latent_size"),
-        ({"latent_size": "many"}, "latent_size: found 'many', expected int"),
-        ({"latent_size": "0"}, "latent_size: found 0, expected at least 1"),
-        ({"recognition_dropout": "1.0"}, "recognition_dropout: found 1.0"),
-        ({"attention": "maybe"}, "attention: found 'maybe', expected true or false"),
-        ({"attention": 1}, "attention: found 1, expected true or false"),
-        ({"class_term": "first"}, "class_term: found 'first'"),
-        ({"optimizer": "magic"}, "optimizer: found 'magic', expected one of rmsprop"),
+        ({"latent_size": "many"}, "latent_size: expected int, found 'many'"),
+        ({"latent_size": "0"}, "latent_size: expected at least 1, found 0"),
+        ({"recognition_dropout": "1.0"}, "recognition_dropout: expected .*, found 1.0"),
+        ({"attention": "maybe"}, "attention: expected true or false, found 'maybe'"),
+        ({"attention": 1}, "attention: expected true or false, found 1"),
+        ({"class_term": "first"}, "class_term: expected .*, found 'first'"),
+        ({"optimizer": "magic"}, "optimizer: expected one of rmsprop.*, found 'magic'"),
         ({"window": "-1"}, "window"),
-        ({"recognition_channels": 8}, "recognition_channels: found 8, expected a list"),
-        ({"recognition_channels": (1.5,)}, "recognition_channels: .*a whole number each"),
-        ({"latent_size": None}, "latent_size: found None, expected a whole number"),
-        ({"latent_size": 2.5}, "latent_size: found 2.5, expected a whole number"),
-        ({"recognition_units": True}, "recognition_units: found True, expected a whole number"),
-        ({"learning_rate": "inf"}, "learning_rate: found inf, expected a finite number"),
-        ({"initial_log_scale": "nan"}, "initial_log_scale: found nan"),
-        ({"range_db": "inf"}, "range_db: found inf, expected a finite number or none"),
-        ({"epsilon": "1e999"}, "epsilon: found inf"),
-        ({"speed": "nan"}, "speed: found nan"),
-        ({"trim": "nan"}, "trim: found nan"),
-        ({"gain": "nan,6"}, "gain: found"),
-        ({"gain": "low,high"}, "gain: found 'low', expected float"),
-        ({"recognition_channels": "8,wide"}, "recognition_channels: found 'wide', expected int"),
+        ({"recognition_channels": 8}, "recognition_channels: expected a list.*, found 8"),
+        ({"recognition_channels": (1.5,)}, "recognition_channels: .*each a whole number"),
+        ({"latent_size": None}, "latent_size: expected a whole number, found None"),
+        ({"latent_size": 2.5}, "latent_size: expected a whole number, found 2.5"),
+        ({"recognition_units": True}, "recognition_units: expected a whole number, found True"),
+        ({"learning_rate": "inf"}, "learning_rate: expected a finite number, found inf"),
+        ({"initial_log_scale": "nan"}, "initial_log_scale: expected .*, found nan"),
+        ({"range_db": "inf"}, "range_db: expected a finite number or none, found inf"),
+        ({"epsilon": "1e999"}, "epsilon: expected .*, found inf"),
+        ({"speed": "nan"}, "speed: expected .*, found nan"),
+        ({"trim": "nan"}, "trim: expected .*, found nan"),
+        ({"gain": "nan,6"}, "gain: expected .*, found"),
+        ({"gain": "low,high"}, "gain: expected float, found 'low'"),
+        ({"recognition_channels": "8,wide"}, "recognition_channels: expected int, found 'wide'"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str):
@@ -112,7 +112,7 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str):
 def test_unknown_fields_of_a_preset_are_refused():
     with pytest.raises(ConfigurationError, match="hidden"):
         Preset.from_dict({"name": "mine", "architecture": {"hidden": 3}})
-    with pytest.raises(ConfigurationError, match=r"found 'optimisation', expected .*optimization"):
+    with pytest.raises(ConfigurationError, match=r"expected .*optimization.*found 'optimisation'"):
         Preset.from_dict({"name": "mine", "optimisation": {"epochs": 3}})
     with pytest.raises(ConfigurationError, match="name"):
         Preset.from_dict({})
@@ -121,10 +121,10 @@ def test_unknown_fields_of_a_preset_are_refused():
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"optimization": {"epochs": 1.5}}, "epochs: found 1.5, expected a whole number"),
-        ({"optimization": {"batch_size": "8"}}, "batch_size: found '8', expected a whole number"),
-        ({"augmentation": {"gain": 3}}, "gain: found 3, expected a list, in it a finite number"),
-        ({"features": []}, "preset 'mine': features: found .*, expected a table of fields"),
+        ({"optimization": {"epochs": 1.5}}, "epochs: expected a whole number, found 1.5"),
+        ({"optimization": {"batch_size": "8"}}, "batch_size: expected a whole number, found '8'"),
+        ({"augmentation": {"gain": 3}}, "gain: expected a list, each a finite number, found 3"),
+        ({"features": []}, "preset 'mine': features: expected a table of fields, found .*"),
     ],
 )
 def test_fields_of_another_kind_are_refused_by_name(sections: dict[str, Any], message: str):
@@ -133,7 +133,7 @@ def test_fields_of_another_kind_are_refused_by_name(sections: dict[str, Any], me
 
 
 def test_a_file_that_holds_no_preset_is_not_told_whole():
-    with pytest.raises(ConfigurationError, match=r"preset: found \['run'\], expected a table"):
+    with pytest.raises(ConfigurationError, match=r"preset: expected a table.*, found \['run'\]"):
         Preset.from_dict({"run": {"much": "more"}})
 
 
