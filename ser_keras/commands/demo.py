@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ser_keras import commands
+from ser_keras.commands import main
 from ser_keras.commands import options as shared
 from ser_keras.errors import SerKerasError
+from ser_keras.files import json_line, output_folder, write_text
+
+if TYPE_CHECKING:
+    from ser_keras.corpora.utterance import Corpus
+    from ser_keras.model.vrnn import VRNN
 
 HELP = "train, evaluate, export and predict; on synthetic speech unless told otherwise"
-RESUMES = True  # after Ctrl-C
+RESUMES = True
+
+_EXPORTS = {"saved-model": "exported/saved-model", "tflite": "exported/model.tflite"}
+_PREDICTIONS_FILE = "predictions.jsonl"
+_PREDICTED = 3  # recordings of the test subset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Declare the command's options."""
     shared.add_corpus(parser, default="synthetic")
     shared.add_preset(parser)
     shared.add_split(parser, "random")
@@ -23,29 +33,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the loop, and print the table and where everything is."""
+    """Run the loop; print the evaluation and where everything is."""
     run = shared.training_run(options)
-    from ser_keras.evaluation import demo, results
+    from ser_keras.evaluation import results
+    from ser_keras.training.run import train
 
-    evaluation = demo.demo(run, options.out, _exporter())
+    out = output_folder(options.out)
+    model = train(run, out, label="demo")
+    evaluation = results.evaluate_run(model, out, out)
+    _export(out)
+    _predict(model, results.test_subset(run, out), out)
     print(results.summary(evaluation))
-    print(f"\nreport       {options.out / results.REPORT_FILE}")
-    print(f"predictions  {options.out / 'predictions.jsonl'}")
-    print(f"exported     {options.out / 'exported'}")
+    print(f"\nreport       {out / results.REPORT_FILE}")
+    print(f"predictions  {out / _PREDICTIONS_FILE}")
+    print(f"exported     {out / 'exported'}")
     return 0
 
 
-def _exporter() -> Callable[[Path, str, Path], None] | None:
-    """Exports through the command `export`; None where that part is not installed."""
-    command = commands.find("export")
-    if command is None:
-        return None
+def _export(run: Path) -> None:
+    """Export a run's model in both formats, through the command `export`."""
+    command = main.load("export")
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-
-    def export(folder: Path, kind: str, out: Path) -> None:
-        words = [str(folder), "--to", kind, "--out", str(out)]
+    for number, (kind, place) in enumerate(_EXPORTS.items(), start=1):
+        print(f"demo: export {number} of {len(_EXPORTS)}, {kind}", file=sys.stderr, flush=True)
+        words = [str(run), "--to", kind, "--out", str(run / place)]
         if command.run(parser.parse_args(words)) != 0:
-            raise SerKerasError(f"{folder}: could not be exported as {kind}")
+            raise SerKerasError(f"{run}: cannot be exported as {kind}")
 
-    return export
+
+def _predict(model: VRNN, test: Corpus, out: Path) -> None:
+    """Write the predictions of a few recordings, spread over the test subset."""
+    from ser_keras.recognition.recognizer import Recognizer
+
+    chosen = test.utterances[:: max(1, len(test) // _PREDICTED)][:_PREDICTED]
+    segments = [(utterance.path, utterance.start, utterance.end) for utterance in chosen]
+    lines = Recognizer(model).recognize_segments(segments)
+    write_text(out / _PREDICTIONS_FILE, "".join(json_line(line) + "\n" for line in lines))

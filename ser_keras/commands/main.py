@@ -1,8 +1,9 @@
-"""The command line: `ser-keras COMMAND`. Results on standard output, progress on standard error."""
+"""`ser-keras COMMAND`: results on standard output, progress and errors on standard error."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import traceback
@@ -11,65 +12,86 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TextIO
 
-from ser_keras import __version__, commands
+from ser_keras import __version__
 from ser_keras.errors import SerKerasError
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+# Modules by name, imported only when asked for: `--help` is instant, and export and tuning, which
+# build on this package, can add their commands here.
+COMMANDS = {
+    "demo": "ser_keras.commands.demo",
+    "train": "ser_keras.commands.train",
+    "evaluate": "ser_keras.commands.evaluate",
+    "reproduce": "ser_keras.commands.reproduce",
+    "predict": "ser_keras.commands.predict",
+    "stream": "ser_keras.commands.stream",
+    "features": "ser_keras.commands.features",
+    "export": "ser_keras.export.command",
+    "serve": "ser_keras.export.serving.command",
+    "tune": "ser_keras.tuning.command",
+}
+
+_FAILED, _INTERRUPTED = 1, 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: what follows `ser-keras`; None takes the process' own.
+        words: the arguments after `ser-keras`; None takes the process' own.
 
     Returns:
-        The exit status: 0 done, 1 failed on its input; wrong usage exits with 2.
+        The exit status: 0 done, 1 failed on its input, 130 interrupted. Wrong usage exits with 2.
+
+    Example:
+        >>> main(["evaluate", "nowhere", "--data", "there"])  # the message is on standard error
+        1
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if words is None else words)
     options = _parser(words).parse_args(words)
     _silence_libraries()
     try:
         status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has seen enough; the interpreter must not try to flush the rest.
+        # The reader of the output is gone; the interpreter must not flush the rest when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return _FAILED
     except KeyboardInterrupt:
         resuming = "; the same command goes on from here" if options.resumes else ""
         print(f"ser-keras: interrupted{resuming}", file=sys.stderr)
-        return INTERRUPTED
+        return _INTERRUPTED
     except Exception as error:  # noqa: BLE001  # a traceback is for developers
         if options.debug:
             traceback.print_exc()
         print(f"ser-keras: {_message(error)}", file=sys.stderr)
-        return FAILED
+        return _FAILED
     return status
+
+
+def load(command: str) -> ModuleType:
+    """Import the module of a command.
+
+    Example:
+        >>> load("train").HELP
+        'train a model; called again after a kill, it goes on'
+    """
+    return importlib.import_module(COMMANDS[command])
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ser-keras",
-        description="Recognise emotion in speech by generating it.",
+        prog="ser-keras", description="Recognise emotion in speech by generating it."
     )
     parser.add_argument("--version", action="version", version=f"ser-keras {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in _commands(words).items():
+    # Without a known command the user needs to see all of them.
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        module = load(name)
         command = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         module.add_arguments(command)
         command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
-
-
-def _commands(words: Sequence[str]) -> dict[str, ModuleType]:
-    """The command asked for, or all where it is not known: then the user needs to see them."""
-    asked = commands.find(words[0]) if words else None
-    if asked is not None:
-        return {words[0]: asked}
-    found = {name: commands.find(name) for name in commands.names()}
-    return {name: module for name, module in found.items() if module is not None}
 
 
 def _message(error: Exception) -> str:
@@ -81,9 +103,8 @@ def _message(error: Exception) -> str:
 
 
 def _silence_libraries() -> None:
-    """Keep what libraries say about themselves out of the way of our own messages."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Ours must not get lost: they tell what was skipped.
+    """Show warnings of this package in one line each, and none of the libraries'."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # see also options.start_tensorflow
     warnings.filterwarnings("ignore", module=r"(?!ser_keras)")
     warnings.showwarning = _show_warning
 

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 
-from ser_keras import commands
 from ser_keras.commands import options as shared
 from ser_keras.files import json_line
 
 HELP = "recognise recordings: a JSON line each"
 
+# `--server`; the package export builds on this one, so that an import statement would be a circle.
+_REMOTE = "ser_keras.export.client.prediction"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Declare the command's options."""
     shared.add_model(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
-    # By a server that runs the model, where the exporting part of the package is installed.
-    remote = commands.extension("server")
-    if remote is not None:
-        remote.add_arguments(parser)
+    importlib.import_module(_REMOTE).add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a JSON line per recording; 1 if one of them cannot be used."""
-    remote = commands.extension("server")
-    if remote is not None and options.server is not None:
-        return int(remote.run(options))
+    if options.server is not None:
+        return int(importlib.import_module(_REMOTE).run(options))
     shared.start_tensorflow()
     from ser_keras.recognition.recognizer import Recognizer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import csv
 import functools
@@ -25,13 +26,15 @@ import soundfile
 from ser_keras.commands import main as cli
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.evaluation import demo, paper
-from ser_keras.evaluation.evaluate import Evaluation
+from ser_keras.evaluation import paper
 from ser_keras.training.run import TrainingRun, read_run
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
-COMMANDS = ("demo", "train", "evaluate", "reproduce", "predict", "stream", "features")
+COMMANDS = (
+    *("demo", "train", "evaluate", "reproduce", "predict", "stream", "features"),
+    *("export", "serve", "tune"),
+)
 SER_KERAS = [sys.executable, "-m", "ser_keras"]
 
 
@@ -240,22 +243,41 @@ def test_reproduce_follows_the_papers_protocol_and_prints_table_1(
 
 @pytest.mark.usefixtures("without_plots")
 def test_demo_leaves_the_whole_loop(
-    trained_run: Path, tiny_run: TrainingRun, manifest: Path, tmp_path: Path
+    ser_keras: Any,
+    trained_run: Path,
+    tiny_run: TrainingRun,
+    tiny_settings: dict[str, Any],
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     out = tmp_path / "demo"
     shutil.copytree(trained_run, out)
-    exported: list[tuple[Path, str, Path]] = []
-    evaluation = demo.demo(tiny_run, out, lambda *given: exported.append(given))
-    assert isinstance(evaluation, Evaluation)
+    exported: list[tuple[str, str, Path]] = []
+
+    def export(options: argparse.Namespace) -> int:
+        exported.append((options.model, options.to, options.out))
+        return 0
+
+    monkeypatch.setattr("ser_keras.export.command.run", export)
+    settings = [
+        word for key, value in tiny_settings.items() for word in ("--set", f"{key}={value}")
+    ]
+    answer = ser_keras(
+        "demo", "--corpus", "manifest", "--data", manifest, "--seed", tiny_run.seed,
+        "--out", out, *settings,
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+    assert f"report       {out / 'report.html'}" in answer.out
     assert exported == [
-        (out, "saved-model", out / "exported" / "saved-model"),
-        (out, "tflite", out / "exported" / "model.tflite"),
+        (str(out), "saved-model", out / "exported" / "saved-model"),
+        (str(out), "tflite", out / "exported" / "model.tflite"),
     ]
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     assert len(lines) == 3
-    heard = {Path(line["file"]) for line in lines}
+    predicted = {Path(line["file"]) for line in lines}
     corpus = dataset(manifest)
-    assert heard <= {one.path for one in splits.read(out / "split.csv", corpus)["test"]}
+    assert predicted <= {one.path for one in splits.read(out / "split.csv", corpus)["test"]}
     assert {"evaluation.json", "predictions.csv", "model.keras"} <= {p.name for p in out.iterdir()}
 
 
@@ -283,8 +305,8 @@ def test_help_lists_all_commands_and_version_is_the_packages(ser_keras: Any):
 
 def test_help_and_mistakes_do_not_wait_for_tensorflow():
     code = (
-        "import sys; from ser_keras import cli\n"
-        "for words in (['train', '--help'], ['train'], ['--help']):\n"
+        "import sys; from ser_keras.commands import main as cli\n"
+        "for words in (['train', '--help'], ['train'], ['predict', '--help'], ['--help']):\n"
         "    try: cli.main(words)\n"
         "    except SystemExit: pass\n"
         "status = cli.main(['train', '--corpus', 'x', '--out', 'y', '--preset', 'z'])\n"
@@ -470,37 +492,6 @@ def test_a_recording_whose_name_is_no_text_is_answered(
     answer = ser_keras("predict", "--model", trained_run, tmp_path / name)
     assert answer.status == 0, answer.err
     assert json.loads(answer.out)["file"] == str(tmp_path / name)
-
-
-def test_commands_of_other_packages_are_found(ser_keras: Any, monkeypatch: pytest.MonkeyPatch):
-    """As tuning/ and export/ add theirs: a module with HELP, add_arguments and run."""
-
-    class Module:
-        HELP = "greet somebody"
-
-        @staticmethod
-        def add_arguments(parser: Any) -> None:
-            parser.add_argument("name")
-
-        @staticmethod
-        def run(options: Any) -> int:
-            print(f"hello {options.name}")
-            return 0
-
-    class Point:
-        name = "greet"
-
-        @staticmethod
-        def load() -> type[Module]:
-            return Module
-
-    def entry_points(group: str, name: str | None = None) -> list[type[Point]]:
-        ours = group == "ser_keras.commands" and name in (None, "greet")
-        return [Point] if ours else []
-
-    monkeypatch.setattr("ser_keras.commands.metadata.entry_points", entry_points)
-    assert ser_keras("greet", "you").out == "hello you\n"
-    assert "greet somebody" in ser_keras("--help").out
 
 
 @contextlib.contextmanager
