@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_keras.errors import ConfigurationError, SerKerasError
-from ser_keras.features.extraction import extract_corpus, usable
+from ser_keras.features.extraction import extract_corpus
 from ser_keras.files import output_folder
 from ser_keras.model import files as model_files
 from ser_keras.model import presets
@@ -57,7 +57,7 @@ def unheard(folder: Path, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
             "expected a run by speaker"
         )
     model = model_files.load(folder)
-    extraction = usable(extract_corpus(test, model.features), "the test part")
+    extraction = extract_corpus(test, model.features, name="test subset")
     return answers(model, pipeline.batches(extraction, classes=model.classes))
 
 

@@ -162,7 +162,7 @@ def test_extraction_in_one_process_is_interrupted_between_two_recordings(
         heard.append(path)
         return decoding.load(path, *arguments)
 
-    monkeypatch.setattr(workers, "audio", types.SimpleNamespace(load=load))
+    monkeypatch.setattr(workers, "decoding", types.SimpleNamespace(load=load))
     with pytest.raises(KeyboardInterrupt):
         extraction.extract_corpus(
             synthetic_corpus, tiny_preset.features, workers=1, cache=False, progress=False

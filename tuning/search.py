@@ -22,7 +22,7 @@ from keras_tuner.src.engine.trial import Trial, TrialStatus  # of no public name
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError, SerKerasError
-from ser_keras.features.extraction import Extraction, extract_corpus, usable
+from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.interruption import deferred
 from ser_keras.model.settings import Preset
 from ser_keras.training.run import TrainingRun
@@ -115,7 +115,7 @@ def prepare(search: Search, training: Corpus) -> Material:
         window=search.space.longest_window(base),
         trailing_silence=search.space.shortest_silence(base),
     )
-    corpus = usable(extract_corpus(training, spec), "the training part").corpus
+    corpus = extract_corpus(training, spec, name="training subset").corpus
     return Material(corpus, folds(corpus, search.protocol), len(training) - len(corpus))
 
 

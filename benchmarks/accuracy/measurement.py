@@ -20,7 +20,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
 from ser_keras.evaluation.reproduction import spread
-from ser_keras.features.extraction import Extraction, extract_corpus, usable
+from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.files import output_folder, write_json
 
@@ -51,7 +51,7 @@ def measure(
         OutputError: the folder cannot be written to.
     """
     runs = output_folder(output_folder(out) / "runs")
-    extraction = usable(extract_corpus(corpus, FeatureSpec()), corpus.name)
+    extraction = extract_corpus(corpus, FeatureSpec(), name=corpus.name)
     all_places = list(places(corpus, split, seeds))
     table = {}
     for name, baseline in baselines.items():

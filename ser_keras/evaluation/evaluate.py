@@ -15,7 +15,7 @@ import numpy as np
 from ser_keras import provenance
 from ser_keras.corpora.matching import known
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.features.extraction import Extraction, extract_corpus, usable
+from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.files import write_text
 from ser_keras.interruption import deferred
 from ser_keras.model.vrnn import VRNN
@@ -131,9 +131,7 @@ def evaluate(
         CorpusError: no utterance can be used, or none has an emotion that the model knows.
     """
     matched = known(corpus, model.classes, "the test part")
-    extracted = usable(
-        extract_corpus(matched.corpus, model.features, **extraction), "the test part"
-    )
+    extracted = extract_corpus(matched.corpus, model.features, name="test subset", **extraction)
     batches = pipeline.batches(extracted, batch_size, classes=model.classes)
     if not model.compiled:
         model.compile()

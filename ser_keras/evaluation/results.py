@@ -98,8 +98,8 @@ def draw(
                     waveform,
                     spec.sample_rate,
                     line,
-                    coefficient_labels=spec.labels() if spec.statistics else None,
-                    observation_shape=None if spec.statistics else spec.observation_shape,
+                    coefficient_labels=spec.labels() if spec.patch_shape is None else None,
+                    observation_shape=spec.patch_shape,
                 ),
             )
         ]

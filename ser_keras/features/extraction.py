@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,10 +21,10 @@ from ser_keras.features.augmentation import NONE, STEPWISE, Augmentation
 from ser_keras.features.cache import FeatureCache, hash_file
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.features.workers import Extracted, Segment, Task, extract_here, extract_in_processes
+from ser_keras.fields import require
 from ser_keras.files import cache_directory
 
 DECODERS = ("soundfile", "tensorflow-io")
-FRONTENDS = ("librosa", "tensorflow")
 
 # Below this, starting worker processes takes longer than they save.
 WORTH_PROCESSES = 64
@@ -53,96 +56,149 @@ def extract_corpus(
     workers: int | None = None,
     progress: bool = True,
     decoder: str = "soundfile",
-    frontend: str = "librosa",
     augmentation: Augmentation = NONE,
+    name: str | None = None,
 ) -> Extraction:
     """Extract the observations of all utterances of a corpus.
 
-    Killed and called again, it goes on where it was: every finished utterance is in the cache.
+    Killed and called again, it continues where it stopped: every finished utterance is cached.
 
     Args:
-        corpus: what to extract.
+        corpus: the utterances to extract.
         spec: the observations wanted.
         cache: a folder; None for `files.cache_directory`; False for no cache.
         workers: processes; None for one per core. TensorFlow has threads instead.
         progress: show a progress bar on standard error.
         decoder: "soundfile", or "tensorflow-io" to decode and resample in a tf.data graph, which
             needs `pip install 'ser-keras[io]'`.
-        frontend: "librosa", or "tensorflow" for its twin, `ser_keras.features.frontend.Frontend`.
-        augmentation: of a training part: the corpus is followed by so many varied copies of it,
+        augmentation: of a training subset: the corpus is followed by so many varied copies of it,
             made with soundfile and librosa alone.
+        name: of the corpus in messages, such as "training subset". What is skipped is then told on
+            standard error, and a corpus of which nothing is left is an error. None: neither.
 
     Raises:
-        ConfigurationError: an option is not known, or tensorflow-io cannot be used.
+        ConfigurationError: an option is unknown, or tensorflow-io cannot be used.
+        CorpusError: a corpus with a name has no utterance that can be used.
     """
-    _check_options(decoder, frontend, workers)
-    copies = range(augmentation.copies + 1)
-    if augmentation.copies:
-        _check_augmentation(decoder, frontend)
-        corpus = corpus.subset([index for _ in copies for index in range(len(corpus))])
-    number = len(corpus) // len(copies)
-    parts = [
-        Segment(utterance.path, utterance.start, utterance.end, index // max(number, 1))
-        for index, utterance in enumerate(corpus)
+    [extraction] = _extract(
+        [(corpus, augmentation.copies)], spec, augmentation, cache, workers, progress, decoder
+    )
+    if name is not None:
+        _report(extraction, name)
+    return extraction
+
+
+def extract_subsets(
+    subsets: Mapping[str, Corpus],
+    spec: FeatureSpec,
+    augmentation: Augmentation = NONE,
+    **options: Any,
+) -> dict[str, Extraction]:
+    """Extract several subsets of a split in one go, as `extract_corpus` with their names.
+
+    Args:
+        subsets: by name: "train", "validation" or "test".
+        spec: the observations wanted.
+        augmentation: of the varied copies that follow "train", and no other subset.
+        **options: cache, workers, progress and decoder, as for `extract_corpus`.
+
+    Raises:
+        ConfigurationError: an option is unknown, or tensorflow-io cannot be used.
+        CorpusError: a subset has no utterance that can be used.
+    """
+    corpora = [
+        (corpus, augmentation.copies if subset == "train" else 0)
+        for subset, corpus in subsets.items()
     ]
-    task = Task(spec, augmentation)
-    shelf = _open_cache(cache, {"spec": spec.to_dict(), "decoder": decoder, "frontend": frontend})
+    extracted = _extract(corpora, spec, augmentation, **options)
+    for subset, extraction in zip(subsets, extracted, strict=True):
+        _report(extraction, "training subset" if subset == "train" else f"{subset} subset")
+    return dict(zip(subsets, extracted, strict=True))
+
+
+def _extract(
+    corpora: Sequence[tuple[Corpus, int]],
+    spec: FeatureSpec,
+    augmentation: Augmentation,
+    cache: str | os.PathLike[str] | bool | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    decoder: str = "soundfile",
+) -> list[Extraction]:
+    """Extract corpora, each followed by so many varied copies of it, in one loop."""
+    _check_options(decoder, workers)
+    if augmentation.copies and decoder != "soundfile":
+        raise ConfigurationError(
+            f"decoder: expected 'soundfile' where copies are varied, found {decoder!r}"
+        )
+    wanted = [
+        [(utterance, copy) for copy in range(copies + 1) for utterance in corpus]
+        for corpus, copies in corpora
+    ]
+    parts = [
+        Segment(utterance.path, utterance.start, utterance.end, copy)
+        for utterance, copy in itertools.chain(*wanted)
+    ]
+    shelf = _open_cache(cache, {"spec": spec.to_dict(), "decoder": decoder})
     outcomes: dict[int, Extracted | AudioError] = {}
     with _progress_bar(progress) as bar:
         shown = bar.add_task("Extracting features", total=len(parts))
-        keys = _keys(parts, augmentation, shelf)
-        for index, key in enumerate(keys):
-            if shelf and key and (entry := shelf.read(key, spec.observation_shape)):
-                outcomes[index] = Extracted(*entry)
-        bar.update(shown, completed=len(outcomes))
-        missing = [index for index in range(len(parts)) if index not in outcomes]
-        todo = [parts[index] for index in missing]
-        for position, outcome in _extract_missing(todo, task, workers, decoder, frontend):
-            index = missing[position]
+        task = Task(spec, augmentation)
+        for index, outcome in _outcomes(parts, task, shelf, workers, decoder):
             outcomes[index] = outcome
-            if shelf and (key := keys[index]) and isinstance(outcome, Extracted):
-                shelf.write(key, outcome.observations, outcome.duration)
             bar.advance(shown)
-    return _collect(corpus, outcomes)
+    in_order = iter([outcomes[index] for index in range(len(parts))])
+    return [
+        _collect(
+            dataclasses.replace(corpus, utterances=tuple(utterance for utterance, _ in rows)),
+            list(itertools.islice(in_order, len(rows))),
+        )
+        for (corpus, _), rows in zip(corpora, wanted, strict=True)
+    ]
 
 
-def usable(extraction: Extraction, what: str) -> Extraction:
-    """The extraction itself, after telling on standard error what had to be left out of it.
+def _outcomes(
+    parts: Sequence[Segment],
+    task: Task,
+    cache: FeatureCache | None,
+    workers: int | None,
+    decoder: str,
+) -> Iterator[tuple[int, Extracted | AudioError]]:
+    """Yield each segment's index with its outcome: first the cached ones, then the others."""
+    keys = _keys(parts, task.augmentation, cache)
+    missing = []
+    for index, key in enumerate(keys):
+        entry = cache.read(key, task.spec.observation_shape) if cache and key else None
+        if entry:
+            yield index, Extracted(*entry)
+        else:
+            missing.append(index)
+    todo = [parts[index] for index in missing]
+    for position, outcome in _extract_missing(todo, task, workers, decoder):
+        index = missing[position]
+        if cache and (key := keys[index]) and isinstance(outcome, Extracted):
+            cache.write(key, outcome.observations, outcome.duration)
+        yield index, outcome
 
-    Args:
-        extraction: of a corpus or a part of one.
-        what: its name, as messages begin with it.
+
+def _report(extraction: Extraction, name: str) -> None:
+    """Say on standard error what had to be skipped.
 
     Raises:
         CorpusError: nothing is left.
     """
     for utterance, reason in dict.fromkeys(extraction.failed):  # copies fail as their original
-        print(f"{what}: skipped {utterance.path}: {reason}", file=sys.stderr)
-    if extraction.skipped_short:
-        count = len(extraction.skipped_short)
-        print(f"{what}: left {count} shorter than one window out", file=sys.stderr)
+        print(f"{name}: skipped {utterance.path}: {reason}", file=sys.stderr)
+    if short := len(extraction.skipped_short):
+        plural = "s" if short > 1 else ""
+        print(f"{name}: skipped {short} utterance{plural} shorter than one window", file=sys.stderr)
     if not extraction.observations:
-        raise CorpusError(f"{what}: found no utterance that can be used")
-    return extraction
+        raise CorpusError(f"{name}: expected utterances that can be used, found none")
 
 
-def _check_options(decoder: str, frontend: str, workers: int | None) -> None:
-    if decoder not in DECODERS:
-        raise ConfigurationError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
-    if frontend not in FRONTENDS:
-        raise ConfigurationError(
-            f"frontend is {frontend!r}, expected one of {', '.join(FRONTENDS)}"
-        )
-    if workers is not None and workers < 1:
-        raise ConfigurationError(f"workers is {workers}, expected at least 1")
-
-
-def _check_augmentation(decoder: str, frontend: str) -> None:
-    if (decoder, frontend) != ("soundfile", "librosa"):
-        raise ConfigurationError(
-            f"augmentation: found decoder {decoder!r} and frontend {frontend!r}, "
-            "expected 'soundfile' and 'librosa'"
-        )
+def _check_options(decoder: str, workers: int | None) -> None:
+    require(decoder in DECODERS, "decoder", decoder, f"one of {', '.join(DECODERS)}")
+    require(workers is None or workers >= 1, "workers", workers, "at least 1")
 
 
 def _open_cache(
@@ -181,14 +237,14 @@ def _keys(
 
 
 def _extract_missing(
-    parts: Sequence[Segment], task: Task, workers: int | None, decoder: str, frontend: str
+    parts: Sequence[Segment], task: Task, workers: int | None, decoder: str
 ) -> Iterator[tuple[int, Extracted | AudioError]]:
     """Choose who extracts; yields each part's index with its outcome, in any order."""
-    if (decoder, frontend) != ("soundfile", "librosa"):
+    if decoder == "tensorflow-io":
         # TensorFlow takes seconds to import and is not needed otherwise.
         from ser_keras.features.graph_extraction import extract_in_graph
 
-        return extract_in_graph(parts, task.spec, decoder, frontend)
+        return extract_in_graph(parts, task.spec)
     count = min(workers or _cores(), len(parts))
     if count < 2 or len(parts) < WORTH_PROCESSES:
         return extract_here(parts, task)
@@ -213,10 +269,9 @@ def _progress_bar(shown: bool) -> Progress:
     )
 
 
-def _collect(corpus: Corpus, outcomes: dict[int, Extracted | AudioError]) -> Extraction:
+def _collect(corpus: Corpus, outcomes: Sequence[Extracted | AudioError]) -> Extraction:
     usable, observed, short, failed = [], [], [], []
-    for index, utterance in enumerate(corpus):
-        outcome = outcomes[index]
+    for index, (utterance, outcome) in enumerate(zip(corpus, outcomes, strict=True)):
         if isinstance(outcome, AudioError):
             failed.append((utterance, outcome.reason))
         elif not len(outcome.observations):

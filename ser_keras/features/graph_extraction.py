@@ -1,4 +1,4 @@
-"""Extraction of a corpus in this process where TensorFlow decodes, or computes the features."""
+"""Extraction of a corpus in this process where tensorflow-io decodes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from ser_keras.errors import AudioError
 from ser_keras.features import reference, tensorflow_io
-from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.features.workers import Extracted, Segment
 from ser_keras.sound import decoding
@@ -21,36 +20,19 @@ Waveforms = Iterator[tuple[int, "np.ndarray | AudioError"]]
 
 
 def extract_in_graph(
-    parts: Sequence[Segment], spec: FeatureSpec, decoder: str, frontend: str
+    parts: Sequence[Segment], spec: FeatureSpec
 ) -> Iterator[tuple[int, Extracted | AudioError]]:
-    """Extract parts; yields each part's index with its outcome, in any order.
-
-    Args:
-        parts: stretches of sound files.
-        spec: the observations wanted.
-        decoder: "soundfile" or "tensorflow-io".
-        frontend: "librosa" or "tensorflow".
+    """Extract segments decoded by tensorflow-io; yields index and outcome of each, in any order.
 
     Raises:
-        ConfigurationError: tensorflow-io is wanted and cannot be used.
+        ConfigurationError: tensorflow-io cannot be used.
     """
-    load = load_by_tensorflow_io if decoder == "tensorflow-io" else load_by_soundfile
-    compute = _twin(spec) if frontend == "tensorflow" else reference.extract
-    for index, waveform in load(parts, spec.sample_rate):
+    for index, waveform in load_by_tensorflow_io(parts, spec.sample_rate):
         if isinstance(waveform, AudioError):
             yield index, waveform
         else:
             duration = len(waveform) / spec.sample_rate
-            yield index, Extracted(compute(waveform, spec), duration)
-
-
-def load_by_soundfile(parts: Sequence[Segment], sample_rate: int) -> Waveforms:
-    """Decode and resample parts by libsndfile and soxr; yields index and float32 [N] of each."""
-    for index, part in enumerate(parts):
-        try:
-            yield index, decoding.load(part.path, sample_rate, part.start, part.end)
-        except AudioError as error:
-            yield index, error
+            yield index, Extracted(reference.extract(waveform, spec), duration)
 
 
 def load_by_tensorflow_io(parts: Sequence[Segment], sample_rate: int) -> Waveforms:
@@ -138,17 +120,3 @@ def _resampler(from_rate: int, to_rate: int) -> Callable[[np.ndarray], tf.Tensor
         lambda waveform: tensorflow_io.resample(waveform, from_rate, to_rate),
         input_signature=[tf.TensorSpec([None], tf.float32)],
     )
-
-
-def _twin(spec: FeatureSpec) -> Callable[[np.ndarray, FeatureSpec], np.ndarray]:
-    """Give what `features.extract` does, done by its twin."""
-    graph = tf.function(
-        Frontend(spec),
-        input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)],
-    )
-
-    def extract(samples: np.ndarray, _: FeatureSpec) -> np.ndarray:
-        observations, _instants = graph(samples[None], np.array([len(samples)], np.int32))
-        return observations[0].numpy()
-
-    return extract

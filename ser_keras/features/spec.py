@@ -142,11 +142,14 @@ class FeatureSpec:
         return self.coefficients if self.kind == "mfcc" else self.mel_bands
 
     @property
+    def patch_shape(self) -> tuple[int, int] | None:
+        """Frames and bands of an observation that is a time-frequency patch, else None."""
+        return None if self.statistics else (self.frames, self.bands)
+
+    @property
     def observation_shape(self) -> tuple[int, ...]:
-        """Of one window: (values,) if frames are pooled, else (frames, bands)."""
-        if self.statistics:
-            return (len(self.statistics) * self.bands,)
-        return (self.frames, self.bands)
+        """Shape of one observation: (values,) if frames are pooled, else `patch_shape`."""
+        return self.patch_shape or (len(self.statistics) * self.bands,)
 
     @property
     def observation_size(self) -> int:

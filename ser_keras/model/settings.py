@@ -118,7 +118,7 @@ class Preset:
 
     def __post_init__(self) -> None:
         features, augmentation = self.features, self.augmentation
-        patches = not features.statistics
+        patches = features.patch_shape is not None
         log_mel = patches and features.kind == "log-mel"
         needs = (
             (

@@ -76,7 +76,7 @@ class VRNN(keras.Model):
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
             classes=len(self.classes),
-            patch=None if self.features.statistics else self.features.observation_shape,
+            patch=self.features.patch_shape,
             seed=seed,
             dtype=self.dtype_policy,
             name="cell",

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.features.extraction import Extraction, extract_corpus, usable
+from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 
 SHORTEST_BUCKET = 2
@@ -50,7 +50,7 @@ def dataset(
         CorpusError: no utterance is left, or a label is not among the classes.
     """
     corpus.labels(classes)  # what is wrong with them is told before the extraction, not after
-    extracted = usable(extract_corpus(corpus, features, **extraction), corpus.name)
+    extracted = extract_corpus(corpus, features, name=corpus.name, **extraction)
     return batches(extracted, batch_size, shuffle, seed, classes)
 
 
@@ -77,7 +77,9 @@ def batches(
         CorpusError: no utterance is left, or a label is not among the classes.
     """
     if not extraction.observations:
-        raise CorpusError(f"{extraction.corpus.name}: found no utterance that can be used")
+        raise CorpusError(
+            f"{extraction.corpus.name}: expected utterances that can be used, found none"
+        )
     lengths = [len(observations) for observations in extraction.observations]
     shape = extraction.observations[0].shape[1:]
     instants = tf.constant(lengths, tf.int32)

@@ -17,7 +17,7 @@ from ser_keras import corpora, provenance
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
-from ser_keras.features.extraction import extract_corpus, usable
+from ser_keras.features.extraction import extract_subsets
 from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
@@ -114,12 +114,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     parts = split_corpus(run)
     refuse_another_split(out, run, parts)
     epoch = tf.Variable(0, dtype=tf.int64)
-    data = _training_batches(run, parts["train"], epoch)
-    validation = None
-    if "validation" in parts:
-        extracted = extract_corpus(parts["validation"], run.preset.features)
-        watched = usable(extracted, "the validation part")
-        validation = pipeline.batches(watched, run.preset.optimization.batch_size)
+    data, validation = _batches(run, parts, epoch)
 
     with deferred(f"{label}: stopping soon; Ctrl-C again stops at once") as interruption:
         model = VRNN.from_preset(run.preset, parts["train"].emotions, seed=run.seed)
@@ -147,17 +142,25 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     return model
 
 
-def _training_batches(run: TrainingRun, part: Corpus, epoch: tf.Variable) -> tf.data.Dataset:
-    """Batches of the training part and its copies, which nothing else keeps in memory."""
-    preset = run.preset
-    extracted = extract_corpus(part, preset.features, augmentation=preset.augmentation)
-    return pipeline.batches(
-        usable(extracted, "the training part"),
-        preset.optimization.batch_size,
-        shuffle=True,
-        seed=run.seed,
-        epoch=epoch,
+def _batches(
+    run: TrainingRun, subsets: Mapping[str, Corpus], epoch: tf.Variable
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
+    """Batches of the training subset with its varied copies, and of the validation subset if any.
+
+    Only the batches keep the observations in memory.
+    """
+    preset, batch_size = run.preset, run.preset.optimization.batch_size
+    extracted = extract_subsets(
+        {name: corpus for name, corpus in subsets.items() if name != "test"},
+        preset.features,
+        augmentation=preset.augmentation,
     )
+    training = pipeline.batches(
+        extracted["train"], batch_size, shuffle=True, seed=run.seed, epoch=epoch
+    )
+    if "validation" not in extracted:
+        return training, None
+    return training, pipeline.batches(extracted["validation"], batch_size)
 
 
 def split_corpus(run: TrainingRun) -> dict[str, Corpus]:

@@ -24,7 +24,7 @@ from ser_keras.training import pipeline
 INDEX_FILE = "index.json"
 
 # Options of `extraction.extract_corpus` that change what is extracted.
-DECISIVE = ("decoder", "frontend", "augmentation")
+DECISIVE = ("decoder", "augmentation")
 
 
 def write(

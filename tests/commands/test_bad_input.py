@@ -240,7 +240,7 @@ def test_a_corpus_of_nothing_but_broken_recordings(
         "--validation-fraction", 0,
     )  # fmt: skip
     assert status == 1
-    assert "found no utterance that can be used" in err
+    assert "expected utterances that can be used, found none" in err
     assert "skipped" in err
 
 

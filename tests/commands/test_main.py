@@ -113,7 +113,7 @@ def test_a_users_own_corpus_from_training_to_predictions(
     assert trained.status == 0, trained.err
     assert trained.out == f"{run / 'model.keras'}\n"
     assert "05.wav" in trained.err
-    assert "1 shorter than one window" in trained.err
+    assert "skipped 1 utterance shorter than one window" in trained.err
     assert "epoch 1 of 1" in trained.err
     assert read_run(run).seed == 3
     assert read_run(run).preset.optimization.epochs == 1

@@ -283,14 +283,14 @@ def test_short_and_broken_recordings_are_counted_told_and_left_out(
     assert len(evaluated.predictions) == 1
     told = capsys.readouterr().err
     assert str(text) in told
-    assert "1 shorter than one window" in told
+    assert "skipped 1 utterance shorter than one window" in told
 
 
 def test_a_corpus_without_a_usable_recording_is_an_error(model: VRNN, corpus: Corpus):
     short = dataclasses.replace(corpus, utterances=(dataclasses.replace(corpus[1], end=0.1),))
-    with pytest.raises(CorpusError, match="found no utterance"):
+    with pytest.raises(CorpusError, match="expected utterances that can be used, found none"):
         evaluate(model, short, progress=False)
-    with pytest.raises(CorpusError, match="found no utterance"):
+    with pytest.raises(CorpusError, match="expected utterances that can be used, found none"):
         evaluate(model, corpus.subset([]), progress=False)
 
 

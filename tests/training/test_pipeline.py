@@ -117,7 +117,7 @@ def test_labels_follow_the_classes_asked_for():
 
 
 def test_nothing_to_batch_is_an_error():
-    with pytest.raises(CorpusError, match="no utterance that can be used"):
+    with pytest.raises(CorpusError, match="expected utterances that can be used, found none"):
         pipeline.batches(make_extraction([]))
 
 

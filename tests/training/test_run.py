@@ -386,17 +386,14 @@ def test_recordings_that_cannot_be_used_are_told_and_left_out(
 ):
     text = tmp_path / "text.wav"
     text.write_text("not sound")
-    extracted = extraction.extract_corpus(
-        Corpus(
-            "own",
-            (synthetic_corpus[0], dataclasses.replace(synthetic_corpus[1], path=text)),
-            synthetic_corpus.emotions,
-        ),
-        tiny_preset.features,
+    corpus = Corpus(
+        "own",
+        (synthetic_corpus[0], dataclasses.replace(synthetic_corpus[1], path=text)),
+        synthetic_corpus.emotions,
     )
-    assert [*extraction.usable(extracted, "the training part").corpus] == [synthetic_corpus[0]]
-    told = capsys.readouterr().err
-    assert f"the training part: skipped {text}: " in told
+    extracted = extraction.extract_corpus(corpus, tiny_preset.features, name="training subset")
+    assert [*extracted.corpus] == [synthetic_corpus[0]]
+    assert f"training subset: skipped {text}: " in capsys.readouterr().err
 
 
 def test_a_part_without_any_usable_recording_is_an_error(
@@ -404,7 +401,7 @@ def test_a_part_without_any_usable_recording_is_an_error(
 ):
     short = dataclasses.replace(synthetic_corpus[0], end=0.1)
     corpus = Corpus("own", (short,), synthetic_corpus.emotions)
-    extracted = extraction.extract_corpus(corpus, tiny_preset.features)
-    with pytest.raises(CorpusError, match="the training part: found no utterance"):
-        extraction.usable(extracted, "the training part")
-    assert "the training part: left 1 shorter than one window out" in capsys.readouterr().err
+    with pytest.raises(CorpusError, match="training subset: expected utterances .* found none"):
+        extraction.extract_corpus(corpus, tiny_preset.features, name="training subset")
+    skipped = "training subset: skipped 1 utterance shorter than one window"
+    assert skipped in capsys.readouterr().err

@@ -117,7 +117,10 @@ def _check_hparams(out: Path, rows: list[dict[str, str]]) -> None:
         (("--address", "here:8500"), "need --address"),
         (("--role", "worker", "--address", "here"), "expected HOST:PORT"),
         (("--patience", "0"), "patience"),
-        (("--set", "window=30.0", "--set", "hop=1.0"), "no utterance that can be used"),
+        (
+            ("--set", "window=30.0", "--set", "hop=1.0"),
+            "expected utterances that can be used, found none",
+        ),
     ],
 )
 def test_mistakes_are_told_before_the_first_trial(
