@@ -97,7 +97,7 @@ def _start(words: list[str], core: int) -> subprocess.Popen[str]:
         str(core),
         sys.executable,
         "-m",
-        "ser_keras.commands.main",
+        "ser_keras",
         "tune",
     ]
     role = words[words.index("--role") + 1]

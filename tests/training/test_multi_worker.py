@@ -21,10 +21,11 @@ os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": 
 import numpy as np, tensorflow as tf
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 from pathlib import Path
-from ser_keras import pipeline, presets
+from ser_keras.training import pipeline
+from ser_keras.model import presets
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.extraction import Extraction
-from ser_keras.vrnn import VRNN
+from ser_keras.features.extraction import Extraction
+from ser_keras.model.vrnn import VRNN
 
 generator = np.random.default_rng(0)
 made_up = tuple(Utterance(Path(f"{number}.wav"), "abcd"[number % 4]) for number in range(32))

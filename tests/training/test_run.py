@@ -38,8 +38,8 @@ from ser_keras.training.run import TrainingRun, read_run, split_corpus, train
 # second epoch, when its metrics are on disk and its weights are not.
 KILLED = """
 import json, os, pathlib, signal, sys
-from ser_keras import callbacks
-from ser_keras.training import TrainingRun, train
+from ser_keras.training import callbacks
+from ser_keras.training.run import TrainingRun, train
 
 class Killed(callbacks.Backup):
     def on_epoch_end(self, epoch, logs=None):

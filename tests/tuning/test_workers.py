@@ -31,7 +31,7 @@ BUDGET = 5
 PROCESS = """
 import json, os, sys, time
 from pathlib import Path
-from ser_keras.training import TrainingRun
+from ser_keras.training.run import TrainingRun
 from ser_keras.tuning import conduct, search as module
 from ser_keras.tuning.cross_validation import Protocol
 from ser_keras.tuning.search import Search

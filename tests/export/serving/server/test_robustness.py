@@ -258,7 +258,7 @@ def test_stops_when_told_to_after_it_has_answered(servable: Path, speech: list[P
     command = [
         sys.executable,
         "-m",
-        "ser_keras.commands.main",
+        "ser_keras",
         "serve",
         str(servable.parent),
         "--port",
