@@ -11,7 +11,7 @@ from typing import Any
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation.reproduction import spread
 from ser_keras.evaluation.results import evaluate_run
-from ser_keras.files import finite, output_folder, write_json, write_text
+from ser_keras.files import finite, write_json, write_text
 from ser_keras.model.settings import Preset
 from ser_keras.training.run import TrainingRun, train
 from ser_keras.tuning.cross_validation import OBJECTIVES
@@ -62,7 +62,7 @@ def compare(
     for kind, preset, folder_name in ((BEST, best, f"{BEST}-trial-{trial}"), (BASE, base, BASE)):
         evaluations = []
         for seed in range(seeds):
-            folder = output_folder(out / f"{folder_name}-seed-{seed}")
+            folder = out / f"{folder_name}-seed-{seed}"
             run = TrainingRun(
                 corpus="manifest",
                 data=str(parts.absolute()),

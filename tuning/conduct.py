@@ -154,9 +154,9 @@ def _conclude(
         )
     compared = None
     if test_seeds:
-        table = comparison.write_parts(parts["train"], parts["test"], output_folder(out))
+        table = comparison.write_parts(parts["train"], parts["test"], out)
         preset = trials.best_preset(what, best)
-        folder = output_folder(out / TEST_FOLDER)
+        folder = out / TEST_FOLDER
         compared = comparison.compare(
             preset, what.run.preset, best["trial"], table, test_seeds, folder
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ser_keras.commands import main
 from ser_keras.commands import options as shared
 from ser_keras.errors import SerKerasError
-from ser_keras.files import json_line, output_folder, write_text
+from ser_keras.files import json_line, write_text
 
 if TYPE_CHECKING:
     from ser_keras.corpora.utterance import Corpus
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from ser_keras.evaluation import results
     from ser_keras.training.run import train
 
-    out = output_folder(options.out)
+    out = options.out
     model = train(run, out, label="demo")
     evaluation = results.evaluate_run(model, out, out)
     _export(out)

@@ -7,47 +7,52 @@ from pathlib import Path
 
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
+from ser_keras.files import output_folder
 
-HELP = "evaluate a run on its own test part, or on the corpus given"
+HELP = "evaluate a run on its own test subset, or on another corpus"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Declare the command's options."""
     parser.add_argument(
         "model",
         metavar="RUN",
-        help="folder that `train` left; for another corpus also a .keras file, or a preset that "
+        help="the folder that `train` left; with --corpus also a .keras file, or a preset that "
         "comes with weights",
     )
     parser.add_argument(
         "--corpus",
         metavar="NAME",
-        help="another corpus, all of it; emotions are the model's classes by name or synonym, and "
-        "utterances of others are left out and counted",
+        help="evaluate on all of this corpus instead; its emotions become the model's classes by "
+        "name or synonym, and utterances of other emotions are left out and counted",
     )
-    parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
+    parser.add_argument("--data", metavar="DIR", help=shared.DATA_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate, and print a table."""
     if options.data and not options.corpus:
-        raise ConfigurationError("--data: expected --corpus beside it")
+        raise ConfigurationError("--data: expected --corpus beside it, found none")
+    folder = Path(options.model)
+    if not (folder.is_dir() or (options.corpus and options.out)):
+        raise ConfigurationError(
+            f"{options.model}: expected the folder of a run, or --corpus and --out for another "
+            "model; found no folder"
+        )
     shared.start_tensorflow()
     from ser_keras import corpora
     from ser_keras.evaluation import results
     from ser_keras.evaluation.evaluate import evaluate
     from ser_keras.model import files as model_files
 
-    folder = Path(options.model)
-    if options.corpus and not options.out and not folder.is_dir():
-        raise ConfigurationError(f"--out: {options.model} is no run's folder to leave results in")
-    out = options.out or folder
     if options.corpus is None:
-        evaluation = results.evaluate_run(model_files.load(folder), folder, out)
+        model = model_files.load(folder)
+        evaluation = results.evaluate_run(model, folder, output_folder(options.out or folder))
     else:
         model = model_files.load(options.model)
         corpus = corpora.load(options.corpus, options.data)
+        out = output_folder(options.out or folder)
         evaluation = evaluate(model, corpus, split="all")
         results.write(evaluation, out)
         results.draw(evaluation, model, corpus, out)

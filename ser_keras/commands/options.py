@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
     from ser_keras.training.run import TrainingRun
 
+DATA_HELP = "the corpus' folder, or the CSV file of a manifest"
+
 
 def start_tensorflow() -> None:
     """Import TensorFlow without what its C++ part prints on a machine that has no GPU.
@@ -46,7 +48,7 @@ def add_corpus(parser: argparse.ArgumentParser, default: str | None = None) -> N
         help="ravdess, iemocap, emodb, crema-d, savee, tess, manifest or synthetic"
         + (f" (default: {default})" if default else ""),
     )
-    parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
+    parser.add_argument("--data", metavar="DIR", help=DATA_HELP)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

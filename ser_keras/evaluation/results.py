@@ -14,7 +14,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import AudioError, CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
-from ser_keras.files import finite, output_folder, write_json
+from ser_keras.files import finite, write_json
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound import decoding
@@ -47,12 +47,11 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
     Args:
         model: the run's model.
         folder: the run's.
-        out: where the files go.
+        out: an existing folder for the files.
         figures: also draw plots and a report.
     """
     run = read_run(folder)
     corpus = test_subset(run, folder)
-    output_folder(out)  # that it cannot be written to is told before the evaluation, not after
     evaluation = evaluate(model, corpus, split=run.split, seed=run.seed)
     write(evaluation, out)
     if figures:
@@ -64,12 +63,11 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
 
 
 def write(evaluation: Evaluation, out: Path) -> None:
-    """Write `evaluation.json` and `predictions.csv`.
+    """Write `evaluation.json` and `predictions.csv` to an existing folder.
 
     Raises:
         OutputError: they cannot be written.
     """
-    out = output_folder(out)
     evaluation.write_predictions(out / PREDICTIONS_FILE)
     # The last: `reproduce` takes it for the sign of a finished run.
     write_json(out / EVALUATION_FILE, evaluation.to_dict())
@@ -84,7 +82,6 @@ def draw(
     configuration: dict[str, Any] | None = None,
 ) -> None:
     """Draw an evaluation's plots, the attention on one utterance, and `report.html`."""
-    out = output_folder(out)
     numbers = finite(evaluation.to_dict())
     figures = plots.evaluation_figures(numbers, history, paper.published(corpus.name))
     examples = []

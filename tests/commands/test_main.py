@@ -154,10 +154,10 @@ def test_shipped_weights_are_evaluated_on_a_corpus_alone(
     monkeypatch.chdir(tmp_path)
     answer = ser_keras("evaluate", "tiny")
     assert answer.status == 1
-    assert "model tiny: not found" in answer.message
+    assert "tiny: expected the folder of a run, or --corpus and --out" in answer.message
     answer = ser_keras("evaluate", "tiny", "--corpus", "manifest", "--data", manifest)
     assert answer.status == 1
-    assert "--out: tiny is no run's folder" in answer.message
+    assert "tiny: expected the folder of a run, or --corpus and --out" in answer.message
     answer = ser_keras(
         "evaluate", "tiny", "--corpus", "manifest", "--data", manifest, "--out", "out"
     )
@@ -442,17 +442,17 @@ def test_other_commands_name_mistakes_too(
     assert "unexpected" not in answer.err
 
 
-def test_a_model_file_has_no_test_part(ser_keras: Any, trained_run: Path):
+def test_a_model_file_has_no_test_subset(ser_keras: Any, trained_run: Path):
     answer = ser_keras("evaluate", trained_run / "model.keras")
     assert answer.status == 1
-    assert "holds no run" in answer.message
+    assert "model.keras: expected the folder of a run" in answer.message
 
 
 def test_debug_shows_where(ser_keras: Any, trained_run: Path):
     answer = ser_keras("evaluate", trained_run / "model.keras", "--debug")
     assert answer.status == 1
     assert "Traceback" in answer.err
-    assert "holds no run" in answer.message
+    assert "model.keras: expected the folder of a run" in answer.message
 
 
 def test_an_error_of_our_own_making_tells_how_to_find_it(
