@@ -34,10 +34,10 @@ class Augmentation:
         trim: of what is quieter than so many decibels below the loudest, at either end, a copy
             loses a share; None cuts nothing off.
         band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; see
-            `masking.SpectrogramMask`. Both 0 mask nothing.
+            `SpectrogramMask`. Both 0 mask nothing.
         band_gain: an utterance is heard through a random filter of up to so many decibels; see
-            `filtering.SpectrogramFilter`. 0 filters nothing.
-        mixup: how evenly an utterance and its label are mixed with another, α of `mixup.Mixup`; 0
+            `SpectrogramFilter`. 0 filters nothing.
+        mixup: how evenly an utterance and its label are mixed with another, α of `Mixup`; 0
             mixes nothing.
         plain_epochs: in so many epochs at the end of a training, recordings and copies are heard as
             they are, without masks, filters and mixtures (He et al. 2019, arXiv:1909.09148).

@@ -1,36 +1,202 @@
-"""The layers that augment anew at every step of training."""
+"""Augmentation inside the model, drawn anew at every training step."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 from ser_keras.features.augmentation import Augmentation
-from ser_keras.model.filtering import SpectrogramFilter
-from ser_keras.model.masking import SpectrogramMask
-from ser_keras.model.mixup import Mixup
+
+Tensor = Any
+
+KNOTS = 6  # frequencies at which a filter's gain is drawn; it is linear, in decibels, between them
 
 
-class StepwiseAugmentation(NamedTuple):
-    """In the order in which an utterance meets them; each is None where it is not asked for."""
+class _RandomLayer(keras.layers.Layer):
+    """Base of layers without weights that draw random numbers, in float32 whatever the policy."""
 
-    filter: SpectrogramFilter | None
-    mask: SpectrogramMask | None
-    mixup: Mixup | None
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs | {"dtype": "float32"})
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
 
-    @classmethod
-    def of(cls, options: Augmentation, seed: int | None) -> StepwiseAugmentation:
-        """Make the layers that the options ask for."""
-        # Seeds of their own: masks and filters must not follow from the same numbers.
-        filter_seed, mixup_seed = (
-            np.random.SeedSequence(seed).spawn(1)[0].generate_state(2).tolist()
-            if seed is not None
-            else (None, None)
-        )
-        masks = options.band_mask or options.frame_mask
-        return cls(
-            filter=SpectrogramFilter(options.band_gain, filter_seed) if options.band_gain else None,
-            mask=SpectrogramMask(options.band_mask, options.frame_mask, seed) if masks else None,
-            mixup=Mixup(options.mixup, mixup_seed) if options.mixup else None,
-        )
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return super().get_config() | {"seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class SpectrogramFilter(_RandomLayer):
+    """Applies one random frequency response per utterance (FilterAugment).
+
+    The color of a voice or a room must not be taken for emotion: the gain of each band is drawn for
+    every utterance and is the same at all its instants (the linear form of Nam et al. 2022,
+    arXiv:2110.03282, with knots at fixed positions). The mean gain is 0 dB, so that an utterance
+    keeps its level.
+
+    Args:
+        gain: a knot's gain is drawn uniformly from −gain to +gain, in decibels.
+        seed: seed of the gains.
+
+    Call arguments:
+        inputs: log-mel patches in decibels, float32 [B, T, frames, bands].
+        training: whether to filter at all.
+
+    Example:
+        >>> patches = np.zeros((1, 2, 3, 40), np.float32)
+        >>> filtered = SpectrogramFilter(gain=6.0, seed=0)(patches, training=True)
+        >>> bool(abs(np.mean(filtered)) < 1e-5), bool(np.std(filtered) > 1)
+        (True, True)
+    """
+
+    def __init__(self, gain: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.gain = gain
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Filter; the shape stays."""
+        if not training:
+            return inputs
+        shape = (ops.shape(inputs)[0], KNOTS)
+        gains = keras.random.uniform(shape, -self.gain, self.gain, seed=self.seed_generator)
+        curves = ops.matmul(gains, _interpolation(inputs.shape[-1]))  # [B, bands]
+        return inputs + curves[:, None, None, :]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return super().get_config() | {"gain": self.gain}
+
+
+def _interpolation(bands: int) -> np.ndarray:
+    """Return the matrix from gains at knots to zero-mean gains of bands, float32 [KNOTS, bands]."""
+    positions = np.linspace(0.0, KNOTS - 1.0, bands)
+    weights = np.maximum(0.0, 1.0 - np.abs(positions - np.arange(KNOTS)[:, np.newaxis]))
+    return (weights - weights.mean(axis=1, keepdims=True)).astype(np.float32)
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class SpectrogramMask(_RandomLayer):
+    """Masks bands of whole utterances and frames of single patches (SpecAugment).
+
+    Masked points become 0, the mean of standardized observations (Park et al. 2019,
+    arXiv:1904.08779). The width of every mask is drawn uniformly from 0 to the widest.
+
+    Args:
+        bands: bands in the widest band mask, which is the same at every instant of an utterance.
+        frames: frames in the widest frame mask; each patch has a frame mask of its own.
+        seed: seed of positions and widths.
+
+    Call arguments:
+        inputs: standardized patches, float32 [B, T, frames, bands].
+        training: whether to mask at all.
+
+    Example:
+        >>> patches = np.ones((8, 2, 3, 40), np.float32)
+        >>> masked = SpectrogramMask(bands=6, frames=1, seed=0)(patches, training=True)
+        >>> np.unique(masked).tolist()
+        [0.0, 1.0]
+    """
+
+    def __init__(self, bands: int, frames: int, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.bands, self.frames = bands, frames
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Mask; the shape stays."""
+        if not training:
+            return inputs
+        batch, instants, frames, bands = ops.shape(inputs)
+        masked_bands = self._draw((batch, 1, 1), bands, self.bands)  # [B, 1, 1, bands]
+        masked_frames = self._draw((batch, instants, 1), frames, self.frames)
+        masked_frames = ops.swapaxes(masked_frames, 2, 3)  # [B, T, frames, 1]
+        return ops.where(ops.logical_or(masked_bands, masked_frames), 0.0, inputs)
+
+    def _draw(self, shape: tuple[Any, ...], size: int, widest: int) -> Tensor:
+        """Draw one mask per element of `shape`: bool [*shape, size], True where masked."""
+        width = keras.random.uniform(shape, 0.0, widest + 1.0, seed=self.seed_generator)
+        width = ops.floor(width)
+        start = keras.random.uniform(shape, seed=self.seed_generator) * (size + 1.0 - width)
+        start = ops.floor(start)[..., None]
+        positions = ops.arange(size, dtype="float32")
+        return ops.logical_and(positions >= start, positions < start + width[..., None])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return super().get_config() | {"bands": self.bands, "frames": self.frames}
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class Mixup(_RandomLayer):
+    """Mixes every utterance of a batch with another one, observations and labels alike (mixup).
+
+    Each utterance becomes λ x + (1 − λ) x', and so does its label, with λ drawn from Beta(α, α)
+    (Zhang et al. 2018, arXiv:1710.09412). λ is at least one half, because the mixture is as long as
+    x: where x' has ended, x stands alone.
+
+    Args:
+        alpha: α; the larger, the more even the mixtures.
+        seed: seed of λ and of the choice of x'.
+
+    Call arguments:
+        observations: standardized, float32 [B, T, D].
+        instants: valid instants of each utterance, int32 [B].
+        labels: probabilities of the classes, float32 [B, C].
+
+    Returns:
+        Mixed observations [B, T, D] and labels [B, C].
+
+    Example:
+        >>> observations, labels = np.ones((2, 3, 4), np.float32), np.eye(2, dtype=np.float32)
+        >>> _, mixed = Mixup(alpha=0.3, seed=0)(observations, np.array([3, 3]), labels)
+        >>> np.sum(mixed, axis=1).tolist()
+        [1.0, 1.0]
+    """
+
+    def __init__(self, alpha: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.alpha = alpha
+
+    def call(self, observations: Tensor, instants: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix; the shapes stay."""
+        batch, length = ops.shape(observations)[:2]
+        drawn = keras.random.beta((batch, 1), self.alpha, self.alpha, seed=self.seed_generator)
+        share = ops.maximum(drawn, 1.0 - drawn)  # λ, [B, 1]
+        partners = keras.random.shuffle(ops.arange(batch), seed=self.seed_generator)
+        mixed_labels = share * labels + (1.0 - share) * ops.take(labels, partners, axis=0)
+
+        partner_lasts = ops.arange(length)[None, :] < ops.take(instants, partners, axis=0)[:, None]
+        shares = ops.where(partner_lasts, share, 1.0)[..., None]  # [B, T, 1]
+        others = ops.take(observations, partners, axis=0)
+        return shares * observations + (1.0 - shares) * others, mixed_labels
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return super().get_config() | {"alpha": self.alpha}
+
+
+def stepwise_layers(
+    options: Augmentation, seed: int | None
+) -> tuple[SpectrogramFilter | None, SpectrogramMask | None, Mixup | None]:
+    """Create the layers that the options ask for, None for the others, in the order of their use.
+
+    Example:
+        >>> gains, masks, mixtures = stepwise_layers(ser.presets.TINY.augmentation, seed=0)
+        >>> gains.gain, masks.bands, mixtures.alpha
+        (6.0, 5, 0.3)
+    """
+    # Seeds of their own: masks and filters must not follow from the same numbers.
+    filter_seed, mixup_seed = (
+        np.random.SeedSequence(seed).spawn(1)[0].generate_state(2).tolist()
+        if seed is not None
+        else (None, None)
+    )
+    masks = options.band_mask or options.frame_mask
+    return (
+        SpectrogramFilter(options.band_gain, filter_seed) if options.band_gain else None,
+        SpectrogramMask(options.band_mask, options.frame_mask, seed) if masks else None,
+        Mixup(options.mixup, mixup_seed) if options.mixup else None,
+    )

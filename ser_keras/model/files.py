@@ -1,4 +1,4 @@
-"""Trained models on disk: `.keras` files, alone or in the folder of a run."""
+"""Trained models on disk: `.keras` files, alone, in the folder of a run, or in the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.files import replacing
-from ser_keras.model import presets, shipped
+from ser_keras.model import presets
 from ser_keras.model.vrnn import VRNN
 
 MODEL_FILE = "model.keras"
@@ -20,49 +20,65 @@ def save(model: VRNN, path: Path) -> None:
 
     Raises:
         OutputError: it cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> save(model, Path("mine.keras"))
+        >>> load("mine.keras").classes == model.classes
+        True
     """
     with replacing(path) as temporary:
         model.save(temporary)
 
 
 def load(name: str | os.PathLike[str]) -> VRNN:
-    """A trained model.
+    """Load a trained model.
 
     Args:
-        name: the folder of a run, a `.keras` file, or, as text, a preset whose weights come with
-            the package.
+        name: the folder of a run, a `.keras` file, or, as a string, a preset whose weights come
+            with the package.
 
     Raises:
-        ConfigurationError: there is no model of that name, there are two, or the file holds
-            something else.
+        ConfigurationError: there is no such model, a folder has the name of a preset with weights,
+            or the file does not hold a model of this package.
+
+    Example:
+        >>> load("tiny").classes[:3]
+        ('neutral', 'calm', 'happy')
     """
-    path = Path(name)
-    preset = shipped.path(name) if isinstance(name, str) else None
-    if preset is not None:
-        if (path / MODEL_FILE).exists():
-            raise ConfigurationError(
-                f"model {name}: found a preset that comes with weights and a run's folder here; "
-                f"expected {os.curdir}{os.sep}{name} for the folder, or another name for it"
-            )
-        path = preset
-    if path.is_dir():
-        path = path / MODEL_FILE
-    if not path.is_file():
-        bare = isinstance(name, str) and name in presets.names()
-        reason = "this preset comes without trained weights" if bare else "not found"
-        raise ConfigurationError(
-            f"model {name}: {reason}; expected the folder of a run that holds {MODEL_FILE}, "
-            f"a .keras file, or one of {', '.join(shipped.names())}"
-        )
+    path = _find(name)
     # Keras takes any other ending for HDF5, from which it has run code whatever it was told.
     if path.suffix != ".keras":
-        raise ConfigurationError(f"model {path}: found {path.suffix!r}, expected a .keras file")
+        raise ConfigurationError(f"model {path}: expected a .keras file, found {path.suffix!r}")
     try:
         model = keras.saving.load_model(path)
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise ConfigurationError(
-            f"model {path}: not a .keras file of ser_keras ({error})"
+            f"model {path}: expected a .keras file of ser_keras, found another ({error})"
         ) from error
     if not isinstance(model, VRNN):
-        raise ConfigurationError(f"model {path}: found a {type(model).__name__}, expected a VRNN")
+        raise ConfigurationError(f"model {path}: expected a VRNN, found a {type(model).__name__}")
     return model
+
+
+def _find(name: str | os.PathLike[str]) -> Path:
+    """Return the file that a name stands for."""
+    path = Path(name)
+    weights = presets.weights(name) if isinstance(name, str) else None
+    if weights is not None:
+        if (path / MODEL_FILE).exists():
+            raise ConfigurationError(
+                f"model {name}: expected {os.curdir}{os.sep}{name} for the run in this folder or "
+                f"another name for it, found the name of a preset that comes with weights"
+            )
+        return weights
+    if path.is_dir():
+        path = path / MODEL_FILE
+    if not path.is_file():
+        is_preset = isinstance(name, str) and name in presets.names()
+        found = "a preset that comes without trained weights" if is_preset else "nothing"
+        raise ConfigurationError(
+            f"model {name}: expected the folder of a run that holds {MODEL_FILE}, a .keras file, "
+            f"or one of {', '.join(presets.trained())}, found {found}"
+        )
+    return path

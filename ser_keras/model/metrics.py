@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ser_keras.model.batch import last_instant
 from ser_keras.model.cell import Step
-from ser_keras.model.objective import Terms, last_instant
+from ser_keras.model.objective import Terms
 
 Tensor = Any
 Measurements = dict[str, tuple[Tensor, Tensor]]  # values and weights of a mean over utterances

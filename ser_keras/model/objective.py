@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ser_keras.model.batch import last_instant, one_hot
 from ser_keras.model.cell import Step
 from ser_keras.model.gaussian import diagonal_gaussian
 from ser_keras.model.settings import Objective
-from ser_keras.model.targets import one_hot
 
 tfd = tfp.distributions
 Tensor = Any
@@ -34,11 +34,6 @@ class Terms(NamedTuple):
     def negative_elbo(self) -> Tensor:
         """Eq. 5 with all weights one: the bound on the joint likelihood of sound and label, [B]."""
         return self.generation + self.kl + self.classification
-
-
-def last_instant(sequence: Tensor, instants: Tensor) -> Tensor:
-    """Each utterance's values at its own last instant: [B, T, K] and [B] to [B, K]."""
-    return tf.gather(sequence, instants - 1, axis=1, batch_dims=1)
 
 
 def terms(

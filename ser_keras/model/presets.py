@@ -1,8 +1,9 @@
-"""Complete settings by name; each number of the paper's stands beside the section it comes from."""
+"""Complete settings by name, with the paper's section beside its numbers, and trained weights."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.augmentation import Augmentation
@@ -120,20 +121,53 @@ TINY = Preset(
     augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=5, frame_mask=6),
 )
 
+_WEIGHTS = Path(__file__).parent / "weights"
 _PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY)}
 
 
 def names() -> tuple[str, ...]:
-    """Names of all presets."""
+    """Return the names of all presets.
+
+    Example:
+        >>> names()
+        ('ravdess', 'iemocap', 'convolutional', 'tiny')
+    """
     return tuple(_PRESETS)
 
 
 def get(name: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
-        ConfigurationError: there is none of that name.
+        ConfigurationError: there is no preset of that name.
+
+    Example:
+        >>> get("ravdess").architecture.latent_size
+        20
     """
     if name not in _PRESETS:
-        raise ConfigurationError(f"unknown preset {name!r}; the presets are {', '.join(names())}")
+        raise ConfigurationError(f"preset: expected one of {', '.join(names())}, found {name!r}")
     return _PRESETS[name]
+
+
+def weights(name: str) -> Path | None:
+    """Return the `.keras` file of the trained weights of a preset, None if it comes without.
+
+    Their model cards are in docs/model-card.md.
+
+    Example:
+        >>> weights("tiny").name, weights("ravdess")
+        ('tiny.keras', None)
+    """
+    file = _WEIGHTS / f"{name}.keras"
+    return file if name in _PRESETS and file.is_file() else None
+
+
+def trained() -> tuple[str, ...]:
+    """Return the names of the presets that come with trained weights.
+
+    Example:
+        >>> trained()
+        ('convolutional', 'tiny')
+    """
+    return tuple(name for name in _PRESETS if weights(name))

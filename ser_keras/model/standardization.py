@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
-
-from ser_keras.model.inputs import dense
 
 Tensor = Any
 
@@ -74,21 +72,3 @@ class Standardization(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Standardise; [..., K]."""
         return (ops.cast(inputs, "float32") - self.mean) / self.scale
-
-
-def valid_instants(
-    data: Iterable[Any], prepare: Callable[[np.ndarray], Any] | None = None
-) -> Iterator[np.ndarray]:
-    """The observations of each batch without their padding, [N, *observation_shape].
-
-    Args:
-        data: batches of inputs, labels or not.
-        prepare: what is done to the observations of a batch, [B, T, *observation_shape], before.
-    """
-    for batch in data:
-        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        observations, instants = dense(inputs)
-        observations = np.asarray(observations, dtype=np.float32)
-        if prepare is not None:
-            observations = np.asarray(prepare(observations))
-        yield observations[np.arange(observations.shape[1]) < np.asarray(instants)[:, np.newaxis]]

@@ -13,18 +13,28 @@ import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model import compile_options, presets, shipped
 from ser_keras.model import objective as eq5
-from ser_keras.model.augmentation import StepwiseAugmentation
+from ser_keras.model import presets
+from ser_keras.model.augmentation import stepwise_layers
+from ser_keras.model.batch import (
+    ADAPT_FIRST,
+    Inputs,
+    class_labels,
+    dense,
+    describe,
+    one_hot,
+    padded,
+    ragged,
+    rereadable,
+    utterance_weights,
+    valid_observations,
+)
 from ser_keras.model.cell import Step, VRNNCell
+from ser_keras.model.compile_arguments import checked_options, make_optimizer
 from ser_keras.model.dynamic_range import DynamicRange
-from ser_keras.model.inputs import NOT_ADAPTED, Inputs, batches_of, dense
 from ser_keras.model.metrics import METRICS, Measurements, measure, track
-from ser_keras.model.optimizers import make_optimizer
-from ser_keras.model.outputs import describe, padded, ragged
 from ser_keras.model.settings import Architecture, Objective, Preset
-from ser_keras.model.standardization import Standardization, valid_instants
-from ser_keras.model.targets import class_labels, one_hot, utterance_weights
+from ser_keras.model.standardization import Standardization
 
 Tensor = Any
 
@@ -64,7 +74,7 @@ class VRNN(keras.Model):
         super().__init__(**kwargs)
         self.classes = tuple(classes)
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-            raise ConfigurationError(f"classes: found {self.classes}, expected two or more names")
+            raise ConfigurationError(f"classes: expected two or more names, found {self.classes}")
         self.preset = preset or presets.RAVDESS
         self.seed = seed
         architecture = dataclasses.asdict(self.preset.architecture)
@@ -82,8 +92,7 @@ class VRNN(keras.Model):
             name="cell",
             **architecture,
         )
-        augmentation = StepwiseAugmentation.of(self.preset.augmentation, seed)
-        self.filter, self.mask, self.mixup = augmentation
+        self.filter, self.mask, self.mixup = stepwise_layers(self.preset.augmentation, seed)
         self.augments = True  # False: a training step leaves these three out
         self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
         self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
@@ -126,10 +135,15 @@ class VRNN(keras.Model):
                 weights: for most presets, and wherever a setting is replaced.
         """
         if classes is None and not isinstance(name, Preset) and not settings:
-            trained: VRNN = shipped.load(name)
-            return trained
+            weights = presets.weights(name)
+            if weights is not None:
+                trained: VRNN = keras.saving.load_model(weights)
+                return trained
         if classes is None:
-            raise ConfigurationError("classes: found none, expected the names of the emotions")
+            raise ConfigurationError(
+                "classes: expected the names of the emotions, found none; only the presets "
+                f"{', '.join(presets.trained())} as they are come with trained weights"
+            )
         preset = name if isinstance(name, Preset) else presets.get(name)
         return cls(classes, preset.with_settings(settings), seed=seed)
 
@@ -149,7 +163,7 @@ class VRNN(keras.Model):
         Args:
             data: batches of inputs as `fit` takes them, labels or not; the training part only.
         """
-        self.standardization.adapt(valid_instants(data, self.dynamic_range))
+        self.standardization.adapt(valid_observations(data, self.dynamic_range))
 
     @property
     def adapted(self) -> bool:
@@ -211,7 +225,7 @@ class VRNN(keras.Model):
                 `jit_compile` of what XLA cannot compile.
         """
         layers = {"range_db": self.dynamic_range, "mixup": self.mixup}
-        kwargs = compile_options.options(kwargs, layers)
+        kwargs = checked_options(kwargs, layers)
         super().compile(optimizer=optimizer or make_optimizer(self.preset.optimization), **kwargs)
         # Variables that appear while a step is traced make TensorFlow trace it twice.
         self.optimizer.build(self.trainable_variables)
@@ -242,7 +256,7 @@ class VRNN(keras.Model):
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
         if not self.adapted:
-            self.adapt(batches_of(x))
+            self.adapt(rereadable(x))
         return super().fit(x, *args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
@@ -263,7 +277,7 @@ class VRNN(keras.Model):
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As Keras' `train_on_batch`; one batch is too little to learn the standardisation from."""
         if not self.adapted:
-            warnings.warn(NOT_ADAPTED, stacklevel=2)
+            warnings.warn(ADAPT_FIRST, stacklevel=2)
         return super().train_on_batch(*args, **kwargs)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from ser_keras import VRNN
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.model import objective
+from ser_keras.model.batch import last_instant
 from ser_keras.model.settings import Architecture, Objective, Preset
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: make benchmarks-venv")
@@ -100,7 +101,7 @@ def test_steps_and_loss_agree(models: Models, batch: Batch):
     for name in ("posterior_mean", "posterior_log_scale", "next_mean", "next_log_scale"):
         found = getattr(steps, name).detach().numpy().transpose(1, 0, 2)
         np.testing.assert_allclose(found, getattr(expected_steps, name), atol=1e-5)
-    last = objective.last_instant(expected_steps.logits, tf.constant(batch[1], tf.int32))
+    last = last_instant(expected_steps.logits, tf.constant(batch[1], tf.int32))
     np.testing.assert_allclose(steps.logits.detach().numpy(), last, atol=1e-5)
     assert loss.item() == pytest.approx(float(expected), rel=1e-5)
 

@@ -60,7 +60,7 @@ def test_a_missing_model_is_named(name: str, tmp_path: Path):
 
 
 def test_a_preset_is_not_a_trained_model():
-    with pytest.raises(ConfigurationError, match="this preset comes without trained weights"):
+    with pytest.raises(ConfigurationError, match="found a preset that comes without trained w"):
         model_files.load("ravdess")
 
 
@@ -96,7 +96,7 @@ def test_a_model_whose_weights_are_damaged_is_named(trained_run: Path, tmp_path:
 def test_another_keras_model_is_named(tmp_path: Path):
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.save(tmp_path / "other.keras")
-    with pytest.raises(ConfigurationError, match="found a Sequential, expected a VRNN"):
+    with pytest.raises(ConfigurationError, match="expected a VRNN, found a Sequential"):
         model_files.load(tmp_path / "other.keras")
 
 
@@ -112,7 +112,7 @@ def test_an_h5_file_is_refused(tmp_path: Path):
     """Old Keras ran code from these whatever safe_mode said."""
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.save(tmp_path / "model.h5")
-    with pytest.raises(ConfigurationError, match=r"model\.h5: found '\.h5', expected a \.keras"):
+    with pytest.raises(ConfigurationError, match=r"model\.h5: expected a \.keras .* '\.h5'"):
         model_files.load(tmp_path / "model.h5")
 
 
@@ -126,7 +126,7 @@ def test_a_folder_named_like_a_preset_is_never_taken_for_it(
     with pytest.raises(ConfigurationError, match=r"tiny.*holds model\.keras"):
         model_files.load(Path("tiny"))
     shutil.copy(trained_run / "model.keras", "tiny")
-    with pytest.raises(ConfigurationError, match=r"expected \./tiny for the folder"):
+    with pytest.raises(ConfigurationError, match=r"expected \./tiny for the run"):
         model_files.load("tiny")
     own = model_files.load(trained_run)
     for place in (Path("tiny"), "./tiny"):

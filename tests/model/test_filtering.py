@@ -8,7 +8,7 @@ import pytest
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model.filtering import KNOTS, SpectrogramFilter
+from ser_keras.model.augmentation import KNOTS, SpectrogramFilter
 from ser_keras.model.settings import Preset
 from ser_keras.model.vrnn import VRNN
 

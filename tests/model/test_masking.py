@@ -7,7 +7,7 @@ import pytest
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.augmentation import Augmentation
-from ser_keras.model.masking import SpectrogramMask
+from ser_keras.model.augmentation import SpectrogramMask
 from ser_keras.model.settings import Preset
 from ser_keras.model.vrnn import VRNN
 

@@ -8,7 +8,7 @@ import scipy.stats
 import tensorflow as tf
 
 from ser_keras.features.augmentation import Augmentation
-from ser_keras.model.mixup import Mixup
+from ser_keras.model.augmentation import Mixup
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
 

@@ -16,7 +16,7 @@ from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation.evaluate import evaluate
-from ser_keras.model import presets, shipped
+from ser_keras.model import presets
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
 
@@ -24,12 +24,12 @@ CARD = Path(__file__).parents[2] / "docs" / "model-card.md"
 
 
 def test_all_weights_together_are_small():
-    files = [shipped.path(name) for name in shipped.names()]
-    assert shipped.names() == ["convolutional", "tiny"]
+    files = [presets.weights(name) for name in presets.trained()]
+    assert presets.trained() == ("convolutional", "tiny")
     assert sum(file.stat().st_size for file in files if file) < 6e6
 
 
-@pytest.mark.parametrize("name", shipped.names())
+@pytest.mark.parametrize("name", presets.trained())
 def test_a_preset_without_classes_is_the_trained_model(name: str):
     model = VRNN.from_preset(name)
     assert model.preset == presets.get(name)
@@ -40,9 +40,9 @@ def test_a_preset_without_classes_is_the_trained_model(name: str):
 
 
 def test_no_weights_and_replaced_settings_need_classes():
-    with pytest.raises(ConfigurationError, match="'ravdess' comes without trained weights"):
+    with pytest.raises(ConfigurationError, match="only the presets convolutional, tiny"):
         VRNN.from_preset("ravdess")
-    with pytest.raises(ConfigurationError, match="classes: found none"):
+    with pytest.raises(ConfigurationError, match="classes: expected the names of the emotions"):
         VRNN.from_preset("convolutional", attention=False)
 
 
@@ -100,7 +100,7 @@ def sound_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", shipped.names())
+@pytest.mark.parametrize("name", presets.trained())
 def test_a_constant_that_a_microphone_adds_changes_no_answer(name: str):
     generator = np.random.default_rng(0)
     swell = np.sin(np.arange(48000) / 4000) ** 2
@@ -114,7 +114,7 @@ def test_a_constant_that_a_microphone_adds_changes_no_answer(name: str):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", shipped.names())
+@pytest.mark.parametrize("name", presets.trained())
 def test_weights_belong_to_the_features(name: str, ravdess: Path):
     """On speakers it was trained on: no evidence of quality, but of the right weights and units."""
     corpus = corpora.load("ravdess", ravdess)

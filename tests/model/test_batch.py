@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model.inputs import dense
+from ser_keras.model.batch import dense
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
 
@@ -125,7 +125,7 @@ def generator() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     [(generator(), "generator"), (Batches(None), "Batches"), (iter([1]), "list_iterator")],
 )
 def test_what_can_be_gone_through_only_once_has_to_be_adapted_to_before(data: Any, kind: str):
-    with pytest.raises(ConfigurationError, match=rf"fit: .* {kind} .*model\.adapt\(batches"):
+    with pytest.raises(ConfigurationError, match=rf"fit: .* {kind}; .*model\.adapt\(training"):
         make_model().fit(data, verbose=0)
 
 
@@ -140,7 +140,7 @@ def test_a_model_that_has_been_adapted_is_trained_from_a_generator():
 
 def test_a_batch_that_trains_what_has_not_been_adapted_is_told():
     model = make_model()
-    with pytest.warns(UserWarning, match=r"not been learnt: call model\.adapt\(batches"):
+    with pytest.warns(UserWarning, match=r"model\.adapt\(training_batches\) first: .* not"):
         model.train_on_batch(PADDED, LABELS)
     model.adapt([PADDED])
     assert np.isfinite(model.train_on_batch(PADDED, LABELS, return_dict=True)["loss"])
