@@ -71,7 +71,7 @@ def test_the_whole_command(tune: Callable[..., tuple[int, str, str]], tmp_path: 
     html = (out / "report.html").read_text(encoding="utf-8")
     assert html.count("data:image/png;base64,") == 2  # parallel coordinates and importance
     assert not re.search(r'(src|href)="(?!data:)', html)
-    for words in ("What mattered", "On the test part", "All trials at once", "one standard dev"):
+    for words in ("What mattered", "On the test subset", "All trials at once", "one standard dev"):
         assert words in html
 
     compared = json.loads((out / "test" / "comparison.json").read_text())

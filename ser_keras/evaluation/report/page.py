@@ -1,111 +1,54 @@
-"""The parts that an HTML report is made of; every text is escaped unless it is `Markup` already.
-
-A page is one file that loads nothing: style and pictures are inside it, and it has no script.
-"""
+"""Render templates to reports: HTML files that load nothing, with their pictures inside."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
-from html import escape
-from importlib.resources import files
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from string import Template
+from typing import Any
 
+import jinja2
 from matplotlib.figure import Figure
 
 from ser_keras.evaluation.plots import png
 from ser_keras.files import replacing
 
-VOID = ("img",)  # HTML elements without a closing tag
+_MISSING = "–"
 
 
-class Markup(str):
-    """Text that is HTML already."""
-
-    __slots__ = ()
-
-
-def element(tag: str, *children: object, **attributes: str) -> Markup:
-    """An HTML element; a trailing underscore of an attribute's name (`class_`) is dropped."""
-    written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
-        for name, value in attributes.items()
-    )
-    opening = f"<{tag}{written}>"
-    return Markup(opening if tag in VOID else f"{opening}{_joined(children)}</{tag}>")
-
-
-def section(heading: str, *children: object) -> Markup:
-    """A heading and what stands under it."""
-    return element("section", element("h2", heading), *children)
-
-
-def notes(remarks: Iterable[str]) -> Markup:
-    """A list of remarks, one sentence or two each."""
-    return element("ul", *(element("li", remark) for remark in remarks))
-
-
-def headline(facts: Iterable[tuple[str, str, str]]) -> Markup:
-    """The few numbers that matter: for each its name, its value and a note."""
-    return element(
-        "dl",
-        *(
-            element(
-                "div",
-                element("dt", name),
-                element("dd", value, class_="value"),
-                element("dd", note, class_="note"),
-            )
-            for name, value, note in facts
-        ),
-        class_="headline",
-    )
-
-
-def table(
-    caption: str,
-    header: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    numeric: bool = True,
-) -> Markup:
-    """A table whose first column names its rows.
+def render(package: str, template: str, **values: Any) -> str:
+    """Render a template to a page.
 
     Args:
-        caption: what the table shows, with units.
-        header: one text per column.
-        rows: cells by row, as they are to be read.
-        numeric: align the other columns to the right.
+        package: the package that holds the template, as `__package__`.
+        template: the template's file; it extends `page.html` and imports from `components.html`.
+        **values: its variables. They are escaped; a variable that is missing is an error.
+
+    Example:
+        >>> from ser_keras.evaluation.report import page
+        >>> page.render(page.__package__, "page.html").startswith("<!DOCTYPE html>")
+        True
     """
-    head = element("tr", *(element("th", name, scope="col") for name in header))
-    body = [
-        element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest))
-        for first, *rest in rows
-    ]
-    whole = element(
-        "table",
-        element("caption", caption),
-        element("thead", head),
-        element("tbody", *body),
-        class_="numbers" if numeric else "text",
+    loaders = [jinja2.PackageLoader(name, "") for name in (package, __package__)]
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return element("div", whole, class_="scroll", role="region", aria_label=caption, tabindex="0")
-
-
-def picture(figure: Figure, caption: str, alternative: str) -> Markup:
-    """A figure with its caption, and what it shows in words for who cannot see it."""
-    data = base64.b64encode(png(figure)).decode("ascii")
-    image = element("img", src=f"data:image/png;base64,{data}", alt=alternative)
-    return element("figure", image, element("figcaption", caption))
-
-
-def render(title: str, summary: str, sections: Iterable[Markup]) -> str:
-    """The whole page."""
-    template = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(title), summary=escape(summary), sections="\n".join(sections)
-    )
+    environment.filters |= {
+        "data_url": _data_url,
+        "decimals": _decimals,
+        "flat": _flat,
+        "number": number,
+        "pairs": _pairs,
+        "percent": percent,
+        "spread": spread,
+    }
+    return environment.get_template(template).render(values)
 
 
 def write(path: str | PathLike[str], page: str) -> None:
@@ -113,6 +56,11 @@ def write(path: str | PathLike[str], page: str) -> None:
 
     Raises:
         OutputError: the file cannot be written.
+
+    Example:
+        >>> ser.report.write("report.html", "<!DOCTYPE html>")
+        >>> open("report.html").read()
+        '<!DOCTYPE html>'
     """
     # A file name that is no valid text reaches us with lone surrogates, which UTF-8 cannot hold.
     content = page.encode("utf-8", errors="backslashreplace")
@@ -120,5 +68,71 @@ def write(path: str | PathLike[str], page: str) -> None:
         temporary.write_bytes(content)
 
 
-def _joined(children: Iterable[object]) -> str:
-    return "".join(child if isinstance(child, Markup) else escape(str(child)) for child in children)
+def number(fraction: float | None) -> str:
+    """Format a fraction 0..1 in percent without the sign, for a column that names its unit.
+
+    Example:
+        >>> from ser_keras.evaluation.report import page
+        >>> page.number(0.6667), page.number(None)
+        ('66.7', '–')
+    """
+    return _MISSING if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f}"
+
+
+def percent(fraction: float | None) -> str:
+    """Format a fraction 0..1 as `number` does, with the sign unless it is missing.
+
+    Example:
+        >>> from ser_keras.evaluation.report import page
+        >>> page.percent(0.6667).split(), page.percent(None)
+        (['66.7', '%'], '–')
+    """
+    text = number(fraction)
+    return text if text == _MISSING else f"{text}\N{NO-BREAK SPACE}%"
+
+
+def spread(accuracy: Mapping[str, Any]) -> str:
+    """Format {mean, std, runs} as mean ± standard deviation, and a single run as its value.
+
+    Example:
+        >>> from ser_keras.evaluation.report import page
+        >>> page.spread({"mean": 0.667, "std": 0.02, "runs": [0.65, 0.68]}).split()
+        ['66.7', '±', '2.0', '%']
+    """
+    if len(accuracy["runs"]) < 2:
+        return percent(accuracy["mean"])
+    deviation = percent(accuracy["std"])
+    return f"{number(accuracy['mean'])}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{deviation}"
+
+
+def _decimals(term: float | None) -> str:
+    """Format a term of the objective; it is None if nothing was predicted or the model diverged."""
+    return _MISSING if term is None else f"{term:.3f}"
+
+
+def _data_url(figure: Figure) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png(figure)).decode('ascii')}"
+
+
+def _pairs(
+    similarity: Sequence[Sequence[float | None]], labels: Sequence[str]
+) -> list[tuple[str, float]]:
+    """Name the pairs of emotions that have a similarity, the most alike first."""
+    pairs = [
+        (f"{labels[row]} and {labels[column]}", value)
+        for row in range(len(labels))
+        for column in range(row)
+        if (value := similarity[row][column]) is not None and not math.isnan(value)
+    ]
+    return sorted(pairs, key=lambda pair: pair[1], reverse=True)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Yield names and values of nested dictionaries, names joined by points."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{key}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{key}", str(value)
