@@ -22,7 +22,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format test-default test-io benchmarks-venv clean distclean
+.PHONY: help demo test lint imports format docs test-default test-io benchmarks-venv clean distclean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,16 +30,21 @@ help: ## Say what there is to make
 demo: .venv/installed ## Train, evaluate, export and predict on made-up speech; a report in demo-out/
 	.venv/bin/ser-keras demo --out demo-out
 
-test: lint test-default test-io ## Check style and types, and test both stacks
+test: lint docs test-default test-io ## Check style, types and layers, build the documentation, and test both stacks
 
-lint: .venv/installed $(TYPED) ## Check style and types
+lint: .venv/installed $(TYPED) imports ## Check style, types and which package imports which
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy ser_keras $(TYPED) tests $(wildcard benchmarks)
-# Laid out as installed, since import-linter reads a package from one folder.
+	cd build/imports && ../../.venv/bin/lint-imports --no-logo --no-cache ../../pyproject.toml
+
+docs: .venv/installed imports ## Build the documentation with its API reference in build/docs/
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
+
+# The packages laid out as they are installed: import-linter and mkdocstrings read them from one folder.
+imports: .venv/installed
 	@rm -rf build/imports
 	@.venv/bin/python setup.py --quiet build_py --build-lib build/imports 2>/dev/null
-	cd build/imports && ../../.venv/bin/lint-imports --no-logo --no-cache ../../pyproject.toml
 
 format: .venv/installed ## Mend what of style can be mended by itself
 	.venv/bin/ruff check --fix .
@@ -62,7 +67,7 @@ clean: ## Remove what the tools leave; the environments stay
 distclean: clean ## Remove the environments too
 	rm -rf .venv .venv-io .venv-benchmarks
 
-.venv/installed: EXTRAS = test
+.venv/installed: EXTRAS = docs,test
 .venv/installed: constraints/default.txt
 .venv-io/installed: EXTRAS = io,test
 .venv-io/installed: constraints/io.txt

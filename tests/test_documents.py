@@ -1,0 +1,37 @@
+"""The documents: what they link to is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_that_exist(document: Path):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_modules_that_documents_name_exist():
+    """`ser_keras/sound/`, `export/runner.py`: paths of the project in code font."""
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        paths = re.findall(r"`((?:ser_keras|export|tuning|tests|benchmarks|docs)/[\w./-]*)`", text)
+        for path in paths:
+            if path.startswith(("ser_keras/export/", "ser_keras/tuning/")):  # where installed
+                path = path.removeprefix("ser_keras/")
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+def test_make_builds_the_documentation():
+    subprocess.run(["make", "-n", "docs"], cwd=ROOT, check=True, capture_output=True)
