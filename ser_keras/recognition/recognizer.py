@@ -72,7 +72,7 @@ class Recognizer:
         """
         samples = decoding.mono(decoding.IN_MEMORY, samples)
         if not len(samples):
-            raise AudioError(decoding.IN_MEMORY, "holds no samples")
+            raise AudioError(decoding.IN_MEMORY, "expected sound, found no samples")
         return self._answer_sound(samples)
 
     def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:

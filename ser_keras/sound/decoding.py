@@ -1,8 +1,7 @@
-"""Sound files to samples: decoding by libsndfile, mixing down, resampling by soxr.
+"""Decoding by libsndfile, mixing down, and resampling by soxr.
 
-A damaged or hostile header may promise anything, so rate, channels and duration are checked before
-anything is allocated, and samples are read in blocks: memory grows with what a file holds, not
-with what it claims.
+A damaged or hostile header may claim anything. So sample rate, channels and duration are checked
+before memory is allocated, and samples are read in blocks: memory grows with what a file holds.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, Union
+from typing import BinaryIO, NamedTuple, Union
 
 import numpy as np
 import soundfile
@@ -27,21 +25,21 @@ LOWEST_RATE = 1_000
 HIGHEST_RATE = 768_000
 MOST_CHANNELS = 64
 LONGEST_DURATION = 6 * 3600.0
-BLOCK = 1 << 20
+_BLOCK = 1 << 20  # frames
 
-# Samples of floats may go beyond full scale. So far beyond, they are other numbers read as sound,
-# and before long their power is none that float32 has.
+# Floats may exceed full scale. So far beyond it, they are other numbers read as sound, and their
+# power soon overflows float32.
 LOUDEST = 1e6
 
 # An MP3 without an index only estimates its length.
-LEAST_SHARE = 0.9
+_LEAST_SHARE = 0.9
 
-# libsndfile corrects the length of a cut WAV or AIFF and mentions it in its log only. Who writes to
-# a pipe cannot know the length and claims the largest there is: that is no damage.
-CUT_CHUNK = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+# libsndfile corrects the length of a truncated WAV or AIFF and mentions it in its log alone. A
+# writer to a pipe cannot know the length and claims the largest there is: that is no damage.
+_TRUNCATED = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 UNKNOWN_LENGTH = 2**31 - 2**16
 
-IN_MEMORY = "sound in memory"  # what errors call what has no name
+IN_MEMORY = "sound in memory"  # the name, in errors, of sound that has none
 
 Source = Union[str, "PathLike[str]", bytes, BinaryIO]
 
@@ -53,79 +51,103 @@ def decode(
 
     Args:
         source: a path, the bytes of a file, or a binary file object.
-        start: seconds into the recording; None for its beginning.
-        end: seconds into the recording; None for its end.
+        start: beginning of the segment to decode, in seconds; None for the recording's beginning.
+        end: end of the segment, in seconds; None for the recording's end.
 
     Returns:
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
     Raises:
-        AudioError: missing, empty, truncated, not sound, no samples or such as `check_samples`
-            refuses, beyond the limits above, or the part lies outside the recording.
+        AudioError: the file is missing, empty, truncated, not sound, or beyond this module's
+            limits; it holds no samples, or some that are NaN, infinite or beyond `LOUDEST`; or the
+            segment lies outside the recording.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> samples, rate = decoding.decode(wav, start=0.5, end=1.5)
+        >>> samples.shape, rate
+        ((22050, 1), 22050)
     """
     name = _name(source)
-    with _sound(source) as sound:
+    with _open_sound(source) as sound:
         rate = sound.samplerate
         first, last = segment_frames(name, sound.frames / rate, rate, start, end)
         sound.seek(first)
-        channels = _read(sound, last - first)
-    _check_length(name, len(channels), last - first, rate)
-    check_samples(name, channels)
+        blocks = list(_read(sound, _BLOCK, last - first))
+    _check_length(name, sum(map(len, blocks)), last - first, rate)
+    channels = np.concatenate(blocks)  # [N, channels]
+    _check_samples(name, channels)
     return channels, rate
 
 
-def check_samples(name: str, samples: np.ndarray) -> None:
-    """Make sure that samples may be sound, full scale being 1.
+def load(
+    source: Source, sample_rate: int, start: float | None = None, end: float | None = None
+) -> np.ndarray:
+    """Decode a recording or a segment of it, mix it down to mono and resample it.
 
-    Raises:
-        AudioError: some are NaN, infinite or beyond `LOUDEST`.
-    """
-    if not np.isfinite(samples).all():
-        raise AudioError(name, "holds samples that are not finite (NaN or infinity)")
-    most = np.abs(samples).max(initial=0.0)
-    if most > LOUDEST:
-        raise AudioError(
-            name, f"holds a sample of {most:.0e} times full scale, expected at most {LOUDEST:.0e}"
-        )
-
-
-def mono(name: str, samples: ArrayLike) -> np.ndarray:
-    """Sound that is in memory, mixed down to the mean of its channels.
+    The result is `librosa.load`'s: the mean of all channels, resampled by soxr in high quality.
 
     Args:
-        name: what an error calls the sound.
-        samples: [N] or [N, channels], as many as there are, even none; floats, full scale is -1 to
-            1, or int16.
+        source: as `decode`, like start and end.
+        sample_rate: sample rate of the result, in hertz.
+        start: beginning of the segment, in seconds.
+        end: end of the segment, in seconds.
 
     Returns:
         float32 [N].
 
     Raises:
-        AudioError: samples of another shape or type, or such as `check_samples` refuses.
+        AudioError: as `decode`.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> decoding.load(wav, 16000, end=1.0).shape
+        (16000,)
     """
-    samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not samples.shape[1]):
-        raise AudioError(name, f"samples have shape {samples.shape}, expected [N] or [N, channels]")
-    if samples.dtype == np.int16:
-        samples = samples.astype(np.float32) / 32768.0
-    elif not np.issubdtype(samples.dtype, np.floating):
-        raise AudioError(name, f"samples are {samples.dtype}, expected floats or int16")
-    mixed = samples.mean(axis=1) if samples.ndim == 2 else samples
-    mixed = np.ascontiguousarray(mixed, np.float32)
-    check_samples(name, mixed)
-    return mixed
+    channels, rate = decode(source, start, end)
+    mono = channels.mean(axis=1)  # [N, channels] -> [N]
+    if rate == sample_rate:
+        return mono
+    # The length that librosa gives; soxr may round it the other way.
+    length = -(-len(mono) * sample_rate // rate)
+    resampled = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return np.pad(resampled[:length], (0, max(0, length - len(resampled))))
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a recording says of itself.
+def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode a recording of any length block by block, in constant memory.
 
-    Attributes:
-        container: libsndfile's word for the file format, such as "WAV".
-        coding: libsndfile's word for that of the samples, such as "PCM_16".
-        rate: in hertz.
-        channels: how many.
-        frames: samples of each channel.
+    Args:
+        source: a path, the bytes of a file, or a binary file object.
+        frames: length of a block; the last may be shorter.
+
+    Yields:
+        float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
+
+    Raises:
+        AudioError: the file is missing, empty, not sound, or beyond the limits of rate and
+            channels; after the last block, it held no samples at all or is truncated.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> next(decoding.blocks(wav, frames=100))[0].shape
+        (100, 1)
+    """
+    with _open_sound(source) as sound:
+        decoded = 0
+        for block in _read(sound, frames):
+            decoded += len(block)
+            yield block, sound.samplerate
+        _check_length(_name(source), decoded, sound.frames, sound.samplerate)
+
+
+class Header(NamedTuple):
+    """A recording's description of itself; container and coding are libsndfile's words.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> decoding.inspect(wav)
+        Header(container='WAV', coding='PCM_16', rate=22050, channels=1, frames=...)
     """
 
     container: str
@@ -139,105 +161,93 @@ def inspect(source: Source) -> Header:
     """Read a recording's header without decoding it.
 
     Raises:
-        AudioError: missing, empty, not sound, or beyond the limits above.
+        AudioError: the file is missing, empty, not sound, or beyond this module's limits.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> decoding.inspect(wav).rate
+        22050
     """
-    with _sound(source) as sound:
+    with _open_sound(source) as sound:
         return Header(sound.format, sound.subtype, sound.samplerate, sound.channels, sound.frames)
 
 
-def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, int]]:
-    """Decode a recording of any length piece by piece, in constant memory.
+def mono(name: str, samples: ArrayLike) -> np.ndarray:
+    """Mix sound in memory down to the mean of its channels.
 
     Args:
-        source: a path, the bytes of a file, or a binary file object.
-        frames: of a piece, at most.
-
-    Yields:
-        float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
-
-    Raises:
-        AudioError: missing, empty, not sound, or beyond the limits of rate and channels; behind the
-            last piece, no samples at all or truncated.
-    """
-    with _sound(source) as sound:
-        decoded = 0
-        while len(block := sound.read(frames, dtype="float32", always_2d=True)):
-            decoded += len(block)
-            yield block, sound.samplerate
-        _check_length(_name(source), decoded, sound.frames, sound.samplerate)
-
-
-def load(
-    source: Source, sample_rate: int, start: float | None = None, end: float | None = None
-) -> np.ndarray:
-    """Decode a recording, or a part of it, mix it down to mono and resample it.
-
-    Gives what `librosa.load` gives: the mean of all channels, resampled by soxr in high quality.
-
-    Args:
-        source: a path, the bytes of a file, or a binary file object.
-        sample_rate: wanted, in hertz.
-        start: seconds into the recording; None for its beginning.
-        end: seconds into the recording; None for its end.
+        name: the sound's name in errors.
+        samples: [N] or [N, channels], N may be 0; floats, full scale is -1 to 1, or int16.
 
     Returns:
         float32 [N].
 
     Raises:
-        AudioError: as `decode`, or the part lies outside the recording.
+        AudioError: samples of another shape or type, or NaN, infinite or beyond `LOUDEST`.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> decoding.mono("stereo", np.array([[0, 16384], [-16384, -16384]], np.int16))
+        array([ 0.25, -0.5 ], dtype=float32)
     """
-    channels, rate = decode(source, start, end)
-    mono = channels.mean(axis=1)
-    if rate == sample_rate:
-        return mono
-    # The length that librosa gives; soxr may round it the other way.
-    length = -(-len(mono) * sample_rate // rate)
-    resampled = soxr.resample(mono, rate, sample_rate, quality="HQ")
-    return np.pad(resampled[:length], (0, max(0, length - len(resampled))))
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not samples.shape[1]):
+        raise AudioError(name, f"expected samples [N] or [N, channels], found {samples.shape}")
+    if samples.dtype == np.int16:
+        samples = samples.astype(np.float32) / 32768.0
+    elif not np.issubdtype(samples.dtype, np.floating):
+        raise AudioError(name, f"expected floats or int16, found {samples.dtype}")
+    mixed = samples.mean(axis=1) if samples.ndim == 2 else samples
+    mixed = np.ascontiguousarray(mixed, np.float32)
+    _check_samples(name, mixed)
+    return mixed
 
 
 def segment_frames(
     name: str, duration: float, rate: int, start: float | None, end: float | None
 ) -> tuple[int, int]:
-    """Find the first frame of a part of a recording and the one after its last.
+    """Find a segment's first frame and the one after its last.
 
     Args:
-        name: of the recording, for the error.
-        duration: of the whole recording, in seconds.
-        rate: of the recording, in hertz.
-        start: of the part, in seconds; None for the recording's beginning.
-        end: of the part, in seconds; None for the recording's end.
+        name: the recording's name in errors.
+        duration: the whole recording's, in seconds.
+        rate: sample rate in hertz.
+        start: beginning of the segment, in seconds; None for the recording's beginning.
+        end: end of the segment, in seconds; None for the recording's end.
 
     Raises:
-        AudioError: the part is empty, outside the recording, or longer than the limit.
+        AudioError: the segment is empty, outside the recording, or longer than the limit.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> decoding.segment_frames("a.wav", 3.0, 8000, start=1.0, end=None)
+        (8000, 24000)
     """
     begin, finish = start or 0.0, duration if end is None else min(end, duration)
     if start is not None and not 0 <= start < duration:
-        raise AudioError(
-            name, f"lasts {duration:.3f} s, expected to hold a part from {start:.3f} s"
-        )
+        raise AudioError(name, f"start: expected 0 to {duration:.3f} s, found {start:.3f} s")
     if end is not None and end <= begin:
-        raise AudioError(name, f"part ends at {end:.3f} s, expected after its start, {begin:.3f} s")
+        raise AudioError(name, f"end: expected more than {begin:.3f} s, found {end:.3f} s")
     if finish - begin > LONGEST_DURATION:
         hours, most = (finish - begin) / 3600, LONGEST_DURATION / 3600
-        raise AudioError(name, f"lasts {hours:.1f} h, expected at most {most:.0f} h")
+        raise AudioError(name, f"duration: expected at most {most:.0f} h, found {hours:.1f} h")
     return round(begin * rate), round(finish * rate)
 
 
 @contextmanager
-def _sound(source: Source) -> Iterator[soundfile.SoundFile]:
-    """Open a recording that is within the limits; whatever goes wrong inside is an AudioError."""
+def _open_sound(source: Source) -> Iterator[soundfile.SoundFile]:
+    """Open a recording within the limits; whatever goes wrong in the block is an AudioError."""
     name = _name(source)
     try:
-        with _open(source, name) as file, soundfile.SoundFile(file) as sound:
+        with _open_file(source, name) as file, soundfile.SoundFile(file) as sound:
             _check_header(sound, name)
             yield sound
     except soundfile.LibsndfileError as error:
-        raise AudioError(name, f"not sound that can be read ({error.error_string})") from error
+        raise AudioError(name, f"expected sound, found none ({error.error_string})") from error
     except OSError as error:
         raise AudioError(name, f"cannot be opened ({error.strerror or error})") from error
     except TypeError as error:  # soundfile's answer to a file called .raw
-        raise AudioError(name, f"not sound that can be read ({error})") from error
+        raise AudioError(name, f"expected sound, found none ({error})") from error
 
 
 def _name(source: Source) -> str:
@@ -246,50 +256,54 @@ def _name(source: Source) -> str:
     return str(getattr(source, "name", IN_MEMORY))
 
 
-def _open(source: Source, name: str) -> AbstractContextManager[BinaryIO]:
-    """Open what is ours to close; a caller's own file stays open."""
+def _open_file(source: Source, name: str) -> AbstractContextManager[BinaryIO]:
     if isinstance(source, (str, PathLike)):
         path = Path(source)
         if path.is_file() and not path.stat().st_size:
-            raise AudioError(name, "is empty")
+            raise AudioError(name, "expected sound, found an empty file")
         return path.open("rb")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if not file.read(1):
-        raise AudioError(name, "is empty")
+        raise AudioError(name, "expected sound, found an empty file")
     file.seek(-1, io.SEEK_CUR)
-    return nullcontext(file)
-
-
-def _check_length(name: str, decoded: int, promised: int, rate: int) -> None:
-    if not decoded:
-        raise AudioError(name, "holds no samples")
-    if decoded < LEAST_SHARE * promised:
-        raise AudioError(
-            name,
-            f"is truncated: {decoded / rate:.2f} s of {promised / rate:.2f} s could be decoded",
-        )
+    return nullcontext(file)  # a caller's own file stays open
 
 
 def _check_header(sound: soundfile.SoundFile, name: str) -> None:
     if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
-        raise AudioError(
-            name,
-            f"sample rate is {sound.samplerate} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE} Hz",
-        )
+        limits = f"{LOWEST_RATE} to {HIGHEST_RATE} Hz"
+        raise AudioError(name, f"sample rate: expected {limits}, found {sound.samplerate} Hz")
     if sound.channels > MOST_CHANNELS:
-        raise AudioError(name, f"has {sound.channels} channels, expected at most {MOST_CHANNELS}")
-    cut = CUT_CHUNK.search(sound.extra_info)
+        raise AudioError(
+            name, f"channels: expected at most {MOST_CHANNELS}, found {sound.channels}"
+        )
+    cut = _TRUNCATED.search(sound.extra_info)
     if cut and int(cut[2]) < int(cut[1]) < UNKNOWN_LENGTH:
-        raise AudioError(name, f"is truncated: holds {cut[2]} of {cut[1]} bytes of sound")
+        raise AudioError(name, f"truncated: expected {cut[1]} bytes of sound, found {cut[2]}")
 
 
-def _read(sound: soundfile.SoundFile, frames: int) -> np.ndarray:
-    """Read up to so many frames: [N, channels]."""
-    blocks = []
-    while frames > 0:
-        block = sound.read(min(frames, BLOCK), dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        blocks.append(block)
+def _read(
+    sound: soundfile.SoundFile, size: int, frames: float = float("inf")
+) -> Iterator[np.ndarray]:
+    """Read up to so many frames in blocks of a size: [N, channels] each."""
+    while len(block := sound.read(int(min(size, frames)), dtype="float32", always_2d=True)):
         frames -= len(block)
-    return np.concatenate(blocks) if blocks else np.empty((0, sound.channels), np.float32)
+        yield block
+
+
+def _check_length(name: str, decoded: int, promised: int, rate: int) -> None:
+    if not decoded:
+        raise AudioError(name, "expected sound, found no samples")
+    if decoded < _LEAST_SHARE * promised:
+        seconds = f"{promised / rate:.2f} s of sound, found {decoded / rate:.2f} s"
+        raise AudioError(name, f"truncated: expected {seconds}")
+
+
+def _check_samples(name: str, samples: np.ndarray) -> None:
+    if not np.isfinite(samples).all():
+        raise AudioError(name, "expected finite samples, found NaN or infinity")
+    peak = np.abs(samples).max(initial=0.0)
+    if peak > LOUDEST:
+        raise AudioError(
+            name, f"expected samples of at most {LOUDEST:.0e}, found {peak:.0e} times full scale"
+        )

@@ -1,4 +1,4 @@
-"""Sound as it arrives: from a pipe or the microphone, in chunks."""
+"""Sound as it arrives, from a pipe or the microphone, in chunks."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.fields import require
 from ser_keras.sound import decoding, wav_header
 
-RIFF = b"RIFF"  # what a WAV begins with
-PIPE = "standard input"
-MICROPHONE = "microphone"
+_RIFF = b"RIFF"  # the first bytes of a WAV
+_PIPE, _MICROPHONE = "standard input", "microphone"  # names in errors
 
-# Little-endian types of samples without a header, and what full scale is in them.
+# NumPy's name of samples without a header, and full scale in them.
 ENCODINGS = {"int16": ("<i2", 2.0**15), "int32": ("<i4", 2.0**31), "float32": ("<f4", 1.0)}
-# The same of a WAV's samples, by format and bits.
-WAV_SCALES = {
+# The same for the samples of a WAV, by format and bits.
+_WAV_ENCODINGS = {
     wav_header.INTEGER: {8: ("u1", 2.0**7), 16: ENCODINGS["int16"], 32: ENCODINGS["int32"]},
     wav_header.FLOAT: {32: ENCODINGS["float32"], 64: ("<f8", 1.0)},
 }
@@ -30,10 +30,15 @@ Chunk = tuple[np.ndarray, int]  # float32 [N, channels], hertz
 
 @dataclass(frozen=True)
 class RawFormat:
-    """What samples without a header are.
+    """The format of samples without a header; the encoding is one of `ENCODINGS`.
 
     Raises:
         ConfigurationError: an option is out of its range.
+
+    Example:
+        >>> from ser_keras.sound.live import RawFormat
+        >>> RawFormat(sample_rate=44100, channels=2).encoding
+        'int16'
     """
 
     sample_rate: int = 16_000
@@ -41,81 +46,86 @@ class RawFormat:
     encoding: str = "int16"
 
     def __post_init__(self) -> None:
-        if self.encoding not in ENCODINGS:
-            raise ConfigurationError(
-                f"encoding is {self.encoding!r}, expected one of {', '.join(ENCODINGS)}"
-            )
-        _check("channels", self.channels, 1, decoding.MOST_CHANNELS)
-        _check("rate", self.sample_rate, decoding.LOWEST_RATE, decoding.HIGHEST_RATE)
+        encodings = f"one of {', '.join(ENCODINGS)}"
+        require(self.encoding in ENCODINGS, "encoding", self.encoding, encodings)
+        for name, value, least, most in (
+            ("channels", self.channels, 1, decoding.MOST_CHANNELS),
+            ("rate", self.sample_rate, decoding.LOWEST_RATE, decoding.HIGHEST_RATE),
+        ):
+            require(least <= value <= most, name, value, f"{least} to {most}")
 
 
 def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
     """Read a WAV of integers or floats, or samples without a header, until the writer closes it.
 
-    A WAV's sound ends where its header says, as in a file; who writes into a pipe and cannot know
-    the length claims none or the largest there is, and is heard until the end.
+    A WAV's sound ends where its header says, as in a file. A writer that cannot know the length
+    claims none or the largest there is; then sound is read until the pipe is closed.
 
     Args:
-        pipe: binary, buffered, such as `sys.stdin.buffer`.
-        raw: what the samples are if there is no header.
+        pipe: binary and buffered, such as `sys.stdin.buffer`.
+        raw: the format of samples without a header.
 
     Raises:
         AudioError: a WAV that cannot be read, or nothing at all.
+
+    Example:
+        >>> import io
+        >>> from ser_keras.sound.live import RawFormat, from_pipe
+        >>> list(from_pipe(io.BytesIO(b"\\x00\\x40"), RawFormat()))
+        [(array([[0.5]], dtype=float32), 16000)]
     """
-    beginning = pipe.read(len(RIFF))
+    beginning = pipe.read(len(_RIFF))
     if not beginning:
-        raise AudioError(PIPE, "is empty")
-    if beginning == RIFF:
-        rate, channels, kind, scale, length = _read_header(pipe)
+        raise AudioError(_PIPE, "expected sound, found nothing")
+    form: wav_header.WavFormat | RawFormat
+    if beginning == _RIFF:
         beginning = b""
+        form, encoding, length = _read_header(pipe)
     else:
-        rate, channels, length = raw.sample_rate, raw.channels, math.inf
-        kind, scale = ENCODINGS[raw.encoding]
-    offset = 1.0 if kind == "u1" else 0.0  # 8-bit WAV has its silence in the middle
-    size = np.dtype(kind).itemsize * channels
-    kept, heard = b"", False
+        form, encoding, length = raw, ENCODINGS[raw.encoding], math.inf
+    kind, full_scale = encoding
+    offset = 1.0 if kind == "u1" else 0.0  # silence is in the middle of 8-bit WAV's range
+    frame = np.dtype(kind).itemsize * form.channels  # bytes
+    rest, any_sound = b"", False
     for received in _arriving(pipe, beginning, length):
-        content = kept + received
-        whole = len(content) - len(content) % size
-        kept = content[whole:]
-        samples = np.frombuffer(content[:whole], kind).reshape(-1, channels)
-        heard = heard or len(samples) > 0
-        yield (samples / np.float32(scale) - np.float32(offset)).astype(np.float32), rate
-    if not heard:
-        raise AudioError(PIPE, "holds no samples")
-
-
-def _arriving(pipe: Any, beginning: bytes, length: float) -> Iterator[bytes]:
-    """What was read already, and so many bytes more as they arrive."""
-    if beginning:
-        yield beginning
-    # read1 gives what has arrived, without waiting for more.
-    while length and (received := pipe.read1(int(min(length, 1 << 16)))):
-        length -= len(received)
-        yield received
+        content = rest + received
+        whole = len(content) - len(content) % frame
+        rest = content[whole:]
+        samples = np.frombuffer(content[:whole], kind).reshape(-1, form.channels)
+        any_sound = any_sound or len(samples) > 0
+        scaled = samples / np.float32(full_scale) - np.float32(offset)
+        yield scaled.astype(np.float32), form.sample_rate
+    if not any_sound:
+        raise AudioError(_PIPE, "expected sound, found no samples")
 
 
 def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
     """Record until interrupted.
 
     Args:
-        device: part of its name, or its number; the system's choice if None.
+        device: a part of its name, or its number; None for the system's choice.
         sample_rate: in hertz.
 
     Raises:
         ConfigurationError: sounddevice is not installed.
         AudioError: there is no such device, or it cannot record.
+
+    Example:
+        >>> from ser_keras.sound.live import from_microphone
+        >>> next(from_microphone("USB", 16_000))  # doctest: +SKIP
+        (array([[0.0012], [0.0031], ...], dtype=float32), 16000)
     """
     try:
         import sounddevice
     except (ImportError, OSError) as error:  # OSError: the package without its native library
         raise ConfigurationError(
-            f"--microphone: needs sounddevice (pip install 'ser-keras[microphone]'): {error}"
+            f"--microphone: expected sounddevice (pip install 'ser-keras[microphone]'), "
+            f"found {error}"
         ) from error
-    heard: SimpleQueue[np.ndarray] = SimpleQueue()
+    recorded: SimpleQueue[np.ndarray] = SimpleQueue()
 
     def keep(samples: np.ndarray, *_: object) -> None:
-        heard.put(samples.copy())
+        recorded.put(samples.copy())
 
     chosen = int(device) if device and device.isdigit() else device
     try:
@@ -123,35 +133,34 @@ def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
             sample_rate, device=chosen, channels=1, dtype="float32", callback=keep
         ):
             while True:
-                yield heard.get(), sample_rate
+                yield recorded.get(), sample_rate
     except (sounddevice.PortAudioError, ValueError) as error:
-        raise AudioError(MICROPHONE, f"cannot record ({error})") from error
+        raise AudioError(_MICROPHONE, f"cannot record ({error})") from error
 
 
-def _read_header(pipe: Any) -> tuple[int, int, str, float, float]:
-    """Rate, channels, type of samples, full scale and bytes; the pipe is then at the first sample.
-
-    The number of bytes is infinite where the writer did not know it.
-    """
-    header = wav_header.read(pipe, PIPE)
-    if header.tag not in WAV_SCALES:
-        raise AudioError(PIPE, f"has samples of format {header.tag}, expected 1 (PCM) or 3 (float)")
-    scales = WAV_SCALES[header.tag]
-    if header.bits not in scales:
-        *first, last = map(str, scales)
-        raise AudioError(
-            PIPE, f"has samples of {header.bits} bits, expected {', '.join(first)} or {last}"
-        )
+def _read_header(pipe: BinaryIO) -> tuple[wav_header.WavFormat, tuple[str, float], float]:
+    """Read a WAV as far as its first sample: format, encoding, bytes of sound (may be infinite)."""
+    form, claimed = wav_header.read(pipe, _PIPE)
+    encodings = _WAV_ENCODINGS.get(form.tag)
+    if encodings is None:
+        raise AudioError(_PIPE, f"format: expected 1 (PCM) or 3 (float), found {form.tag}")
+    if form.bits not in encodings:
+        expected = " or ".join(map(str, encodings))
+        raise AudioError(_PIPE, f"bits of a sample: expected {expected}, found {form.bits}")
     try:
-        RawFormat(header.sample_rate, header.channels)
+        RawFormat(form.sample_rate, form.channels)
     except ConfigurationError as error:
-        raise AudioError(PIPE, str(error)) from error
-    frame = header.channels * header.bits // 8
-    length = header.length - header.length % frame
+        raise AudioError(_PIPE, str(error)) from error
+    length = claimed - claimed % form.frame_bytes
     known = 0 < length < decoding.UNKNOWN_LENGTH
-    return header.sample_rate, header.channels, *scales[header.bits], length if known else math.inf
+    return form, encodings[form.bits], length if known else math.inf
 
 
-def _check(name: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise ConfigurationError(f"{name} is {value}, expected {least} to {most}")
+def _arriving(pipe: Any, beginning: bytes, length: float) -> Iterator[bytes]:
+    """Yield `beginning`, then up to `length` bytes as they arrive."""
+    if beginning:
+        yield beginning
+    # read1 gives what has arrived, without waiting for more.
+    while length and (received := pipe.read1(int(min(length, 1 << 16)))):
+        length -= len(received)
+        yield received

@@ -1,89 +1,128 @@
-"""The header of a WAV that arrives through a pipe, where nothing can be read twice or skipped.
+"""Headers of WAV files, read from front to back, as a pipe allows.
 
-As in Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991), with
-WAVE_FORMAT_EXTENSIBLE of Multiple Channel Audio Data and WAVE Files (Microsoft, 2001). Python's own
-`wave` reads integers only, and its extensible form from Python 3.12 on.
+The format: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991),
+with WAVE_FORMAT_EXTENSIBLE of Multiple Channel Audio Data and WAVE Files (Microsoft, 2001).
+Python's own `wave` reads integers only, and the extensible form only from Python 3.12 on.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 from ser_keras.errors import AudioError
 
 INTEGER, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # format tags
 SHORTEST_FORMAT, LONGEST_FORMAT = 16, 1 << 10  # bytes
-SUBFORMAT = 24  # where in an extensible format its true tag is
-BLOCK = 1 << 16
+_SUBFORMAT = 24  # where an extensible format has its true tag
+_BLOCK = 1 << 16
 
 
-class Readable(Protocol):
-    """A pipe: `read` waits for so many bytes, and gives fewer only at its end."""
-
-    def read(self, count: int, /) -> bytes:
-        """The next bytes."""
-
-
-@dataclass(frozen=True)
-class WavHeader:
-    """What a WAV says of its samples.
+class WavFormat(NamedTuple):
+    """The kind of samples in a WAV file.
 
     Attributes:
         tag: `INTEGER`, `FLOAT`, or another that this package cannot decode.
-        bits: that a sample takes, whole bytes.
-        channels: how many.
+        channels: number of channels.
         sample_rate: in hertz.
-        length: bytes of sound as the header has them, which may be a guess.
+        bits: size of a sample, rounded up to whole bytes.
+
+    Example:
+        >>> from ser_keras.sound.wav_header import WavFormat
+        >>> WavFormat(tag=1, channels=2, sample_rate=22050, bits=16).frame_bytes
+        4
     """
 
     tag: int
-    bits: int
     channels: int
     sample_rate: int
-    length: int
+    bits: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return self.channels * self.bits // 8
 
 
-def read(pipe: Readable, name: str) -> WavHeader:
-    """Read as far as the first sample.
+def read(pipe: BinaryIO, name: str) -> tuple[WavFormat, int]:
+    """Read a WAV file as far as its first sample.
 
     Args:
-        pipe: behind its first four bytes, "RIFF".
-        name: what an error calls it.
+        pipe: positioned behind the file's first four bytes, "RIFF".
+        name: the recording's name in errors.
+
+    Returns:
+        The format, and the bytes of sound that the header claims, which may be a guess.
 
     Raises:
-        AudioError: it is no WAV, or ends within its header.
+        AudioError: it is not a WAV file, or ends within its header.
+
+    Example:
+        >>> from ser_keras.sound import wav_header
+        >>> with open(wav, "rb") as file:
+        ...     _ = file.read(4)
+        ...     wav_header.read(file, wav)[0]
+        WavFormat(tag=1, channels=1, sample_rate=22050, bits=16)
     """
-    if _exactly(pipe, 8, name)[4:] != b"WAVE":
-        raise AudioError(name, "not a WAV that can be read (RIFF of another kind)")
-    form: tuple[int, int, int, int] | None = None
-    while True:
-        kind, size = struct.unpack("<4sI", _exactly(pipe, 8, name))
-        if kind == b"data":
+    kind = pipe.read(8)[4:]
+    if len(kind) == 4 and kind != b"WAVE":
+        raise AudioError(name, f"expected a WAV file, found RIFF of another kind, {kind!r}")
+    form: WavFormat | None = None
+    for chunk, size, content in chunks(pipe):
+        if chunk == b"data":
             if form is None:
-                raise AudioError(name, "not a WAV that can be read (no format before the sound)")
-            return WavHeader(*form, length=size)
-        padded = size + size % 2  # chunks begin at even places
-        if kind == b"fmt ":
+                raise AudioError(name, "expected a WAV file, found no format before the sound")
+            return form, size
+        if chunk == b"fmt ":
             if not SHORTEST_FORMAT <= size <= LONGEST_FORMAT:
-                raise AudioError(name, f"not a WAV that can be read (format of {size} bytes)")
-            form = _format(_exactly(pipe, padded, name))
-            continue
-        while padded:
-            padded -= len(_exactly(pipe, min(padded, BLOCK), name))
+                raise AudioError(name, f"expected a WAV file, found a format of {size} bytes")
+            if len(content) < size:
+                break
+            form = parse_format(content)
+    raise AudioError(name, "expected a WAV file, found one that ends within its header")
 
 
-def _format(chunk: bytes) -> tuple[int, int, int, int]:
-    """Tag, bits, channels and sample rate."""
-    tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
-    if tag == EXTENSIBLE and len(chunk) >= SUBFORMAT + 2:
-        (tag,) = struct.unpack_from("<H", chunk, SUBFORMAT)
-    return tag, -(-bits // 8) * 8, channels, rate
+def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, bytes]]:
+    """Walk over the chunks of a RIFF file up to its sound, or its end if that comes first.
+
+    Args:
+        file: positioned behind "RIFF", the size and "WAVE"; read from front to back only. After
+            the chunk "data" it is positioned at the first sample.
+
+    Yields:
+        A chunk's name, the size that it claims, and its content: at most `LONGEST_FORMAT` bytes,
+        and none of the samples.
+
+    Example:
+        >>> from ser_keras.sound import wav_header
+        >>> with open(wav, "rb") as file:
+        ...     _ = file.seek(12)
+        ...     [name for name, *_ in wav_header.chunks(file)]
+        [b'fmt ', b'data']
+    """
+    while len(header := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", header)
+        if name == b"data":
+            yield name, size, b""
+            return
+        content = file.read(min(size, LONGEST_FORMAT))
+        yield name, size, content
+        # Chunks begin at even positions; the byte that pads an odd one is not in its size.
+        rest = size + size % 2 - len(content)
+        while rest and (skipped := file.read(min(rest, _BLOCK))):
+            rest -= len(skipped)
 
 
-def _exactly(pipe: Readable, count: int, name: str) -> bytes:
-    content = pipe.read(count)
-    if len(content) < count:
-        raise AudioError(name, "not a WAV that can be read (ends within its header)")
-    return content
+def parse_format(content: bytes) -> WavFormat:
+    """Parse the content of the chunk "fmt ", `SHORTEST_FORMAT` bytes or more.
+
+    Example:
+        >>> from ser_keras.sound.wav_header import parse_format
+        >>> parse_format(bytes.fromhex("0300 0100 803e0000 00fa0000 0400 2000"))
+        WavFormat(tag=3, channels=1, sample_rate=16000, bits=32)
+    """
+    tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", content)
+    if tag == EXTENSIBLE and len(content) >= _SUBFORMAT + 2:
+        (tag,) = struct.unpack_from("<H", content, _SUBFORMAT)
+    return WavFormat(tag, channels, rate, -(-bits // 8) * 8)

@@ -36,16 +36,16 @@ GOOD = {
 }
 BAD = {
     "empty.wav": "empty",
-    "text.wav": "not sound",
+    "text.wav": "expected sound, found none",
     "truncated.wav": "truncated",
     "header-only.wav": "truncated",
     "no-samples.wav": "no samples",
-    "half-a-header.wav": "not sound",
-    "nan.wav": "not finite",
-    "infinite.wav": "not finite",
+    "half-a-header.wav": "expected sound, found none",
+    "nan.wav": "expected finite samples",
+    "infinite.wav": "expected finite samples",
     "huge.wav": "times full scale",
     "claims-100-mhz.wav": "sample rate",
-    "picture.wav": "not sound",
+    "picture.wav": "expected sound, found none",
     "missing.wav": "No such file",
     "folder.wav": "directory",
 }

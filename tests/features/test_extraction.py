@@ -85,7 +85,7 @@ def test_a_broken_file_costs_only_itself(recordings: list[Path], tmp_path: Path)
     assert [u.path for u in extracted.corpus] == recordings[:3]
     assert [u.path for u in extracted.skipped_short] == [short]
     assert [u.path for u, _ in extracted.failed] == [text, missing]
-    assert "not sound" in extracted.failed[0][1]
+    assert "expected sound, found none" in extracted.failed[0][1]
     assert "No such file" in extracted.failed[1][1]
 
 

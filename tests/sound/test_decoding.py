@@ -112,16 +112,16 @@ def test_missing_and_empty_files_and_folders(tmp_path: Path):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "folder.wav").mkdir()
     assert "No such file" in reason(tmp_path / "missing.wav")
-    assert "empty" in reason(tmp_path / "empty.wav")
+    assert "found an empty file" in reason(tmp_path / "empty.wav")
     assert "cannot be opened" in reason(tmp_path / "folder.wav")
-    with pytest.raises(AudioError, match="sound in memory: is empty"):
+    with pytest.raises(AudioError, match="sound in memory: expected sound, found an empty file"):
         decoding.decode(b"")
 
 
 @pytest.mark.parametrize("name", ["text.wav", "text.flac", "text.mp3", "text.raw"])
 def test_text_is_not_sound(tmp_path: Path, name: str):
     (tmp_path / name).write_text("This is not sound at all. " * 40)
-    assert "not sound" in reason(tmp_path / name)
+    assert "expected sound, found none" in reason(tmp_path / name)
 
 
 @pytest.mark.parametrize("container", ["WAV", "AIFF", "FLAC", "OGG", "MP3"])
@@ -157,7 +157,7 @@ def test_samples_that_are_not_finite_are_an_error(tmp_path: Path, value: float):
     sound = tone(0.5, 22050)
     sound[100] = value
     soundfile.write(tmp_path / "broken.wav", sound, 22050, subtype="FLOAT")
-    assert "not finite" in reason(tmp_path / "broken.wav")
+    assert "expected finite samples" in reason(tmp_path / "broken.wav")
 
 
 def wav(rate: int, channels: int) -> bytes:

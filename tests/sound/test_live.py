@@ -1,4 +1,4 @@
-"""Sound from a pipe: WAV and bare samples, in whatever pieces they come."""
+"""Sound from a pipe: WAV and bare samples, in whatever chunks they come."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ser_keras.sound.live import RawFormat, from_microphone, from_pipe
 SAMPLES = np.random.default_rng(0).uniform(-0.9, 0.9, (5000, 2))
 
 
-def through_a_pipe(content: bytes, raw: RawFormat, piece: int = 1021) -> list:
-    """What arrives of a content that a process writes piece by piece, of odd sizes."""
+def through_a_pipe(content: bytes, raw: RawFormat, size: int = 1021) -> list:
+    """The chunks read from a pipe into which another thread writes so many bytes at a time."""
     reading, writing = os.pipe()
 
     def write() -> None:
         with os.fdopen(writing, "wb", buffering=0) as end:
-            for start in range(0, len(content), piece):
-                end.write(content[start : start + piece])
+            for start in range(0, len(content), size):
+                end.write(content[start : start + size])
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -53,8 +53,8 @@ def test_a_wav_is_what_soundfile_reads(subtype: str, form: str):
     np.testing.assert_allclose(np.concatenate([c for c, _ in chunks]), expected, atol=1e-7)
 
 
-def test_what_follows_a_wav_s_sound_is_not_heard():
-    """Editors put descriptions there, which would be noise."""
+def test_a_wav_ends_where_its_sound_ends():
+    """Editors put descriptions behind it, which would be noise."""
     content = wav("PCM_16")
     note = b"LIST" + (5000).to_bytes(4, "little") + b"x" * 5000
     riff = len(content) - 8 + len(note)
@@ -63,13 +63,13 @@ def test_what_follows_a_wav_s_sound_is_not_heard():
 
 
 def test_a_header_that_arrives_byte_by_byte_is_a_header():
-    chunks = through_a_pipe(wav("PCM_16")[:200], RawFormat(), piece=1)
+    chunks = through_a_pipe(wav("PCM_16")[:200], RawFormat(), size=1)
     assert {rate for _, rate in chunks} == {22_050}
 
 
 def unknown_length(content: bytes) -> bytes:
-    place = content.index(b"data") + 4
-    return content[:place] + b"\xff\xff\xff\xff" + content[place + 4 :]
+    size = content.index(b"data") + 4
+    return content[:size] + b"\xff\xff\xff\xff" + content[size + 4 :]
 
 
 def test_a_wav_of_unknown_length_is_read_to_its_end():
@@ -99,21 +99,21 @@ def test_a_single_bare_sample_is_sound():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty"),
-        (b"\x00", "holds no samples"),
-        (wav("PCM_16")[:44], "holds no samples"),
-        (b"RIFF and then something else", "not a WAV that can be read"),
-        (wav("PCM_16")[:30], "not a WAV that can be read"),
+        (b"", "expected sound, found nothing"),
+        (b"\x00", "expected sound, found no samples"),
+        (wav("PCM_16")[:44], "expected sound, found no samples"),
+        (b"RIFF and then something else", "expected a WAV file, found RIFF of another kind"),
+        (wav("PCM_16")[:30], "expected a WAV file, found one that ends within its header"),
         (wav("PCM_16").replace(b"WAVE", b"AVI ", 1), "RIFF of another kind"),
         (wav("PCM_16")[:12] + wav("PCM_16")[36:], "no format before the sound"),
         (wav("PCM_16")[:16] + b"\xff" * 4 + wav("PCM_16")[20:], "format of 4294967295 bytes"),
-        (wav("PCM_24"), "24 bits, expected 8, 16 or 32"),
-        (wav("ULAW"), r"format 7, expected 1 \(PCM\) or 3 \(float\)"),
+        (wav("PCM_24"), "bits of a sample: expected 8 or 16 or 32, found 24"),
+        (wav("ULAW"), r"format: expected 1 \(PCM\) or 3 \(float\), found 7"),
         (wav("PCM_16").replace((22_050).to_bytes(4, "little"), (5).to_bytes(4, "little"), 1),
-         "rate is 5, expected 1000"),
+         "rate: expected 1000 to .*, found 5"),
     ],
 )  # fmt: skip
-def test_what_is_no_sound_is_refused(content: bytes, message: str):
+def test_content_that_is_not_sound_is_refused(content: bytes, message: str):
     with pytest.raises(AudioError, match=message):
         through_a_pipe(content, RawFormat())
 
@@ -121,9 +121,9 @@ def test_what_is_no_sound_is_refused(content: bytes, message: str):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoding": "mp3"}, "'mp3', expected one of int16"),
-        ({"channels": 0}, "channels is 0, expected 1 to"),
-        ({"sample_rate": 10}, "rate is 10, expected 1000 to"),
+        ({"encoding": "mp3"}, "encoding: expected one of int16.*, found 'mp3'"),
+        ({"channels": 0}, "channels: expected 1 to .*, found 0"),
+        ({"sample_rate": 10}, "rate: expected 1000 to .*, found 10"),
     ],
 )
 def test_raw_options_out_of_range_are_errors(options: dict, message: str):

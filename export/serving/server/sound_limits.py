@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import struct
+import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ser_keras.export.graph.wav import MOST_CHUNKS
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.status import invalid
+from ser_keras.sound import wav_header
 
 # Instances are answered padded to the longest of them, and a second of an instance takes up to half
 # a megabyte (the convolutional preset): together, with their padding, they may last this long. A
@@ -30,24 +31,19 @@ def seconds(contents: bytes) -> float:
     """
     if contents[:4] != b"RIFF" or contents[8:12] != b"WAVE":
         return 0.0
-    at, frame, rate = 12, 0, 0
-    chunks = 0
-    while at + 8 <= len(contents):
-        if chunks == MOST_CHUNKS:
+    form = None
+    file = io.BytesIO(contents)
+    file.seek(12)
+    for number, (name, size, content) in enumerate(wav_header.chunks(file)):
+        if number == MOST_CHUNKS:
             raise invalid(
                 f"audio: WAV file without a data chunk among its first {MOST_CHUNKS} chunks"
             )
-        chunks += 1
-        name, size = struct.unpack_from("<4sI", contents, at)
-        start = at + 8
-        size = min(size, len(contents) - start)
-        if name == b"fmt " and size >= 16:
-            channels, rate = struct.unpack_from("<HI", contents, start + 2)
-            (bits,) = struct.unpack_from("<H", contents, start + 14)
-            frame = channels * bits // 8
-        elif name == b"data":
-            return size / (frame * rate) if frame and rate else 0.0
-        at = start + size + size % 2
+        if name == b"fmt " and len(content) >= wav_header.SHORTEST_FORMAT:
+            form = wav_header.parse_format(content)
+        elif name == b"data" and form and form.frame_bytes and form.sample_rate:
+            size = min(size, len(contents) - file.tell())
+            return size / (form.frame_bytes * form.sample_rate)
     return 0.0
 
 
