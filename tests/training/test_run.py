@@ -401,7 +401,7 @@ def test_a_part_without_any_usable_recording_is_an_error(
 ):
     short = dataclasses.replace(synthetic_corpus[0], end=0.1)
     corpus = Corpus("own", (short,), synthetic_corpus.emotions)
-    with pytest.raises(CorpusError, match="training subset: expected utterances .* found none"):
+    with pytest.raises(CorpusError, match=r"training subset: expected utterances .* found none"):
         extraction.extract_corpus(corpus, tiny_preset.features, name="training subset")
     skipped = "training subset: skipped 1 utterance shorter than one window"
     assert skipped in capsys.readouterr().err

@@ -250,9 +250,7 @@ def test_a_corrected_label_is_in_the_index(own: Corpus, spec: FeatureSpec, tmp_p
     assert labels == corrected.labels().tolist()
 
 
-def test_other_options_of_extraction_make_another_shard(
-    own: Corpus, spec: FeatureSpec, tmp_path: Path
-):
+def test_another_augmentation_is_another_shard(own: Corpus, spec: FeatureSpec, tmp_path: Path):
     out = tmp_path / "out"
     before = records.write(own[:2], spec, out, **QUIET)["shards"][0]["key"]
     varied = Augmentation(copies=1)
