@@ -15,6 +15,7 @@ import pytest
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation.evaluate import evaluate
+from ser_keras.evaluation.metrics import AttentionTotals
 from ser_keras.features import extraction, workers
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
@@ -170,20 +171,16 @@ def test_extraction_in_one_process_is_interrupted_between_two_recordings(
     assert len(heard) == 1
 
 
-@pytest.mark.parametrize("method", ["predict", "evaluate"])
 def test_evaluation_is_interrupted_between_two_batches(
-    method: str, trained_run: Path, synthetic_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+    trained_run: Path, synthetic_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ):
-    model = model_files.load(trained_run)
-    ours = getattr(model, method)
-    reached = []
+    batches = []
 
-    def interrupted(*arguments: Any, **options: Any) -> Any:
+    def add(totals: AttentionTotals, *batch: Any, **options: Any) -> None:
         press()
-        ours(*arguments, **options)
-        reached.append(method)
+        batches.append(batch)
 
-    monkeypatch.setattr(model, method, interrupted)
+    monkeypatch.setattr(AttentionTotals, "add", add)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(model, synthetic_corpus)
-    assert not reached
+        evaluate(model_files.load(trained_run), synthetic_corpus, batch_size=4)
+    assert len(batches) == 1

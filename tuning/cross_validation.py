@@ -18,7 +18,7 @@ import tensorflow as tf
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
+from ser_keras.evaluation.metrics import confusion_matrix, per_class_recall
 from ser_keras.features.extraction import Extraction
 from ser_keras.interruption import deferred
 from ser_keras.model.settings import Preset

@@ -18,7 +18,7 @@ from benchmarks.accuracy.places import Place, digest, places
 from ser_keras import provenance
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
+from ser_keras.evaluation.metrics import confusion_matrix, per_class_recall
 from ser_keras.evaluation.reproduction import spread
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec

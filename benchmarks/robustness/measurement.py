@@ -14,7 +14,7 @@ from ser_keras import provenance
 from ser_keras.corpora import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.evaluation import results
-from ser_keras.evaluation.evaluate import confusion_matrix, per_class_recall
+from ser_keras.evaluation.metrics import confusion_matrix, per_class_recall
 from ser_keras.evaluation.reproduction import spread
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN

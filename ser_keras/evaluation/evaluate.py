@@ -1,62 +1,63 @@
-"""How often the model is right, what it sampled, and how alike its attention is by emotion."""
+"""The evaluation of a trained model on a corpus."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from ser_keras import provenance
 from ser_keras.corpora.matching import known
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.features.extraction import Extraction, extract_corpus
-from ser_keras.files import write_text
+from ser_keras.evaluation.metrics import (
+    AttentionTotals,
+    SampledFraction,
+    confusion_matrix,
+    per_class_recall,
+    ratio,
+)
+from ser_keras.features.extraction import extract_corpus
 from ser_keras.interruption import deferred
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
 from ser_keras.training.calibration import expected_calibration_error
-from ser_keras.training.callbacks import StopBetweenBatches
 
-
-@dataclass(frozen=True)
-class SampledFraction:
-    """Share of the observation that the model sampled, over all instants (Table 2)."""
-
-    with_first: float
-    after_first: float
-    per_emotion: dict[str, float]
-    per_emotion_after_first: dict[str, float]
+Tensor = Any
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The numbers of one test part; fractions are 0..1, matrices follow `labels`.
+    """The numbers of one test subset; fractions are 0..1, matrices follow `labels`.
 
     Attributes:
         corpus, split, seed, preset, attention: what was evaluated.
         parameters: trainable ones.
-        n_test: utterances answered.
+        n_test: utterances evaluated.
         n_skipped_short: utterances shorter than one window, left out as the paper does.
         n_failed: recordings that could not be read.
         n_unknown_emotion: utterances of an emotion that is not a class of the model, left out.
         weighted_accuracy: correct / all.
         unweighted_accuracy: mean of the recalls of the classes that occur.
         recall: of each class; NaN for one that does not occur.
-        confusion_matrix: rows are true classes, columns answers.
+        confusion_matrix: rows are true classes, columns predictions.
         sampled_fraction: Table 2.
         attention_similarity: Figure 2.
         nll_per_instant: −log N(X_{t+1}; …) per predicted instant, in nats.
         kl_per_instant: KL per instant, in nats.
         expected_calibration_error: of the probabilities at the last instants.
-        temperature: that the model divides its logits by.
+        temperature: the divisor of the model's logits.
         versions: of everything that can change a number.
-        predictions: a row per utterance, what `predictions.csv` holds.
+        predictions: the rows of `predictions.csv`, one per utterance. Both emotions of a row are
+            classes of the model, so they can be compared even if the corpus has another word.
+
+    Example:
+        >>> evaluation = ser.evaluate(model, corpus, progress=False)
+        >>> evaluation.n_test, evaluation.predictions[0]["emotion"]
+        (16, 'neutral')
     """
 
     corpus: str
@@ -84,25 +85,10 @@ class Evaluation:
     predictions: list[dict[str, Any]] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `evaluation.json` holds."""
+        """Return the content of `evaluation.json`: all but the predictions."""
         values = dataclasses.asdict(self)
         del values["predictions"]
         return values
-
-    def write_predictions(self, path: Path) -> None:
-        """Write `predictions.csv`: file, true and answered emotion, probabilities.
-
-        Both emotions are the model's classes, so that they can be compared, also where the corpus
-        has another word for it: `angry` for what CREMA-D calls anger.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.predictions[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.predictions)
-        write_text(path, text.getvalue())
 
 
 def evaluate(
@@ -115,36 +101,36 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a trained model.
 
-    An emotion of the corpus is the class of its name, else one that is a synonym, such as angry
-    for anger. Utterances of any other emotion are left out, counted, and told on standard error. A
-    class that the corpus lacks can still be answered, and is wrong then.
+    An emotion of the corpus is the class of its name or of a synonym, such as angry for anger.
+    Utterances of any other emotion are left out, counted, and reported on standard error. A class
+    that the corpus lacks can still be predicted, and is wrong then.
 
     Args:
         model: the model; its classes decide what the labels mean.
-        corpus: the test part, of whatever corpus.
-        split: how it was chosen, for the record.
+        corpus: the test subset, of any corpus.
+        split: how the subset was chosen, for the record.
         seed: of the run, for the record.
-        batch_size: utterances per batch; changes the speed alone.
+        batch_size: utterances per batch; changes only the speed.
         **extraction: options of `extraction.extract_corpus`.
 
     Raises:
         CorpusError: no utterance can be used, or none has an emotion that the model knows.
-    """
-    matched = known(corpus, model.classes, "the test part")
-    extracted = extract_corpus(matched.corpus, model.features, name="test subset", **extraction)
-    batches = pipeline.batches(extracted, batch_size, classes=model.classes)
-    if not model.compiled:
-        model.compile()
-    with deferred() as interruption:
-        stop = StopBetweenBatches(interruption)
-        outputs = model.predict(batches, verbose=0, callbacks=[stop])
-        terms = model.evaluate(batches, verbose=0, callbacks=[stop], return_dict=True)
 
-    labels = extracted.corpus.labels(model.classes)
-    matrix = confusion_matrix(labels, outputs["probabilities"].argmax(axis=-1), len(model.classes))
+    Example:
+        >>> evaluation = ser.evaluate(model, corpus, progress=False)
+        >>> 0 <= evaluation.weighted_accuracy <= 1
+        True
+    """
+    classes = model.classes
+    matched = known(corpus, classes, "test subset")
+    extracted = extract_corpus(matched.corpus, model.features, name="test subset", **extraction)
+    batches = pipeline.batches(extracted, batch_size, classes=classes)
+    attention = AttentionTotals(classes, model.features.observation_size)
+    answers = _answer(model, batches, attention)
+
+    labels = extracted.corpus.labels(classes)
+    matrix = confusion_matrix(labels, answers.probabilities.argmax(axis=-1), len(classes))
     recall = per_class_recall(matrix)
-    instants = outputs["instants"]
-    count = len(labels)
     return Evaluation(
         corpus=corpus.name,
         split=split,
@@ -152,119 +138,75 @@ def evaluate(
         attention=model.architecture.attention,
         preset=model.preset.name,
         parameters=int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
-        n_test=count,
+        n_test=len(labels),
         n_skipped_short=len(extracted.skipped_short),
         n_failed=len(extracted.failed),
         n_unknown_emotion=sum(matched.unknown.values()),
-        weighted_accuracy=float(np.trace(matrix) / count),
+        weighted_accuracy=float(np.trace(matrix) / len(labels)),
         unweighted_accuracy=float(np.nanmean(recall)),
-        labels=list(model.classes),
-        recall=dict(zip(model.classes, recall.tolist(), strict=True)),
+        labels=list(classes),
+        recall=dict(zip(classes, recall.tolist(), strict=True)),
         confusion_matrix=matrix.tolist(),
-        sampled_fraction=sampled_fraction(outputs["attention"], instants, labels, model.classes),
-        attention_similarity=attention_similarity(
-            outputs["attention"], instants, labels, len(model.classes)
-        ).tolist(),
-        nll_per_instant=_ratio(terms["generation_nll"] * count, np.sum(instants - 1)),
-        kl_per_instant=_ratio(terms["kl"] * count, np.sum(instants)),
-        expected_calibration_error=expected_calibration_error(outputs["probabilities"], labels),
+        sampled_fraction=attention.sampled_fraction(),
+        attention_similarity=attention.similarity().tolist(),
+        # The last instant of an utterance predicts nothing that could be compared.
+        nll_per_instant=float(ratio(answers.generation.sum(), (answers.instants - 1).sum())),
+        kl_per_instant=float(ratio(answers.kl.sum(), answers.instants.sum())),
+        expected_calibration_error=expected_calibration_error(answers.probabilities, labels),
         temperature=float(model.cell.temperature.numpy()),
         versions=provenance.versions(),
-        predictions=_rows(extracted, outputs, model.classes),
+        predictions=_rows(extracted.corpus, answers, classes),
     )
 
 
-def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts of (true class, answer): int [N] and int [N] to int64 [C, C]."""
-    pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
-    return pairs.reshape(classes, classes)
+class _Answers(NamedTuple):
+    """The model's answers by utterance."""
+
+    probabilities: np.ndarray  # float32 [N, C], at the last instant
+    instants: np.ndarray  # int32 [N]
+    sampled_fraction: np.ndarray  # float32 [N], mean over instants
+    generation: np.ndarray  # float32 [N], terms of Eq. 5 in nats
+    kl: np.ndarray  # float32 [N]
 
 
-def per_class_recall(matrix: np.ndarray) -> np.ndarray:
-    """Share of each class that was recognised, [C]; NaN for a class that does not occur."""
-    totals = matrix.sum(axis=1)
-    recall = np.full(len(matrix), np.nan)
-    np.divide(np.diagonal(matrix), totals, out=recall, where=totals > 0)
-    return recall
+def _answer(model: VRNN, batches: tf.data.Dataset, attention: AttentionTotals) -> _Answers:
+    """Pass every batch through the model once, and add its attention to the totals."""
+
+    def answer(inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, ...]:
+        outputs, terms = model.call_with_terms(inputs, labels)
+        instants = outputs["instants"]
+        sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1) / tf.cast(instants, tf.float32)
+        values = outputs["probabilities"], instants, sampled, terms.generation, terms.kl
+        return outputs["attention"], *values
+
+    if not model.run_eagerly:
+        answer = tf.function(answer, input_signature=batches.element_spec)  # traced once
+    found = []
+    with deferred() as interruption:
+        for inputs, labels in batches:
+            attended, *values = (value.numpy() for value in answer(inputs, labels))
+            attention.add(attended, inputs["instants"].numpy(), labels.numpy())
+            found.append(values)
+            interruption.check()
+    return _Answers(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def sampled_fraction(
-    attention: np.ndarray, instants: np.ndarray, labels: np.ndarray, classes: Sequence[str]
-) -> SampledFraction:
-    """Table 2, with the first instant (which is sampled whole) and without it.
-
-    Args:
-        attention: W_t, [N, T, D].
-        instants: valid ones of each utterance, int [N].
-        labels: true classes, int [N].
-        classes: their names.
-    """
-    shares = attention.mean(axis=-1)
-    valid = np.arange(attention.shape[1]) < instants[:, np.newaxis]
-    later = valid & (np.arange(attention.shape[1]) > 0)
-
-    def by_emotion(chosen: np.ndarray) -> dict[str, float]:
-        return {
-            emotion: _mean(shares[chosen & (labels == label)[:, np.newaxis]])
-            for label, emotion in enumerate(classes)
-        }
-
-    return SampledFraction(
-        with_first=_mean(shares[valid]),
-        after_first=_mean(shares[later]),
-        per_emotion=by_emotion(valid),
-        per_emotion_after_first=by_emotion(later),
-    )
-
-
-def attention_similarity(
-    attention: np.ndarray, instants: np.ndarray, labels: np.ndarray, classes: int
-) -> np.ndarray:
-    """Figure 2: absolute cosine between the emotions' mean attention vectors.
-
-    First instants are left out: everything is sampled there, whatever the emotion.
-
-    Args:
-        attention: W_t, [N, T, D].
-        instants: valid ones of each utterance, int [N].
-        labels: true classes, int [N].
-        classes: C.
-
-    Returns:
-        [C, C]; NaN where an emotion has no second instant.
-    """
-    later = np.arange(attention.shape[1]) < instants[:, np.newaxis]
-    later[:, 0] = False
-    means = np.full((classes, attention.shape[-1]), np.nan)
-    for label in range(classes):
-        vectors = attention[later & (labels == label)[:, np.newaxis]]
-        if len(vectors):
-            means[label] = vectors.mean(axis=0)
-    units = means / np.linalg.norm(means, axis=-1, keepdims=True)
-    # Rounding puts the cosine of a vector with itself a hair above 1.
-    return np.minimum(np.abs(units @ units.T), 1.0)
-
-
-def _rows(
-    extracted: Extraction, outputs: dict[str, np.ndarray], classes: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Rows of `predictions.csv`."""
+def _rows(corpus: Corpus, answers: _Answers, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of `predictions.csv`."""
     rows = []
-    for index, utterance in enumerate(extracted.corpus):
-        probabilities = outputs["probabilities"][index]
-        answer = classes[int(probabilities.argmax())]
-        valid = int(outputs["instants"][index])
+    for utterance, probabilities, instants, sampled, *_ in zip(corpus, *answers, strict=True):
+        predicted = classes[int(probabilities.argmax())]
         rows.append(
             {
-                "file": extracted.corpus.relative_path(utterance),
-                "start": "" if utterance.start is None else utterance.start,
-                "end": "" if utterance.end is None else utterance.end,
+                "file": corpus.relative_path(utterance),
+                "start": utterance.start,
+                "end": utterance.end,
                 "speaker": utterance.speaker,
                 "emotion": utterance.emotion,
-                "predicted": answer,
-                "correct": int(answer == utterance.emotion),
-                "instants": valid,
-                "sampled_fraction": float(outputs["sampled_fraction"][index, :valid].mean()),
+                "predicted": predicted,
+                "correct": int(predicted == utterance.emotion),
+                "instants": int(instants),
+                "sampled_fraction": float(sampled),
                 **{
                     f"probability_{emotion}": float(probability)
                     for emotion, probability in zip(classes, probabilities, strict=True)
@@ -272,11 +214,3 @@ def _rows(
             }
         )
     return rows
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")
-
-
-def _ratio(total: float, count: int | np.integer) -> float:
-    return float(total / count) if count else float("nan")

@@ -14,7 +14,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import AudioError, CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
-from ser_keras.files import finite, write_json
+from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound import decoding
@@ -68,7 +68,7 @@ def write(evaluation: Evaluation, out: Path) -> None:
     Raises:
         OutputError: they cannot be written.
     """
-    evaluation.write_predictions(out / PREDICTIONS_FILE)
+    write_csv(out / PREDICTIONS_FILE, evaluation.predictions)
     # The last: `reproduce` takes it for the sign of a finished run.
     write_json(out / EVALUATION_FILE, evaluation.to_dict())
 

@@ -175,6 +175,15 @@ class VRNN(keras.Model):
         observations, instants = self._unpack(inputs, training and self.augments)
         return describe(self._steps(observations, training), instants)
 
+    def call_with_terms(
+        self, inputs: Inputs, labels: Tensor
+    ) -> tuple[dict[str, Tensor], eq5.Terms]:
+        """Return the outputs of `call` and the terms of Eq. 5, from one pass over the batch."""
+        observations, instants = self._unpack(inputs, augment=False)
+        steps = self._steps(observations, training=False)
+        terms = eq5.terms(steps, observations, instants, labels, self.objective)
+        return describe(steps, instants), terms
+
     def get_initial_state(self, batch_size: int) -> list[Tensor]:
         """What `step` begins with: the cell's state, before it the loudest point if it matters."""
         loudest = [] if self.dynamic_range is None else [tf.zeros([batch_size, 1])]

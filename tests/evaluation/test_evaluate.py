@@ -1,4 +1,4 @@
-"""Numbers of an evaluation, held to scikit-learn, scipy and loops that cannot be wrong."""
+"""Evaluations agree with scikit-learn, scipy and plain loops."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from ser_keras import corpora
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation import evaluate as evaluation
+from ser_keras.evaluation import metrics as ours
 from ser_keras.evaluation import results
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
 from ser_keras.features import extraction
 from ser_keras.model import files as model_files
 from ser_keras.model.cell import Step
 from ser_keras.model.vrnn import VRNN
+from ser_keras.training import pipeline
 
 # design.md, section 6.
 EVALUATION_KEYS = {
@@ -50,12 +51,12 @@ EVALUATION_KEYS = {
 }
 ADDED_KEYS = {"expected_calibration_error", "temperature", "n_failed", "n_unknown_emotion"}
 
-CLASSES = ("angry", "calm", "sad", "never heard")
+CLASSES = ("angry", "calm", "sad", "absent")
 
 
 @pytest.fixture
-def answers() -> tuple[np.ndarray, np.ndarray]:
-    """True and answered classes; the last class is answered but never true."""
+def predictions() -> tuple[np.ndarray, np.ndarray]:
+    """True and predicted classes; the last class is predicted but never true."""
     generator = np.random.default_rng(0)
     return generator.integers(0, 3, 60), generator.integers(0, 4, 60)
 
@@ -82,9 +83,9 @@ def corpus(manifest: Path) -> Corpus:
     """Utterances of 5 to 9 instants and one of a single instant; nobody is calm."""
     whole = corpora.load("manifest", manifest)
     chosen = [index for index, utterance in enumerate(whole) if utterance.emotion != "calm"]
-    part = whole.subset(chosen)
-    short = dataclasses.replace(part[0], end=0.7)
-    return dataclasses.replace(part, utterances=(short, *part.utterances[1:]))
+    subset = whole.subset(chosen)
+    short = dataclasses.replace(subset[0], end=0.7)
+    return dataclasses.replace(subset, utterances=(short, *subset.utterances[1:]))
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +101,34 @@ def evaluated(model: VRNN, corpus: Corpus) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def singly(model: VRNN, extracted: extraction.Extraction) -> list[dict[str, np.ndarray]]:
-    """What the model makes of every utterance alone, without batches and padding."""
+    """The model's outputs for every utterance alone, without batches and padding."""
     return [
         {name: np.asarray(value[0]) for name, value in model(observations[np.newaxis]).items()}
         for observations in extracted.observations
     ]
 
 
-def test_confusion_and_recall_are_those_of_scikit_learn(answers: tuple[np.ndarray, np.ndarray]):
-    true, predicted = answers
-    matrix = evaluation.confusion_matrix(true, predicted, 4)
+def totals(
+    attention: np.ndarray,
+    instants: np.ndarray,
+    labels: np.ndarray,
+    classes: tuple[str, ...] = CLASSES,
+) -> ours.AttentionTotals:
+    """Added up in two batches."""
+    summed = ours.AttentionTotals(classes, attention.shape[-1])
+    for batch in (slice(None, 17), slice(17, None)):
+        summed.add(attention[batch], instants[batch], labels[batch])
+    return summed
+
+
+def test_confusion_and_recall_are_those_of_scikit_learn(
+    predictions: tuple[np.ndarray, np.ndarray],
+):
+    true, predicted = predictions
+    matrix = ours.confusion_matrix(true, predicted, 4)
     expected = metrics.confusion_matrix(true, predicted, labels=range(4))
     np.testing.assert_array_equal(matrix, expected)
-    recall = evaluation.per_class_recall(matrix)
+    recall = ours.per_class_recall(matrix)
     expected = metrics.recall_score(true, predicted, labels=range(3), average=None)
     np.testing.assert_allclose(recall[:3], expected)
     assert np.isnan(recall[3])
@@ -133,16 +149,16 @@ def test_sampled_fractions_are_those_of_a_loop(
             if instant:
                 for name in ("after", f"after {label}"):
                     shares[name].append(share)
-    sampled = evaluation.sampled_fraction(weights, instants, labels, CLASSES)
+    sampled = totals(weights, instants, labels).sampled_fraction()
     assert sampled.with_first == pytest.approx(np.mean(shares["all"]), rel=1e-6)
     assert sampled.after_first == pytest.approx(np.mean(shares["after"]), rel=1e-6)
     for label, name in enumerate(CLASSES):
-        for found, part in (
+        for found, expected in (
             (sampled.per_emotion[name], shares[f"all {label}"]),
             (sampled.per_emotion_after_first[name], shares[f"after {label}"]),
         ):
-            if part:
-                assert found == pytest.approx(np.mean(part), rel=1e-6)
+            if expected:
+                assert found == pytest.approx(np.mean(expected), rel=1e-6)
             else:
                 assert np.isnan(found)
     assert sampled.per_emotion["sad"] == 1.0  # single instants, sampled whole
@@ -159,7 +175,7 @@ def test_attention_similarity_is_scikit_learns_cosine(
         )
         for label in (0, 1)
     ]
-    similarity = evaluation.attention_similarity(weights, instants, labels, 4)
+    similarity = totals(weights, instants, labels).similarity()
     np.testing.assert_allclose(similarity[:2, :2], np.abs(cosine_similarity(means)), rtol=1e-6)
     assert np.isnan(similarity[2:]).all()
     assert np.isnan(similarity[:, 2:]).all()
@@ -168,7 +184,7 @@ def test_attention_similarity_is_scikit_learns_cosine(
 def test_attention_similarity_by_hand():
     # Mean attention (1, 0) of the one, (1, 1) of the other: cosine 1/sqrt(2).
     weights = np.array([[[1, 1], [1, 0], [0, 0]], [[1, 1], [1, 1], [1, 1]]], dtype=np.float32)
-    similarity = evaluation.attention_similarity(weights, np.array([2, 3]), np.array([0, 1]), 2)
+    similarity = totals(weights, np.array([2, 3]), np.array([0, 1]), ("a", "b")).similarity()
     np.testing.assert_allclose(similarity, [[1, 0.5**0.5], [0.5**0.5, 1]])
 
 
@@ -177,8 +193,8 @@ def test_nothing_after_the_first_instant_is_no_number():
     instants, labels = np.array([1, 1]), np.array([0, 1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sampled = evaluation.sampled_fraction(ones, instants, labels, ("a", "b"))
-        similarity = evaluation.attention_similarity(ones, instants, labels, 2)
+        summed = totals(ones, instants, labels, ("a", "b"))
+        sampled, similarity = summed.sampled_fraction(), summed.similarity()
     assert sampled.with_first == 1.0
     assert np.isnan(sampled.after_first)
     assert np.isnan(similarity).all()
@@ -210,7 +226,7 @@ def test_likelihood_and_divergence_are_those_of_scipy(
     singly: list[dict[str, np.ndarray]],
 ):
     """Per instant, over all utterances, from the parameters that the model gives one by one."""
-    nll, kl, predicted, heard = 0.0, 0.0, 0, 0
+    nll, kl, predicted, instants = 0.0, 0.0, 0, 0
     for observations, one in zip(extracted.observations, singly, strict=True):
         standardized = np.asarray(model.standardization(observations[np.newaxis]))
         steps = Step.split(model.scan(standardized), model.cell.sizes)
@@ -223,9 +239,9 @@ def test_likelihood_and_divergence_are_those_of_scipy(
             -scipy.stats.norm(m, s).entropy() + 0.5 * (np.log(2 * np.pi) + m**2 + s**2)
             for m, s in zip(mu.flat, sigma.flat, strict=True)
         )
-        heard += len(observations)
+        instants += len(observations)
     assert evaluated.nll_per_instant == pytest.approx(nll / predicted, rel=1e-4)
-    assert evaluated.kl_per_instant == pytest.approx(kl / heard, rel=1e-4)
+    assert evaluated.kl_per_instant == pytest.approx(kl / instants, rel=1e-4)
 
 
 def test_sampled_fraction_and_similarity_are_those_of_single_utterances(
@@ -253,6 +269,26 @@ def test_sampled_fraction_and_similarity_are_those_of_single_utterances(
     )
     assert np.isnan(similarity[calm]).all()
     assert np.isnan(evaluated.sampled_fraction.per_emotion["calm"])
+
+
+def test_one_pass_gives_what_keras_predict_and_evaluate_give(
+    evaluated: Evaluation, model: VRNN, extracted: extraction.Extraction
+):
+    batches = pipeline.batches(extracted, batch_size=5, classes=model.classes)
+    outputs = model.predict(batches, verbose=0)
+    terms = model.evaluate(batches, verbose=0, return_dict=True)
+    instants, count = outputs["instants"], len(extracted.corpus)
+    nll = terms["generation_nll"] * count / np.sum(instants - 1)
+    assert evaluated.nll_per_instant == pytest.approx(nll, rel=1e-6)
+    assert evaluated.kl_per_instant == pytest.approx(terms["kl"] * count / instants.sum(), rel=1e-6)
+    assert evaluated.weighted_accuracy == pytest.approx(terms["accuracy"])
+    sampled = evaluated.sampled_fraction
+    assert sampled.with_first == pytest.approx(terms["sampled_fraction"], rel=1e-6)
+    after_first = terms["sampled_fraction_after_first"]
+    assert sampled.after_first == pytest.approx(after_first, rel=1e-6)
+    for row, probabilities in zip(evaluated.predictions, outputs["probabilities"], strict=True):
+        found = [row[f"probability_{emotion}"] for emotion in model.classes]
+        np.testing.assert_allclose(found, probabilities, rtol=1e-6)
 
 
 def test_what_was_evaluated_is_recorded(evaluated: Evaluation, tiny_settings: dict[str, Any]):
@@ -359,7 +395,7 @@ def test_predictions_csv_has_a_row_per_utterance(
         assert float(row["sampled_fraction"]) == pytest.approx(one["attention"].mean(), rel=1e-5)
 
 
-def test_a_run_is_evaluated_on_its_own_test_part(
+def test_a_run_is_evaluated_on_its_own_test_subset(
     model: VRNN, trained_run: Path, manifest: Path, tmp_path: Path
 ):
     found = results.evaluate_run(model, trained_run, tmp_path)
