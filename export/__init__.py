@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ser_keras.export.saving import saved_model as saved_model
     from ser_keras.export.serving.tf_serving.bundle import write as serving_bundle
 
-# Loaded when first used: asking for help need not wait for TensorFlow. The modules do not bear the
-# functions' names, since importing a module of that name would hide the function.
+# Imported when first used, so that `--help` need not wait for TensorFlow. No module has the name of
+# its function: importing it would replace the function by the module.
 _FUNCTIONS = {
     "saved_model": ("saving", "saved_model"),
     "serving_bundle": ("serving.tf_serving.bundle", "write"),

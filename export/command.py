@@ -5,25 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from ser_keras.commands.options import start_tensorflow
 from ser_keras.errors import ConfigurationError
+from ser_keras.export.edge import PRECISIONS
 
 HELP = "export a trained model for TensorFlow Serving or TFLite: a JSON line says what was written"
 
-FORMATS = ("saved-model", "tflite")
-PRECISIONS = ("float32", "float16", "int8")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Declare the command's options."""
     parser.add_argument(
         "model",
         metavar="RUN|FILE.keras|PRESET",
         help="a trained model: the folder that `train` left, a .keras file, or a preset that comes "
         "with weights",
     )
-    parser.add_argument("--to", choices=FORMATS, required=True, help="the format")
+    parser.add_argument("--to", choices=("saved-model", "tflite"), required=True, help="the format")
     parser.add_argument(
         "--out",
         type=Path,
@@ -33,14 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tflite: the file, or a folder for model.tflite",
     )
     parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        help="of TFLite weights (default: float32)",
+        "--precision", choices=PRECISIONS, help="of the weights in a TFLite file (default: float32)"
     )
     parser.add_argument(
         "--no-bundle",
         action="store_true",
-        help="saved-model: leave out what TF Serving, Docker and Kubernetes read, beside NAME",
+        help="saved-model: leave out the files beside NAME that configure TF Serving, Docker and "
+        "Kubernetes",
     )
 
 
@@ -48,45 +46,45 @@ def run(options: argparse.Namespace) -> int:
     """Export, and print what was written.
 
     Raises:
-        SerKerasError: there is no such model, or no place to write.
+        SerKerasError: there is no such model, or the output cannot be written.
     """
     if options.to == "saved-model" and options.precision is not None:
-        raise ConfigurationError(
-            f"--precision {options.precision}: found --to saved-model, expected --to tflite"
-        )
+        raise ConfigurationError("--precision: expected --to tflite, found --to saved-model")
     start_tensorflow()
-    from ser_keras import export
-    from ser_keras.model import files as model_files
+    from ser_keras.model import files
 
-    model = model_files.load(options.model)
+    model = files.load(options.model)
     if options.to == "saved-model":
-        from ser_keras.export import saving
-        from ser_keras.export.serving.tf_serving import bundle
-
-        if not options.no_bundle:
-            # Before a version is there, which every further call would add one to.
-            bundle.check(saving.version_folder(options.out).parent)
-        written = export.saved_model(model, options.out)
-        beside = [] if options.no_bundle else export.serving_bundle(written.parent)
-        size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
-        line = {
-            "format": options.to,
-            "path": str(written),
-            "bytes": size,
-            "bundle": [str(path) for path in beside],
-        }
+        line = _saved_model(model, options.out, bundled=not options.no_bundle)
     else:
-        file = options.out if options.out.suffix == ".tflite" else options.out / "model.tflite"
-        precision = options.precision or "float32"
-        written = export.tflite(model, file, precision)
-        line = {
-            "format": options.to,
-            "precision": precision,
-            "path": str(written),
-            "description": str(written.with_suffix(".json")),
-            # Not imported: it needs the TFLite runtime, which the export does not.
-            "runner": str(Path(__file__).with_name("runner.py")),
-            "bytes": written.stat().st_size,
-        }
-    print(json.dumps(line, ensure_ascii=False))
+        line = _tflite(model, options.out, options.precision or "float32")
+    print(json.dumps({"format": options.to, **line}, ensure_ascii=False))
     return 0
+
+
+def _saved_model(model: Any, out: Path, bundled: bool) -> dict[str, Any]:
+    from ser_keras.export import saving
+    from ser_keras.export.serving.tf_serving import bundle
+
+    if bundled:
+        # Before the export: if it failed afterwards, each attempt would leave one more version.
+        bundle.check(saving.version_folder(out).parent)
+    written = saving.saved_model(model, out)
+    beside = bundle.write(written.parent) if bundled else []
+    size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
+    return {"path": str(written), "bytes": size, "bundle": [str(path) for path in beside]}
+
+
+def _tflite(model: Any, out: Path, precision: str) -> dict[str, Any]:
+    from ser_keras import export
+
+    file = out if out.suffix == ".tflite" else out / "model.tflite"
+    written = export.tflite(model, file, precision)
+    return {
+        "precision": precision,
+        "path": str(written),
+        "description": str(written.with_suffix(".json")),
+        # Not imported: it needs the TFLite runtime, which the export does not.
+        "runner": str(Path(__file__).with_name("runner.py")),
+        "bytes": written.stat().st_size,
+    }

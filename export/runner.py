@@ -4,8 +4,8 @@
     python runner.py vrnn.tflite speech.wav            # a JSON line per instant
     arecord -t raw -f S16_LE -r 22050 | python runner.py vrnn.tflite -
 
-The JSON file that was exported beside the TFLite file must lie beside it. It says at what rate the
-model hears; sound of another rate is refused, since resampling it well takes more than this file.
+The JSON file that was exported beside the TFLite file must lie beside it. It names the model's
+sample rate; sound of another rate is refused, since resampling it well takes more than this file.
 Memory stays the same however long the sound is.
 """
 
@@ -15,19 +15,19 @@ import json
 import os
 import sys
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-CHUNK = 4096  # samples read at once, at most
-LOUDEST = 1e6  # a sample so far beyond full scale is no sound, and would be remembered for ever
+_CHUNK = 4096  # samples read at once, at most
+_LOUDEST = 1e6  # a sample so far beyond full scale is no sound, and would stay in the state forever
 
 
 class Runner:
-    """Hears sound chunk by chunk and answers at every instant.
+    """Takes sound chunk by chunk and answers at every instant.
 
     Args:
         model: the TFLite file.
@@ -36,6 +36,12 @@ class Runner:
     Raises:
         FileNotFoundError: it, or the JSON file beside it, does not exist.
         ValueError: they are something else.
+
+    Example:
+        >>> runner = Runner(export.tflite(model, "model.tflite"))
+        >>> sound = np.zeros(2 * runner.sample_rate)
+        >>> [instant["time"] for instant in runner.push(sound)]
+        [0.5, 1.0, 1.5, 2.0]
     """
 
     def __init__(self, model: str | Path, threads: int = 1) -> None:
@@ -51,19 +57,19 @@ class Runner:
             self._window = np.zeros((1, description["window_length"]), np.float32)
             self._state_size: int = description["state_size"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not the description of a model ({error!r})") from error
+            raise ValueError(f"{path}: expected a model's description, found {error!r}") from error
         self._step = Interpreter(str(model), num_threads=threads).get_signature_runner("step")
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that was heard: the next chunk begins another recording."""
+        """Begin another recording."""
         self._state = np.zeros((1, self._state_size), np.float32)
         # How much of the window is filled. Negative where windows lie apart: samples to skip.
         self._filled = 0
         self._instants = 0
 
     def push(self, samples: np.ndarray) -> Iterator[dict[str, Any]]:
-        """Hear what comes next; go through the answers, or nothing is heard.
+        """Take the next samples, as the answers are iterated over: without that, none is taken.
 
         Args:
             samples: float32 [N], mono, -1 to 1, at `sample_rate`.
@@ -74,28 +80,31 @@ class Runner:
             observation.
 
         Raises:
-            ValueError: samples of another shape, or no sound; they are not heard.
+            ValueError: samples of another shape, or no sound; none of them is taken.
         """
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
-            raise ValueError(f"samples have shape {samples.shape}, expected one dimension")
+            raise ValueError(f"samples: expected one dimension, found shape {samples.shape}")
         if not np.isfinite(samples).all():
-            raise ValueError("samples are not finite (NaN or infinity)")
-        if np.abs(samples).max(initial=0.0) > LOUDEST:
-            raise ValueError(f"a sample is beyond {LOUDEST:.0e} times full scale")
-        return self._hear(samples)
+            raise ValueError("samples: expected finite numbers, found NaN or infinity")
+        loudest = np.abs(samples).max(initial=0.0)
+        if loudest > _LOUDEST:
+            raise ValueError(
+                f"samples: expected at most {_LOUDEST:.0e} times full scale, found {loudest:.0e}"
+            )
+        return self._instants_of(samples)
 
     def finish(self) -> Iterator[dict[str, Any]]:
-        """At the end of a recording: hear the silence that the model expects behind it.
+        """End the recording: answer for the silence that the model expects behind it.
 
-        One shorter than a window is padded with silence to one.
+        A recording shorter than a window is padded with silence to one.
         """
         if self._instants or self._filled > 0:
             yield from self.push(self._silence)
         if not self._instants and self._filled > 0:
             yield from self.push(np.zeros(self._window.shape[1] - self._filled, np.float32))
 
-    def _hear(self, samples: np.ndarray) -> Iterator[dict[str, Any]]:
+    def _instants_of(self, samples: np.ndarray) -> Iterator[dict[str, Any]]:
         length = self._window.shape[1]
         while True:
             if self._filled < 0:
@@ -118,7 +127,7 @@ class Runner:
 
     def _answer(self) -> dict[str, Any]:
         outputs = self._step(waveform=self._window, state=self._state)
-        # Copies: the interpreter writes its next answer over this one.
+        # A copy: the interpreter writes its next answer over this one.
         self._state = outputs["state"].copy()
         probabilities = outputs["probabilities"][0].tolist()
         time = self._window_seconds + self._instants * self._hop_seconds
@@ -131,41 +140,38 @@ class Runner:
         }
 
 
-def read_wav(path: str, sample_rate: int) -> Iterator[np.ndarray]:
-    """A 16-bit WAV in chunks, float32 [N], its channels mixed.
-
-    Raises:
-        ValueError: not such a WAV, or of another sample rate.
-    """
+def _read_wav(path: str, sample_rate: int) -> Iterator[np.ndarray]:
+    """Read a 16-bit WAV in chunks, float32 [N], its channels mixed down."""
     try:
         with wave.open(path, "rb") as sound:
-            if sound.getsampwidth() != 2:
-                raise ValueError(f"{path}: has {8 * sound.getsampwidth()} bits, expected 16")
+            bits = 8 * sound.getsampwidth()
+            if bits != 16:
+                raise ValueError(f"{path}: expected 16 bits, found {bits}")
             if sound.getframerate() != sample_rate:
                 raise ValueError(
-                    f"{path}: has {sound.getframerate()} Hz, expected {sample_rate} Hz, such as "
-                    f"`ffmpeg -i FILE -ar {sample_rate} -sample_fmt s16 OUT.wav` makes"
+                    f"{path}: expected {sample_rate} Hz, found {sound.getframerate()} Hz; convert "
+                    f"it with `ffmpeg -i FILE -ar {sample_rate} -sample_fmt s16 OUT.wav`"
                 )
-            while content := sound.readframes(CHUNK):
+            while content := sound.readframes(_CHUNK):
                 samples = np.frombuffer(content, "<i2").reshape(-1, sound.getnchannels())
                 yield samples.mean(axis=1, dtype=np.float32) / 32768
     except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path}: not a WAV that can be read ({error})") from error
+        raise ValueError(f"{path}: expected a WAV of integers, found {error!r}") from error
 
 
-def read_pipe() -> Iterator[np.ndarray]:
-    """16-bit mono samples from standard input as they arrive, float32 [N]."""
+def _read_pipe() -> Iterator[np.ndarray]:
+    """Read 16-bit mono samples from standard input as they arrive, float32 [N]."""
     kept = b""
     pipe: Any = sys.stdin.buffer
-    # read1 gives what has arrived, without waiting for more.
-    while received := pipe.read1(2 * CHUNK):
+    # read1 returns as soon as there is something, without waiting for the rest.
+    while received := pipe.read1(2 * _CHUNK):
         content = kept + received
         whole = len(content) // 2 * 2
-        kept = content[whole:]
+        kept = content[whole:]  # half a sample
         yield np.frombuffer(content[:whole], "<i2").astype(np.float32) / 32768
 
 
-def main(arguments: list[str]) -> int:
+def _main(arguments: list[str]) -> int:
     """Print a JSON line per instant; 2 on wrong usage, 1 on what cannot be read or written."""
     if len(arguments) != 2:
         print("usage: python runner.py MODEL.tflite FILE.wav|-", file=sys.stderr)
@@ -173,26 +179,24 @@ def main(arguments: list[str]) -> int:
     model, source = arguments
     try:
         runner = Runner(model)
-        sound: Iterable[np.ndarray] = (
-            read_pipe() if source == "-" else read_wav(source, runner.sample_rate)
-        )
+        sound = _read_pipe() if source == "-" else _read_wav(source, runner.sample_rate)
         for chunk in sound:
             for instant in runner.push(chunk):
                 print(json.dumps(instant), flush=True)
         for instant in runner.finish():
             print(json.dumps(instant), flush=True)
     except BrokenPipeError:
-        # Whoever read the answers has seen enough; Python must not try to write the rest at exit.
+        # The reader of the answers is gone; Python must not try to write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError) as error:
         print(f"runner.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        # The usual end of listening, not a failure.
+        # The usual end of a live stream, not a failure.
         print("runner.py: stopped", file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_main(sys.argv[1:]))

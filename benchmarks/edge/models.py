@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
-from ser_keras.export.edge.convert import PRECISIONS, tflite
+from ser_keras.export.edge import PRECISIONS
+from ser_keras.export.edge.convert import tflite
 from ser_keras.model import presets
 from ser_keras.training.run import TrainingRun, read_run, split_corpus, train
 

@@ -63,7 +63,7 @@ export class Runner {
   async push(samples) {
     if (!(samples instanceof Float32Array)) throw new TypeError('samples: expected Float32Array');
     if (!samples.every(Number.isFinite)) {
-      throw new RangeError('samples are not finite (NaN or infinity)');
+      throw new RangeError('samples: expected finite numbers, found NaN or infinity');
     }
     const hop = this._description.hop_length;
     const answers = [];

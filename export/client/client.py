@@ -1,53 +1,27 @@
-"""A client of served models: of TF Serving and of `ser-keras serve` alike, over REST or gRPC.
-
-from ser_keras.export.client import Client
-with Client("http://127.0.0.1:8501", "vrnn") as client:
-print(client.predict([open("hello.wav", "rb").read()]))
-"""
+"""The client of served models and its REST transport; the gRPC transport is in `grpc`."""
 
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pybase64
 
-from ser_keras.errors import ConfigurationError, SerKerasError
-
-Result = TypeVar("Result")
-SIGNATURE = "serving_default"
-
-
-class ServerError(SerKerasError):
-    """A server could not be reached, or answered with an error.
-
-    Args:
-        server: as the user named it.
-        message: the server's own words, where it had any.
-        status: of HTTP, or gRPC's code by name; None where there was no answer.
-    """
-
-    def __init__(self, server: str, message: str, status: int | str | None = None) -> None:
-        super().__init__(f"{server}: {message}" + (f" ({status})" if status is not None else ""))
-        self.message = message
-        self.status = status
-
-    @property
-    def is_of_input(self) -> bool:
-        """Whether the server found fault with what it was sent, rather than with itself."""
-        return self.status in (400, 413, "INVALID_ARGUMENT")
+from ser_keras.errors import ConfigurationError
+from ser_keras.export.client.errors import ConnectionLost, ServerError
 
 
 class Client:
-    """Asks a server for the emotion in recordings.
+    """Asks a server, TF Serving or `ser-keras serve`, for the emotion in recordings.
 
-    A connection that fails is tried again; an error that the server answers is not, nor is
-    a request that takes too long: it may still be at work on it.
+    A connection that fails is tried again; neither an error that the server answers is, nor a
+    request that takes too long: the server may still be at work on it.
 
     Args:
         server: http://HOST:PORT, https://..., or grpc://HOST:PORT.
@@ -60,6 +34,14 @@ class Client:
 
     Raises:
         ConfigurationError: the address is none, or both a version and a label are given.
+
+    Example:
+        >>> from ser_keras.export.client import Client
+        >>> with Client("http://127.0.0.1:9", "vrnn") as client:  # no server there
+        ...     client.ready()
+        False
+        >>> client.predict([open(wav, "rb").read()])[0]["emotion"]  # doctest: +SKIP
+        'happy'
     """
 
     def __init__(
@@ -78,7 +60,13 @@ class Client:
         self.server = server
         self._retries = retries
         self._backoff = backoff
-        self._transport = _transport(server, model, version, label, timeout)
+        self._transport: Any
+        if _scheme(server) == "grpc":
+            from ser_keras.export.client.grpc import Grpc  # imports TensorFlow
+
+            self._transport = Grpc(server, model, version, label, timeout)
+        else:
+            self._transport = _Rest(server, model, version, label, timeout)
 
     def __enter__(self) -> Client:
         return self
@@ -87,7 +75,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._transport.close()
 
     def predict(self, recordings: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -102,11 +90,11 @@ class Client:
         Raises:
             ServerError: there was no answer, or an error.
         """
-        outputs = self.call(SIGNATURE, {"audio": list(recordings)})
+        outputs = self.call("serving_default", {"audio": list(recordings)})
         answers = []
         for row in range(len(recordings)):
             answer = {name: values[row] for name, values in outputs.items()}
-            # What is beyond is zero, and only there because another recording was longer.
+            # What follows is padding to the longest recording of the request.
             answer["timeline"] = answer["timeline"][: answer["instants"]]
             answers.append(answer)
         return answers
@@ -124,69 +112,74 @@ class Client:
         Raises:
             ServerError: there was no answer, or an error.
         """
-        return self._retry(lambda: self._transport.call(signature, inputs))
-
-    def ready(self) -> bool:
-        """Whether the model has a version that answers; never raises for want of a server.
-
-        Over gRPC, whether the server can be reached.
-        """
-        try:
-            return self._transport.ready()
-        except (OSError, ServerError, http.client.HTTPException):
-            return False
-
-    def _retry(self, ask: Callable[[], Result]) -> Result:
-        for attempt in range(self._retries + 1):
+        for attempt in itertools.count():
             try:
-                return ask()
+                return dict(self._transport.call(signature, inputs))
             except ConnectionLost as error:
                 if attempt == self._retries:
                     raise ServerError(self.server, f"cannot be reached: {error}") from error
-                time.sleep(self._backoff * 2**attempt)
-        raise AssertionError  # the last attempt returns or raises
+            time.sleep(self._backoff * 2**attempt)
+        raise AssertionError  # for mypy: the loop does not end
+
+    def ready(self) -> bool:
+        """Whether the model has a version that answers; over gRPC, whether there is a server.
+
+        Never raises for want of a server.
+        """
+        try:
+            return bool(self._transport.ready())
+        except (ConnectionLost, ServerError):
+            return False
 
 
-class ConnectionLost(Exception):
-    """There was no connection, or it broke: worth another try."""
+def _scheme(server: str) -> str:
+    """The scheme of a server's address.
 
-
-class Rest:
-    """TF Serving's REST interface, in column format, on one connection that is kept.
-
-    Args:
-        server: its address.
-        path: /v1/models/NAME[/versions/N|/labels/L].
-        timeout: in seconds.
+    Raises:
+        ConfigurationError: the address is none.
     """
+    address = urlsplit(server)
+    try:
+        host, port = address.hostname, address.port
+    except ValueError:  # the port is no number
+        host = port = None
+    if host and (address.scheme in ("http", "https") or (address.scheme == "grpc" and port)):
+        return address.scheme
+    raise ConfigurationError(
+        f"server: expected http://HOST:PORT, https://HOST or grpc://HOST:PORT, found {server}"
+    )
 
-    def __init__(self, server: str, path: str, timeout: float) -> None:
+
+class _Rest:
+    """TF Serving's REST interface, in column format, on one connection that is kept."""
+
+    def __init__(
+        self, server: str, model: str, version: int | None, label: str | None, timeout: float
+    ) -> None:
         address = urlsplit(server)
         secure = address.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._server = server
-        self._path = address.path.rstrip("/") + path
-        self._timeout = timeout
         self._connection = kind(address.hostname or "", address.port, timeout=timeout)
+        self._server = server
+        self._timeout = timeout
+        self._path = f"{address.path.rstrip('/')}/v1/models/{quote(model, safe='')}"
+        if version is not None:
+            self._path += f"/versions/{version}"
+        if label is not None:
+            self._path += f"/labels/{quote(label, safe='')}"
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """As `Client.call`."""
-        body = json.dumps(
-            {"signature_name": signature, "inputs": {k: _to_json(v) for k, v in inputs.items()}}
-        )
+        tensors = {name: _to_json(value) for name, value in inputs.items()}
+        body = json.dumps({"signature_name": signature, "inputs": tensors})
         outputs = self._ask("POST", f"{self._path}:predict", body)["outputs"]
         return outputs if isinstance(outputs, dict) else {"output": outputs}
 
     def ready(self) -> bool:
-        """Whether a version is AVAILABLE: a status of 200 alone does not say so."""
-        try:
-            states = self._ask("GET", self._path)["model_version_status"]
-        except ConnectionLost:
-            return False
+        # A status of 200 alone does not say that a version answers.
+        states = self._ask("GET", self._path)["model_version_status"]
         return any(version["state"] == "AVAILABLE" for version in states)
 
     def close(self) -> None:
-        """Let go of the connection."""
         self._connection.close()
 
     def _ask(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
@@ -195,15 +188,15 @@ class Rest:
             reply = self._connection.getresponse()
             content = reply.read()
         except TimeoutError:
-            self._connection.close()
+            self.close()
             raise ServerError(self._server, f"no answer within {self._timeout:g} s") from None
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+            self.close()
             raise ConnectionLost(getattr(error, "strerror", None) or repr(error)) from error
         try:
             answer = json.loads(content)
         except ValueError:
-            answer = {"error": f"found an answer that is no JSON: {content[:100]!r}"}
+            answer = {"error": f"answer: expected JSON, found {content[:100]!r}"}
         if reply.status != 200 or "error" in answer:
             message = answer.get("error", "an error without a word")
             raise ServerError(self._server, str(message), reply.status)
@@ -216,27 +209,3 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     return [_to_json(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _transport(
-    server: str, model: str, version: int | None, label: str | None, timeout: float
-) -> Any:
-    address = urlsplit(server)
-    try:
-        port, sound = address.port, bool(address.hostname)
-    except ValueError:
-        port, sound = None, False
-    if address.scheme in ("http", "https") and sound:
-        path = f"/v1/models/{quote(model, safe='')}"
-        if version is not None:
-            path += f"/versions/{version}"
-        if label is not None:
-            path += f"/labels/{quote(label, safe='')}"
-        return Rest(server, path, timeout)
-    if address.scheme == "grpc" and sound and port:
-        from ser_keras.export.client.grpc import Grpc
-
-        return Grpc(server, address.netloc, model, version, label, timeout)
-    raise ConfigurationError(
-        f"server {server}: expected http://HOST:PORT, https://HOST or grpc://HOST:PORT"
-    )

@@ -8,39 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from ser_keras.export.client.client import ConnectionLost, ServerError
+from ser_keras.export.client.errors import ConnectionLost, ServerError
 from ser_keras.export.serving.tf_serving.protocol import PredictRequest, PredictResponse
 
-METHOD = "/tensorflow.serving.PredictionService/Predict"
-LARGEST_MESSAGE = 256 * 2**20  # gRPC's own limit of 4 MiB is less than a minute of sound
+_METHOD = "/tensorflow.serving.PredictionService/Predict"
+_LARGEST_MESSAGE = 256 * 2**20  # gRPC's own limit of 4 MiB is less than a minute of sound
 
 
 class Grpc:
-    """A channel to PredictionService.
+    """A channel to PredictionService; takes what `Client` does, and its `call` tries once.
 
-    Args:
-        server: as the user named it.
-        address: HOST:PORT.
-        model: its name.
-        version: a version's number, or None.
-        label: a version's label, or None.
-        timeout: in seconds.
+    Example:
+        >>> Grpc("grpc://127.0.0.1:9", "vrnn", timeout=0.01).ready()  # no server there
+        False
     """
 
     def __init__(
         self,
         server: str,
-        address: str,
         model: str,
-        version: int | None,
-        label: str | None,
-        timeout: float,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 60.0,
     ) -> None:
         self._server = server
         self._timeout = timeout
@@ -51,20 +47,19 @@ class Grpc:
         if label is not None:
             self._request.model_spec.version_label = label
         options = [
-            ("grpc.max_send_message_length", LARGEST_MESSAGE),
-            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-            # Retries are the client's, which knows how often.
-            ("grpc.enable_retries", 0),
+            ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+            ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+            ("grpc.enable_retries", 0),  # the client counts them
         ]
-        self._channel = grpc.insecure_channel(address, options)
+        self._channel = grpc.insecure_channel(urlsplit(server).netloc, options)
         self._predict = self._channel.unary_unary(
-            METHOD,
+            _METHOD,
             request_serializer=PredictRequest.SerializeToString,
             response_deserializer=PredictResponse.FromString,
         )
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """As `Client.call`."""
+        """Call any signature, as `Client.call`; may raise ConnectionLost."""
         request = PredictRequest()
         request.CopyFrom(self._request)
         request.model_spec.signature_name = signature
@@ -91,7 +86,7 @@ class Grpc:
         return True
 
     def close(self) -> None:
-        """Let go of the channel."""
+        """Close the channel."""
         self._channel.close()
 
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,13 +17,21 @@ from rich.console import Console
 from rich.progress import track
 
 from ser_keras.errors import AudioError, ConfigurationError
-from ser_keras.export.client.client import Client, ServerError
+from ser_keras.export.client.client import Client
+from ser_keras.export.client.errors import ServerError
+from ser_keras.fields import require
 from ser_keras.files import OutputError, json_line
 from ser_keras.sound import decoding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes beyond `predict` itself."""
+    """Add the options of recognition by a server to those of `predict`.
+
+    Example:
+        >>> add_arguments(parser := argparse.ArgumentParser())
+        >>> parser.parse_args([]).batch_size
+        8
+    """
     group = parser.add_argument_group("recognition by a server")
     group.add_argument(
         "--server",
@@ -43,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="append lines here instead; recordings that it has are not asked for again",
+        help="append lines to this file instead; skip recordings that it has an answer for",
     )
 
 
@@ -52,22 +61,25 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ServerError: the server cannot be reached or fails on everything.
-        ConfigurationError: the model's name or the labels are none.
+        ConfigurationError: an option has a value outside its range.
+
+    Example:
+        >>> run(argparse.Namespace(batch_size=0))
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: --batch-size: expected 1 or more, found 0
     """
-    if options.batch_size < 1:
-        raise ConfigurationError(f"--batch-size: expected 1 or more, found {options.batch_size}")
+    require(options.batch_size >= 1, "--batch-size", options.batch_size, "1 or more")
     labels = None
     if options.labels is not None:
         labels = options.labels.read_text("utf-8").split("\n")[:-1]
-    done = _done(options.out)
+    done = _answered(options.out)
     files = [file for file in options.files if file not in done]
     failed = 0
     with _output(options.out) as out, _client(options) as client:
-        lines = recognize_files(client, files, labels, options.batch_size)
+        lines = _recognize_files(client, files, labels, options.batch_size)
         console = Console(stderr=True)
-        if console.is_terminal:
-            lines = iter(track(lines, "recognising", len(files), console=console))
-        for line in lines:
+        quiet = not console.is_terminal
+        for line in track(lines, "recognising", len(files), console=console, disable=quiet):
             failed += "error" in line
             print(json_line(line), file=out, flush=True)
     if failed:
@@ -75,36 +87,26 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def recognize_files(
+def _recognize_files(
     client: Client, files: Sequence[str], labels: Sequence[str] | None, batch_size: int
 ) -> Iterator[dict[str, Any]]:
-    """Recognise one recording after another; one that cannot be used gives {file, error}.
-
-    Args:
-        client: of the server.
-        files: recordings of any kind that libsndfile reads.
-        labels: of the probabilities, which are a list where there are none.
-        batch_size: recordings of one request.
-
-    Raises:
-        ServerError: the server cannot be reached, or fails for a reason of its own.
-    """
+    """Recognise recordings, a batch a request; one that cannot be used gives {file, error}."""
     for first in range(0, len(files), batch_size):
         batch = files[first : first + batch_size]
         contents: dict[str, bytes] = {}
         lines: dict[str, dict[str, Any]] = {}
         for file in batch:
             try:
-                contents[file] = wav(file)
+                contents[file] = _wav(file)
             except AudioError as error:
                 lines[file] = {"file": file, "error": error.reason}
         for file, answer in _ask(client, contents).items():
-            lines[file] = {"file": file, **_named(answer, labels)}
+            lines[file] = {"file": file, **_with_labels(answer, labels)}
         yield from (lines[file] for file in batch)
 
 
 def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Answers of recordings; where a request is refused, each of them is asked for alone."""
+    """Answers to recordings; where a request is refused, each of them is asked for alone."""
     if not contents:
         return {}
     try:
@@ -115,31 +117,26 @@ def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]
         if len(contents) == 1:
             return {file: {"error": error.message} for file in contents}
     answers: dict[str, dict[str, Any]] = {}
-    for file, one in contents.items():
-        answers.update(_ask(client, {file: one}))
+    for file, content in contents.items():
+        answers |= _ask(client, {file: content})
     return answers
 
 
-def _named(answer: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
+def _with_labels(answer: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     if labels is None or "error" in answer:
         return answer
-    if len(labels) != len(answer["probabilities"]):
-        raise ConfigurationError(
-            f"--labels: expected {len(answer['probabilities'])} lines, found {len(labels)}"
-        )
+    probabilities, timeline = answer["probabilities"], answer["timeline"]
+    expected = len(probabilities)
+    require(len(labels) == expected, "--labels", len(labels), f"{expected} lines")
     return {
         **answer,
-        "probabilities": dict(zip(labels, answer["probabilities"], strict=True)),
-        "timeline": [dict(zip(labels, instant, strict=True)) for instant in answer["timeline"]],
+        "probabilities": dict(zip(labels, probabilities, strict=True)),
+        "timeline": [dict(zip(labels, instant, strict=True)) for instant in timeline],
     }
 
 
-def wav(path: str) -> bytes:
-    """A recording as the 16-bit WAV file that servers take: as it is if it is one.
-
-    Raises:
-        AudioError: it cannot be used.
-    """
+def _wav(path: str) -> bytes:
+    """A recording as the 16-bit WAV file that servers take; unchanged where it is one."""
     channels, rate = decoding.decode(path)
     with contextlib.suppress(soundfile.LibsndfileError, OSError):
         found = soundfile.info(path)
@@ -151,35 +148,28 @@ def wav(path: str) -> bytes:
 
 
 def _client(options: argparse.Namespace) -> Client:
-    name, _, rest = options.model.partition("/")
-    kind, _, which = rest.partition("/")
-    if rest and not (kind in ("versions", "labels") and which):
+    match = re.fullmatch(r"([^/]*)(?:/|/versions/(\d+)|/labels/(.+))?", options.model)
+    if match is None:
         raise ConfigurationError(
-            f"--model {options.model}: expected NAME, NAME/versions/N or NAME/labels/LABEL"
+            f"--model: expected NAME, NAME/versions/N or NAME/labels/LABEL, found {options.model}"
         )
-    if kind == "versions" and not which.isdigit():
-        raise ConfigurationError(f"--model {options.model}: expected a number, found {which}")
-    return Client(
-        options.server,
-        name,
-        version=int(which) if kind == "versions" else None,
-        label=which if kind == "labels" else None,
-        timeout=options.timeout,
-    )
+    name, version, label = match.groups()
+    number = None if version is None else int(version)
+    return Client(options.server, name, version=number, label=label, timeout=options.timeout)
 
 
-def _done(out: Path | None) -> set[str]:
+def _answered(out: Path | None) -> set[str]:
     """The recordings that a file of lines has an answer for."""
     if out is None or not out.exists():
         return set()
-    done = set()
+    answered = set()
     for line in out.read_text("utf-8").splitlines():
-        # The last line may be half of one.
+        # An interrupted run leaves half a line at the end.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             answer = json.loads(line)
             if "error" not in answer:
-                done.add(answer["file"])
-    return done
+                answered.add(answer["file"])
+    return answered
 
 
 @contextlib.contextmanager

@@ -1,4 +1,8 @@
-"""The front end in the few operations of TFLite, exact at every precision, with small tables."""
+"""The front end in the few operations of TFLite, exact at every precision, with small tables.
+
+The converter stores every constant in the precision asked for: a Hann window in 8 bits puts MFCCs
+off by tens, and 1e-10 in 16 bits is 0, whose logarithm is infinite. `exact` keeps such constants.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,45 @@ import librosa.filters
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.export.edge.exact import exact
 from ser_keras.features.frontend import LEAST_POWER, Frontend
 from ser_keras.features.spec import FeatureSpec
 
 
-class EdgeFrontend(Frontend):
-    """As `Frontend`, observing one window at a time.
+def exact(numbers: np.ndarray | float, waveform: tf.Tensor) -> tf.Tensor:
+    """Keep float32 constants from being stored in fewer bits, as the bits of int32 constants.
 
     Args:
-        spec: the observations wanted.
+        numbers: float32 of any shape, or one number.
+        waveform: float32 [1, N], an input of the graph. The constants seem to depend on it, or
+            they would be computed at conversion, and then be stored in fewer bits.
+
+    Returns:
+        The same numbers, float32, at least one-dimensional.
+
+    Example:
+        >>> float(exact(1e-10, np.zeros((1, 8), "f"))[0]) == np.float32(1e-10)
+        True
+    """
+    bits = np.atleast_1d(np.asarray(numbers, np.float32)).view(np.int32)
+    zero = tf.cast(waveform[0, 0] > np.finfo(np.float32).max, tf.int32)
+    return tf.bitcast(bits + zero, tf.float32)
+
+
+class EdgeFrontend(Frontend):
+    """The TensorFlow front end for one window at a time.
+
+    Args:
+        spec: the observations to compute.
+
+    Example:
+        >>> window = np.zeros((1, model.features.window_length), "f")
+        >>> EdgeFrontend(model.features).extract_windows(window).shape
+        TensorShape([1, 13])
     """
 
     def __init__(self, spec: FeatureSpec, **kwargs: Any) -> None:
         super().__init__(spec, **kwargs)
-        self._bands, self._weights = _neighboring_bands(spec)
+        self._bands, self._falling, self._rising = _neighboring_bands(spec)
 
     def extract_windows(self, windows: tf.Tensor) -> tf.Tensor:
         """Compute the observation of a window: [1, window_length] to [1, *observation_shape]."""
@@ -31,23 +59,24 @@ class EdgeFrontend(Frontend):
             windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
         margin = spec.fft_size // 2
         centered = tf.pad(windows, [[0, 0], [margin, margin]])
-        frames = tf.signal.frame(centered[0], spec.fft_size, spec.frame_hop)
-        spectrum = tf.signal.rfft(frames * exact(self._hann, windows))
+        frames = tf.signal.frame(centered[0], spec.fft_size, spec.frame_hop)  # [frames, fft_size]
+        spectrum = tf.signal.rfft(frames * exact(self._hann, windows))  # [frames, frequencies]
         power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
         power = tf.transpose(power)  # [frequencies, frames]
-        # Summing up is all there is to do: each frequency has a part in two bands at most.
+        # Each frequency contributes to two neighbouring bands at most: sums replace the product
+        # with a matrix [frequencies, bands], which would take most of a small file.
         falling, rising = (
             tf.math.segment_sum(power * exact(weights[:, np.newaxis], windows), self._bands)
-            for weights in self._weights
-        )
-        mel = falling[1:] + rising[:-1]
-        values = self._decibels(tf.transpose(mel), windows)
+            for weights in (self._falling, self._rising)
+        )  # [bands + 1, frames] each
+        mel = tf.transpose(falling[1:] + rising[:-1])  # [frames, bands]
+        values = self._to_exact_decibels(mel, windows)
         if spec.kind == "mfcc":
-            values = tf.matmul(values, exact(self._cosines, windows))
+            values = tf.matmul(values, exact(self._cosines, windows))  # [frames, coefficients]
         return self._pool(values[tf.newaxis])
 
-    def _decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-        """As `Frontend._to_decibels`, of one window [frames, bands], with exact numbers."""
+    def _to_exact_decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+        """As `Frontend._to_decibels`, for one window [frames, bands], with exact numbers."""
         audible = tf.maximum(power, exact(LEAST_POWER, windows))
         decibels = exact(10.0 / np.log(10.0), windows) * tf.math.log(audible)
         if self.spec.top_db is not None:
@@ -56,7 +85,7 @@ class EdgeFrontend(Frontend):
         return decibels
 
 
-def _neighboring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _neighboring_bands(spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mel filters by frequency instead of by band.
 
     Neighbouring triangles overlap and no others do: a frequency lies on the falling side of one
@@ -71,6 +100,6 @@ def _neighboring_bands(spec: FeatureSpec) -> tuple[np.ndarray, tuple[np.ndarray,
     peaks = librosa.mel_frequencies(spec.mel_bands + 2, fmin=0.0, fmax=spec.sample_rate / 2)[1:-1]
     frequencies = librosa.fft_frequencies(sr=spec.sample_rate, n_fft=spec.fft_size)
     bands = np.searchsorted(peaks, frequencies, side="right")
-    padded = np.pad(filters, [(1, 1), (0, 0)])
-    places = np.arange(len(frequencies))
-    return bands.astype(np.int32), (padded[bands, places], padded[bands + 1, places])
+    padded = np.pad(filters, [(1, 1), (0, 0)])  # [bands + 2, frequencies]
+    columns = np.arange(len(frequencies))
+    return bands.astype(np.int32), padded[bands, columns], padded[bands + 1, columns]

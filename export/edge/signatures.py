@@ -7,65 +7,74 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.export.edge.exact import exact
-from ser_keras.export.edge.frontend import EdgeFrontend
+from ser_keras.export.edge.frontend import EdgeFrontend, exact
 from ser_keras.export.graph.inference import Inference
+from ser_keras.export.graph.signatures import STEP_OUTPUTS
 from ser_keras.model.vrnn import VRNN
 
-Outputs = dict[str, tf.Tensor]
-Signature = tuple[Callable[..., Outputs], dict[str, tf.TensorSpec]]
+Signature = tuple[Callable[..., dict[str, tf.Tensor]], dict[str, tf.TensorSpec]]
 
 
 def edge_signatures(model: VRNN) -> dict[str, Signature]:
-    """What a TFLite file answers, and to what; everything is float32, C classes, D observation.
+    """Build the ways to call a TFLite file; all is float32, C classes, D observation, S state.
 
     step: waveform [1, window_length] and state [1, S], zeros to begin, to probabilities [1, C],
         attention and prediction [1, D] and the new state: the next window begins hop_length
         samples later, and so on forever.
-    step_mfcc: the same from an observation [1, D], for who computes it elsewhere; only of models
-        that hear MFCCs: nobody else has their patches, and small files are for small computers.
+    step_mfcc: the same from an observation [1, D], for programs that compute it themselves; only
+        where observations are MFCCs: no other program has a model's patches, and each signature
+        makes the file larger.
     utterance: waveform [1, N], to probabilities [1, C] at the last instant, timeline [1, T, C],
-        attention [1, T, D] and sampled_fraction [1], the mean over instants. Silence follows if
-        the model expects it, what is left and shorter than a window is ignored, sound shorter than
-        a window is padded with silence.
+        attention [1, T, D] and sampled_fraction [1], the mean over instants. Silence follows the
+        waveform if the model expects it; a rest shorter than a window is ignored; a waveform
+        shorter than a window is padded with silence.
+
+    Returns:
+        For each name a function and its inputs.
+
+    Example:
+        >>> list(edge_signatures(model))
+        ['step', 'utterance', 'step_mfcc']
     """
     spec = model.features
     frontend = EdgeFrontend(spec)
     inference = Inference(model, _exact_standardization(model))
     size = spec.observation_size
 
-    def step(waveform: tf.Tensor, state: tf.Tensor) -> Outputs:
-        return inference.step(tf.reshape(frontend.extract_windows(waveform), [1, size]), state)
+    def step_mfcc(observation: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = inference.step(observation, state)
+        return {name: outputs[name] for name in STEP_OUTPUTS}
 
-    def step_mfcc(observation: tf.Tensor, state: tf.Tensor) -> Outputs:
-        return inference.step(observation, state)
+    def step(waveform: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        return step_mfcc(tf.reshape(frontend.extract_windows(waveform), [1, size]), state)
 
-    def utterance(waveform: tf.Tensor) -> Outputs:
+    def utterance(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
         missing = tf.maximum(spec.window_length - tf.shape(waveform)[1], spec.trailing_length)
         waveform = tf.pad(waveform, [[0, 0], [0, missing]])
         instants = 1 + (tf.shape(waveform)[1] - spec.window_length) // spec.hop_length
 
         def add(
-            instant: tf.Tensor, state: tf.Tensor, *results: tf.TensorArray
+            instant: tf.Tensor,
+            state: tf.Tensor,
+            timeline: tf.TensorArray,
+            attention: tf.TensorArray,
         ) -> tuple[tf.Tensor, ...]:
             window = tf.slice(waveform, [0, instant * spec.hop_length], [1, spec.window_length])
             outputs = step(window, state)
-            values = (outputs["probabilities"], outputs["attention"])
-            written = (
-                result.write(instant, value) for result, value in zip(results, values, strict=True)
-            )
-            return instant + 1, outputs["state"], *written
+            timeline = timeline.write(instant, outputs["probabilities"])
+            attention = attention.write(instant, outputs["attention"])
+            return instant + 1, outputs["state"], timeline, attention
 
-        # Known shapes: the converter has no list of tensors without.
-        results = [
+        # The converter supports tensor arrays whose elements have known shapes only.
+        timeline, attention = (
             tf.TensorArray(tf.float32, instants, element_shape=[1, width])
             for width in (len(model.classes), size)
-        ]
-        # Zeros, but not known at conversion: as a constant they would be kept in the file.
+        )
+        # Zeros that seem to depend on the input: as a constant they would be stored in the file.
         zero = tf.cast(waveform[:, :1] > np.finfo(np.float32).max, tf.float32)
-        begin = (0, tf.tile(zero, [1, inference.state.size]), *results)
+        begin = (0, tf.tile(zero, [1, inference.state_size]), timeline, attention)
         *_, timeline, attention = tf.while_loop(lambda instant, *_: instant < instants, add, begin)
-        timeline = tf.transpose(timeline.stack(), [1, 0, 2])
+        timeline = tf.transpose(timeline.stack(), [1, 0, 2])  # [T, 1, C] to [1, T, C]
         attention = tf.transpose(attention.stack(), [1, 0, 2])
         return {
             "probabilities": timeline[:, -1],
@@ -77,7 +86,7 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
     def inputs(**shapes: list[int | None]) -> dict[str, tf.TensorSpec]:
         return {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()}
 
-    state = [1, inference.state.size]
+    state = [1, inference.state_size]
     signatures: dict[str, Signature] = {
         "step": (step, inputs(waveform=[1, spec.window_length], state=state)),
         "utterance": (utterance, inputs(waveform=[1, None])),
@@ -88,13 +97,12 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
 
 
 def _exact_standardization(model: VRNN) -> Callable[[tf.Tensor], tf.Tensor]:
-    """As the model's own: in 16 bits a mean of −400 is off by what an attention threshold sees."""
-    mean, scale = (
-        np.asarray(part) for part in (model.standardization.mean, model.standardization.scale)
-    )
+    """The model's own; float16 rounding of a mean of −400 would move the attention threshold."""
+    mean = np.asarray(model.standardization.mean)
+    scale = np.asarray(model.standardization.scale)
 
     def standardize(observations: tf.Tensor) -> tf.Tensor:
-        heard = tf.reshape(observations, [1, -1])
-        return (observations - exact(mean, heard)) / exact(scale, heard)
+        flat = tf.reshape(observations, [1, -1])
+        return (observations - exact(mean, flat)) / exact(scale, flat)
 
     return standardize

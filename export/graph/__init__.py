@@ -1,1 +1,1 @@
-"""What an exported graph contains: sound to observations, the model over time, signatures."""
+"""The contents of an exported graph: sound to observations, the model over time, signatures."""

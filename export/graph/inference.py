@@ -1,8 +1,10 @@
-"""What every exported graph computes after the front end: utterances, and single steps."""
+"""The model in an exported graph, without sampling and dropout: whole utterances and single steps.
+
+Sizes: B instances, T instants, D elements of an observation, C classes, S elements of the state.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -10,45 +12,21 @@ import tensorflow as tf
 from ser_keras.model.vrnn import VRNN
 
 
-class FlatState:
-    """A model's state as one tensor, so that a client carries it without knowing what it is.
-
-    Args:
-        model: the model whose state it is.
-    """
-
-    def __init__(self, model: VRNN) -> None:
-        begin = model.get_initial_state(1)
-        self._shapes = [tuple(part.shape[1:]) for part in begin]
-        self._types = [tf.as_dtype(part.dtype) for part in begin]
-        self._sizes = [math.prod(shape) for shape in self._shapes]
-        self.size = sum(self._sizes)
-
-    def pack(self, parts: list[tf.Tensor]) -> tf.Tensor:
-        """The parts of the state laid end to end, float32 [B, size]."""
-        flat = [
-            tf.reshape(tf.cast(part, tf.float32), [-1, size])
-            for part, size in zip(parts, self._sizes, strict=True)
-        ]
-        return tf.concat(flat, axis=1)
-
-    def unpack(self, state: tf.Tensor) -> list[tf.Tensor]:
-        """The inverse of `pack`."""
-        return [
-            tf.cast(tf.reshape(part, [-1, *shape]), dtype)
-            for part, shape, dtype in zip(
-                tf.split(state, self._sizes, axis=1), self._shapes, self._types, strict=True
-            )
-        ]
-
-
 class Inference:
-    """A trained model without sampling and dropout, on flat observations.
+    """A trained model as exported graphs call it, its state as one tensor.
 
     Args:
         model: a trained model.
-        standardise: observations [..., *observation_shape] of a single step; as the model does if
-            None.
+        standardize: replaces the model's own standardization in single steps, if given; takes
+            observations [B, *observation_shape].
+
+    Example:
+        >>> inference = Inference(model)
+        >>> inference.state_size  # h and c of three LSTMs of 8 units, a prediction of 13, a flag
+        62
+        >>> outputs = inference.step(np.zeros((1, 13), "f"), np.zeros((1, 62), "f"))
+        >>> float(np.mean(outputs["attention"]))  # the first instant is sampled as a whole
+        1.0
     """
 
     def __init__(
@@ -57,46 +35,54 @@ class Inference:
         self._model = model
         self._standardize = standardize
         self._shape = model.features.observation_shape
-        self.state = FlatState(model)
+        self._state_sizes = [part.shape[1] for part in model.get_initial_state(1)]
+        self.state_size = sum(self._state_sizes)
+
+    def emotion(self, probabilities: tf.Tensor) -> tf.Tensor:
+        """Name the most likely class: [B, C] to string [B]."""
+        return tf.gather(tf.constant(self._model.classes), tf.argmax(probabilities, axis=-1))
 
     def utterances(self, observations: tf.Tensor, instants: tf.Tensor) -> dict[str, tf.Tensor]:
         """Recognise whole utterances.
 
         Args:
-            observations: float32 [B, T, D], zero where an utterance has ended.
+            observations: float32 [B, T, D] or [B, T, *observation_shape], zero where an utterance
+                has ended.
             instants: int32 [B], 1 to T.
 
         Returns:
-            probabilities [B, C] at the last instant, timeline [B, T, C], zero beyond the last
-            instant, sampled_fraction [B], the mean over the instants, attention [B, T, D].
+            emotion, string [B]; probabilities [B, C] at the last instant; instants [B]; and, zero
+            beyond the last instant, timeline [B, T, C], sampled_fraction [B, T], saliency and
+            attention [B, T, D].
         """
         length = tf.shape(observations)[1]
         shaped = tf.reshape(observations, [-1, length, *self._shape])
         outputs = self._model({"observations": shaped, "instants": instants}, training=False)
-        sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1)
+        names = ("probabilities", "timeline", "sampled_fraction", "saliency", "attention")
         return {
-            "probabilities": outputs["probabilities"],
-            "timeline": outputs["timeline"],
-            "sampled_fraction": sampled / tf.cast(instants, tf.float32),
-            "attention": outputs["attention"],
+            "emotion": self.emotion(outputs["probabilities"]),
+            "instants": instants,
+            **{name: outputs[name] for name in names},
         }
 
     def step(self, observation: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Hear one more instant.
+        """Take one more instant.
 
         Args:
-            observation: float32 [B, D].
-            state: float32 [B, S], what the last step gave; zeros to begin.
+            observation: float32 [B, D] or [B, *observation_shape].
+            state: float32 [B, S], as the last step returned it; zeros to begin.
 
         Returns:
-            probabilities [B, C]; attention W_t [B, D]; prediction x̂_t [B, D], standardised, of
-            this observation before it was heard; state [B, S].
+            probabilities [B, C]; attention W_t and saliency S_t [B, D]; prediction x̂_t [B, D],
+            standardised, made from the instants before; state [B, S].
         """
         shaped = tf.reshape(observation, [-1, *self._shape])
-        step, parts = self._model.step(shaped, self.state.unpack(state), self._standardize)
+        states = tf.split(state, self._state_sizes, axis=1)
+        step, states = self._model.step(shaped, states, self._standardize)
         return {
             "probabilities": tf.nn.softmax(step.logits),
             "attention": step.attention,
+            "saliency": step.saliency,
             "prediction": step.prediction,
-            "state": self.state.pack(parts),
+            "state": tf.concat(states, axis=1),
         }

@@ -1,4 +1,4 @@
-"""The signatures of an exported SavedModel, as TensorFlow functions."""
+"""The functions of an exported SavedModel; sizes as in `inference`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from typing import Any
 
 import tensorflow as tf
 
+from ser_keras.export.graph.frontend import SoundFrontend
 from ser_keras.export.graph.inference import Inference
-from ser_keras.export.graph.sound import Hearing
 from ser_keras.model.vrnn import VRNN
 
-Outputs = dict[str, tf.Tensor]
+STEP_OUTPUTS = ("probabilities", "attention", "prediction", "state")
+
+_Tensors = dict[str, tf.Tensor]
 
 
-def signatures(model: VRNN) -> dict[str, Callable[..., Outputs]]:
-    """The four ways to call an exported model; B is any number of instances, C classes.
+def signatures(model: VRNN) -> dict[str, Any]:
+    """Build the signatures, which TF Serving calls.
 
     serving_default: audio, string [B], WAV bytes, 16-bit PCM of any rate and channel count.
     waveform: waveform, float32 [B, N] at the model's rate, and samples, int32 [B], valid lengths.
-    mfcc: mfcc, float32 [B, T, D] (log-mel where the model hears that; a patch is laid flat), and
-        instants, int32 [B].
+    features: features, float32 [B, T, D], observations as `FeatureSpec` defines them, a patch
+        flattened; and instants, int32 [B], valid lengths.
+    mfcc: as `features`, but its input is called mfcc; only where observations are MFCCs.
 
     Each of these answers emotion, string [B]; probabilities, float32 [B, C]; timeline, float32
     [B, T, C], zero after an instance has ended; sampled_fraction, float32 [B], the mean over
@@ -30,77 +33,116 @@ def signatures(model: VRNN) -> dict[str, Callable[..., Outputs]]:
         probabilities, attention and prediction, [B, D] both, and the new state.
 
     Sound or numbers that cannot be used are a `tf.errors.InvalidArgumentError`, when called.
-    """
-    hearing = Hearing(model.features)
-    inference = Inference(model)
-    size = model.features.observation_size
-    labels = tf.constant(model.classes)
 
-    def answer(observations: tf.Tensor, instants: tf.Tensor) -> Outputs:
-        length = tf.shape(observations)[1]
-        flat = tf.reshape(observations, [-1, length, size])
-        outputs = inference.utterances(flat, instants)
+    Example:
+        >>> list(signatures(model))
+        ['serving_default', 'waveform', 'features', 'step', 'mfcc']
+    """
+    frontend, inference = SoundFrontend(model.features), Inference(model)
+    size = model.features.observation_size
+
+    lengths = tf.TensorSpec([None], tf.int32)
+    sequences = tf.TensorSpec([None, None, size], tf.float32)
+
+    # A function of its own, so that the signatures share one copy of the model's graph.
+    @tf.function(input_signature=[sequences, lengths], autograph=False)
+    def recognize(observations: tf.Tensor, instants: tf.Tensor) -> _Tensors:
+        outputs = inference.utterances(observations, instants)
+        sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1)  # [B, T] to [B]
+        names = ("emotion", "probabilities", "timeline", "instants")
         return {
-            "emotion": tf.gather(labels, tf.argmax(outputs["probabilities"], axis=-1)),
-            "probabilities": outputs["probabilities"],
-            "timeline": outputs["timeline"],
-            "sampled_fraction": outputs["sampled_fraction"],
-            "instants": instants,
+            **{name: outputs[name] for name in names},
+            "sampled_fraction": sampled / tf.cast(instants, tf.float32),
         }
 
-    @_function(audio=tf.TensorSpec([None], tf.string))
-    def serving_default(audio: tf.Tensor) -> Outputs:
-        return answer(*hearing.of_files(audio))
+    def answer(observations: tf.Tensor, instants: tf.Tensor) -> _Tensors:
+        flat = tf.reshape(observations, [-1, tf.shape(observations)[1], size])
+        return recognize(flat, instants)
 
-    @_function(
-        waveform=tf.TensorSpec([None, None], tf.float32), samples=tf.TensorSpec([None], tf.int32)
-    )
-    def waveform(waveform: tf.Tensor, samples: tf.Tensor) -> Outputs:
-        sound = _valid("waveform", waveform, "samples", samples)
-        return answer(*hearing.of_waveforms(sound, samples))
+    def serving_default(audio: tf.Tensor) -> _Tensors:
+        return answer(*frontend.from_files(audio))
 
-    @_function(
-        mfcc=tf.TensorSpec([None, None, size], tf.float32),
-        instants=tf.TensorSpec([None], tf.int32),
-    )
-    def mfcc(mfcc: tf.Tensor, instants: tf.Tensor) -> Outputs:
+    def waveform(waveform: tf.Tensor, samples: tf.Tensor) -> _Tensors:
+        valid = _valid("waveform", waveform, "samples", samples)
+        return answer(*frontend.from_waveforms(valid, samples))
+
+    def features(features: tf.Tensor, instants: tf.Tensor) -> _Tensors:
+        return answer(_valid("features", features, "instants", instants), instants)
+
+    def mfcc(mfcc: tf.Tensor, instants: tf.Tensor) -> _Tensors:
         return answer(_valid("mfcc", mfcc, "instants", instants), instants)
 
-    @_function(
-        observation=tf.TensorSpec([None, size], tf.float32),
-        state=tf.TensorSpec([None, inference.state.size], tf.float32),
-    )
-    def step(observation: tf.Tensor, state: tf.Tensor) -> Outputs:
-        return inference.step(_finite("observation", observation), _finite("state", state))
+    def step(observation: tf.Tensor, state: tf.Tensor) -> _Tensors:
+        outputs = inference.step(_finite("observation", observation), _finite("state", state))
+        return {name: outputs[name] for name in STEP_OUTPUTS}
 
-    functions = (serving_default, waveform, mfcc, step)
-    return {function.__name__: function for function in functions}
+    functions = {
+        "serving_default": _function(serving_default, tf.TensorSpec([None], tf.string)),
+        "waveform": _function(waveform, tf.TensorSpec([None, None], tf.float32), lengths),
+        "features": _function(features, sequences, lengths),
+        "step": _function(step, tf.TensorSpec([None, size], tf.float32), _state(inference)),
+    }
+    if model.features.kind == "mfcc":
+        functions["mfcc"] = _function(mfcc, sequences, lengths)
+    return functions
 
 
-def _function(**inputs: tf.TensorSpec) -> Callable[[Callable[..., Outputs]], Any]:
-    """A TensorFlow function of named inputs; autograph has nothing to do in them."""
+def page_functions(model: VRNN) -> dict[str, Any]:
+    """Build functions that answer with saliency and attention, for the local server's page.
 
-    def decorate(function: Callable[..., Outputs]) -> Any:
-        return tf.function(function, input_signature=list(inputs.values()), autograph=False)
+    They are attributes of the SavedModel, which TF Serving does not see.
 
-    return decorate
+    explain: audio, string [B], WAV files, to what `Inference.utterances` returns.
+    live: audio, string [B], WAV files of one window each, and state, float32 [B, S], zeros to
+        begin, to what `Inference.step` returns, emotion and sampled_fraction [B].
+
+    Example:
+        >>> page_functions(model)["explain"].input_signature
+        (TensorSpec(shape=(None,), dtype=tf.string, name='audio'),)
+    """
+    frontend, inference = SoundFrontend(model.features), Inference(model)
+
+    def explain(audio: tf.Tensor) -> _Tensors:
+        return inference.utterances(*frontend.from_files(audio))
+
+    def live(audio: tf.Tensor, state: tf.Tensor) -> _Tensors:
+        observations, _ = frontend.from_files(audio)  # [B, 1, *observation_shape]
+        outputs = inference.step(observations[:, 0], state)
+        return {
+            **outputs,
+            "emotion": inference.emotion(outputs["probabilities"]),
+            "sampled_fraction": tf.reduce_mean(outputs["attention"], axis=-1),
+        }
+
+    files = tf.TensorSpec([None], tf.string, "audio")
+    return {
+        "explain": _function(explain, files),
+        "live": _function(live, files, _state(inference)),
+    }
+
+
+def _function(function: Callable[..., _Tensors], *inputs: tf.TensorSpec) -> Any:
+    return tf.function(function, input_signature=inputs, autograph=False)
+
+
+def _state(inference: Inference) -> tf.TensorSpec:
+    return tf.TensorSpec([None, inference.state_size], tf.float32, "state")
 
 
 def _valid(name: str, values: tf.Tensor, lengths_name: str, lengths: tf.Tensor) -> tf.Tensor:
-    """The values [B, N, …] that count, which must be finite; zeros in place of the padding."""
+    """Check lengths [B] and that values [B, N, …] within them are finite; zero the padding."""
     longest = tf.shape(values)[1]
     in_range = tf.reduce_all((lengths >= 1) & (lengths <= longest))
     message = f"{lengths_name}: expected 1 to the length of {name}, found length and {lengths_name}"
-    check = tf.debugging.Assert(in_range, [message, longest, lengths])
-    with tf.control_dependencies([check]):
-        valid = tf.sequence_mask(lengths, longest)
+    with tf.control_dependencies([tf.debugging.Assert(in_range, [message, longest, lengths])]):
+        valid = tf.sequence_mask(lengths, longest)  # [B, N]
+    # One axis more for each that follows N: [B, N, 1, …].
     valid = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (len(values.shape) - 2)], 0))
     return _finite(name, tf.where(valid, values, 0.0))
 
 
 def _finite(name: str, values: tf.Tensor) -> tf.Tensor:
-    check = tf.debugging.Assert(
-        tf.reduce_all(tf.math.is_finite(values)), [f"{name}: holds NaN or infinity"]
-    )
-    with tf.control_dependencies([check]):
+    finite = tf.reduce_all(tf.math.is_finite(values))
+    message = f"{name}: expected finite numbers, found NaN or infinity"
+    with tf.control_dependencies([tf.debugging.Assert(finite, [message])]):
         return tf.identity(values)

@@ -8,28 +8,34 @@ Files (Microsoft, 2001).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from ser_keras.sound.decoding import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 
-RIFF_HEADER = 12  # "RIFF", size, "WAVE"
-CHUNK_HEADER = 8  # four letters, size
-FORMAT_CHUNK = 16  # of plain PCM
-SUBFORMAT = 24  # where an extensible format chunk names the coding
 # Chunks up to the sound; recorders and editors leave a dozen. A file of a thousand times as many
 # would keep the graph busy for as long as minutes of sound.
 MOST_CHUNKS = 100
 
-PCM = 1
-EXTENSIBLE = 0xFFFE
-BYTES_PER_SAMPLE = 2
-FULL_SCALE = 2.0**15
+_RIFF_HEADER = 12  # "RIFF", size, "WAVE"
+_CHUNK_HEADER = 8  # four letters, size
+_FORMAT_CHUNK = 16  # of plain PCM
+_SUBFORMAT = 24  # where an extensible format chunk names the coding
+_PCM = 1
+_EXTENSIBLE = 0xFFFE
+_BYTES_PER_SAMPLE = 2
+_FULL_SCALE = 2.0**15
 
 
 class Recording(NamedTuple):
-    """Where the sound lies in a file, every field int64 []."""
+    """The position of the sound in a file, every field int64 [].
+
+    Example:
+        >>> Recording(first_byte=44, frames=8000, channels=1, rate=16_000)._fields
+        ('first_byte', 'frames', 'channels', 'rate')
+    """
 
     first_byte: tf.Tensor
     frames: tf.Tensor  # samples of each channel
@@ -40,7 +46,7 @@ class Recording(NamedTuple):
 def inspect(contents: tf.Tensor) -> Recording:
     """Read the header of a WAV file.
 
-    Of a truncated recording, or one that was still being written, what is there counts.
+    A recording that was cut short, or is still being written, ends where its bytes end.
 
     Args:
         contents: string [], the bytes of a file.
@@ -49,89 +55,85 @@ def inspect(contents: tf.Tensor) -> Recording:
         tf.errors.InvalidArgumentError: on running: not WAV, not 16-bit PCM, no samples, a rate or
             a number of channels beyond the limits of `ser_keras.sound.decoding`, or no sound
             among the first `MOST_CHUNKS` chunks.
+
+    Example:
+        >>> int(inspect(open(wav, "rb").read()).rate)
+        22050
     """
     size = tf.strings.length(contents)
-    is_wav = (_text(contents, 0, 4, size) == "RIFF") & (_text(contents, 8, 4, size) == "WAVE")
-    with tf.control_dependencies([_require(is_wav, "audio: not a WAV file", [size])]):
+    is_wav = (_letters(contents, 0, size) == "RIFF") & (_letters(contents, 8, size) == "WAVE")
+    with _require(is_wav, "audio: expected a WAV file, found another kind, bytes", size):
         format_at, data_at, data_size, chunks = _find_chunks(contents, size)
-    found = [
-        _require(
-            (data_at > 0) | (chunks < MOST_CHUNKS),
-            f"audio: WAV file without a data chunk among its first {MOST_CHUNKS} chunks",
-            [size],
-        ),
-        _require(format_at > 0, "audio: WAV file without a format chunk", [size]),
-        _require(data_at > 0, "audio: WAV file without a data chunk", [size]),
-    ]
-    with tf.control_dependencies(found):
+    too_many = (data_at == 0) & (chunks == MOST_CHUNKS)
+    far = f"audio: expected a data chunk among the first {MOST_CHUNKS} chunks, found none"
+    with (
+        _require(~too_many, far),
+        _require(format_at > 0, "audio: expected a format chunk, found none"),
+        _require(data_at > 0, "audio: expected a data chunk, found none"),
+    ):
         coding, channels = _number(contents, format_at, 2), _number(contents, format_at + 2, 2)
         rate, bits = _number(contents, format_at + 4, 4), _number(contents, format_at + 14, 2)
     coding = tf.cond(
-        (coding == EXTENSIBLE) & (format_at + SUBFORMAT + 2 <= size),
-        lambda: _number(contents, format_at + SUBFORMAT, 2),
+        (coding == _EXTENSIBLE) & (format_at + _SUBFORMAT + 2 <= size),
+        lambda: _number(contents, format_at + _SUBFORMAT, 2),
         lambda: coding,
     )
-    frames = data_size // (BYTES_PER_SAMPLE * tf.maximum(channels, 1))
-    checks = [
-        _require(
-            (coding == PCM) & (bits == 8 * BYTES_PER_SAMPLE),
-            "audio: expected 16-bit PCM, found coding and bits",
-            [coding, bits],
-        ),
-        _require(
-            (channels >= 1) & (channels <= MOST_CHANNELS),
-            f"audio: expected 1 to {MOST_CHANNELS} channels, found",
-            [channels],
-        ),
-        _require(
-            (rate >= LOWEST_RATE) & (rate <= HIGHEST_RATE),
-            f"audio: expected a sample rate of {LOWEST_RATE} to {HIGHEST_RATE} Hz, found",
-            [rate],
-        ),
-        _require(frames >= 1, "audio: WAV file without samples", [size]),
-    ]
-    with tf.control_dependencies(checks):
+    is_pcm = (coding == _PCM) & (bits == 8 * _BYTES_PER_SAMPLE)
+    some_channels = (channels >= 1) & (channels <= MOST_CHANNELS)
+    rates = f"{LOWEST_RATE} to {HIGHEST_RATE}"
+    known_rate = (rate >= LOWEST_RATE) & (rate <= HIGHEST_RATE)
+    frames = data_size // (_BYTES_PER_SAMPLE * tf.maximum(channels, 1))
+    with (
+        _require(is_pcm, "audio: expected 16-bit PCM, found coding and bits", coding, bits),
+        _require(some_channels, f"audio: expected 1 to {MOST_CHANNELS} channels, found", channels),
+        _require(known_rate, f"audio: expected a sample rate of {rates} Hz, found", rate),
+        _require(frames >= 1, "audio: expected samples, found none"),
+    ):
         fields = (data_at, frames, channels, rate)
         return Recording(*(tf.cast(field, tf.int64) for field in fields))
 
 
 def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """Decode a part of a recording and mix it down.
+    """Decode a segment of a recording and mix it down.
 
     Args:
         contents: string [], the bytes of the file.
-        recording: what `inspect` found.
+        recording: the result of `inspect`.
         first: int64 [], the first sample wanted; may lie before the recording.
         last: int64 [], the one after the last; may lie after the recording.
 
     Returns:
         float32 [last - first], full scale is -1 to 1, zero outside of the recording.
+
+    Example:
+        >>> contents = open(wav, "rb").read()
+        >>> read(contents, inspect(contents), np.int64(-1), np.int64(7)).shape
+        TensorShape([8])
     """
     begin = tf.clip_by_value(first, 0, recording.frames)
     end = tf.clip_by_value(last, begin, recording.frames)
-    frame_size = BYTES_PER_SAMPLE * recording.channels
+    frame_size = _BYTES_PER_SAMPLE * recording.channels
     data = tf.strings.substr(
         contents, recording.first_byte + begin * frame_size, (end - begin) * frame_size
     )
-    samples = tf.cast(tf.io.decode_raw(data, tf.int16), tf.float32) / FULL_SCALE
-    mono = tf.reduce_mean(tf.reshape(samples, [end - begin, recording.channels]), axis=1)
+    samples = tf.cast(tf.io.decode_raw(data, tf.int16), tf.float32) / _FULL_SCALE
+    channels = tf.reshape(samples, [end - begin, recording.channels])  # interleaved in the file
+    mono = tf.reduce_mean(channels, axis=1)  # [end - begin]
     before = tf.clip_by_value(-first, 0, last - first)
     after = last - first - before - (end - begin)
     return tf.pad(mono, [[before, after]])
 
 
 def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Walk the chunks up to the sound, of which there may be `MOST_CHUNKS`.
+    """Walk at most `MOST_CHUNKS` chunks, up to the sound.
 
     Returns:
-        Where the format chunk and the data chunk hold their first byte, 0 where there is none, how
-        many bytes of data there are, and how many chunks were seen; int32 [] each.
+        The offsets of the contents of the format chunk and of the data chunk, 0 where there is
+        none; the size of the data in bytes; the number of chunks seen; int32 [] each.
     """
 
-    def more(
-        at: tf.Tensor, format_at: tf.Tensor, data_at: tf.Tensor, _: tf.Tensor, chunks: tf.Tensor
-    ) -> tf.Tensor:
-        return (data_at == 0) & (at <= size - CHUNK_HEADER) & (chunks < MOST_CHUNKS)
+    def more(at: tf.Tensor, _: tf.Tensor, data_at: tf.Tensor, *rest: tf.Tensor) -> tf.Tensor:
+        return (data_at == 0) & (at <= size - _CHUNK_HEADER) & (rest[-1] < MOST_CHUNKS)
 
     def step(
         at: tf.Tensor,
@@ -141,14 +143,14 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
         chunks: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         name = tf.strings.substr(contents, at, 4)
-        start = at + CHUNK_HEADER
-        # A chunk cannot be longer than the file, whatever it claims: this also keeps sums small.
+        start = at + _CHUNK_HEADER
+        # A chunk ends with the file, whatever size it claims: this also keeps sums in 32 bits.
         claimed = _number(contents, at + 4, 4, tf.int64)
         length = tf.cast(tf.minimum(claimed, tf.cast(size - start, tf.int64)), tf.int32)
-        is_format = (name == "fmt ") & (length >= FORMAT_CHUNK)
+        is_format = (name == "fmt ") & (length >= _FORMAT_CHUNK)
         is_data = name == "data"
         return (
-            # Chunks begin at even places; the byte that pads an odd one is not in its length.
+            # Chunks begin at even offsets; the byte that pads an odd one is not in its length.
             tf.minimum(start + length + length % 2, size),
             tf.where(is_format, start, format_at),
             tf.where(is_data, start, data_at),
@@ -156,25 +158,25 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
             chunks + 1,
         )
 
-    nowhere = tf.zeros([], tf.int32)
-    state = (tf.minimum(RIFF_HEADER, size), nowhere, nowhere, nowhere, nowhere)
-    _, *found = tf.while_loop(more, step, state)
-    return tuple(found)
+    none = tf.zeros([], tf.int32)
+    begin = (tf.minimum(_RIFF_HEADER, size), none, none, none, none)
+    return tuple(tf.while_loop(more, step, begin)[1:])
 
 
-def _text(contents: tf.Tensor, at: int, length: int, size: tf.Tensor) -> tf.Tensor:
-    """A piece of a file that may be too short to have it."""
-    return tf.strings.substr(contents, tf.minimum(at, size), length)
+def _letters(contents: tf.Tensor, at: int, size: tf.Tensor) -> tf.Tensor:
+    """Four letters of a file; fewer where it is shorter, for which substr would fail."""
+    return tf.strings.substr(contents, tf.minimum(at, size), 4)
 
 
 def _number(
     contents: tf.Tensor, at: tf.Tensor, length: int, dtype: tf.DType = tf.int32
 ) -> tf.Tensor:
-    """An unsigned little-endian number."""
-    digits = tf.io.decode_raw(tf.strings.substr(contents, at, length), tf.uint8)
-    places = tf.constant([256**place for place in range(length)], tf.int64)
-    return tf.cast(tf.reduce_sum(tf.cast(digits, tf.int64) * places), dtype)
+    """An unsigned little-endian number; decode_raw has no uint32."""
+    digits = tf.io.decode_raw(tf.strings.substr(contents, at, length), tf.uint8)  # [length]
+    weights = tf.constant([256**digit for digit in range(length)], tf.int64)
+    return tf.cast(tf.reduce_sum(tf.cast(digits, tf.int64) * weights), dtype)
 
 
-def _require(holds: tf.Tensor, message: str, found: list[Any]) -> tf.Operation:
-    return tf.debugging.Assert(holds, [message, *found])
+def _require(holds: tf.Tensor, message: str, *found: tf.Tensor) -> AbstractContextManager[None]:
+    """Operations made within fail with the message and the values found unless it holds."""
+    return tf.control_dependencies([tf.debugging.Assert(holds, [message, *found])])

@@ -86,8 +86,8 @@ def test_short_sound_is_padded_and_bad_samples_are_refused(
     file = export.tflite(model, tmp_path / "model.tflite")
     answer = run(node, file, sound[:9000], 4096)
     assert answer["refused"] == [
-        "RangeError: samples are not finite (NaN or infinity)",
-        "RangeError: samples are not finite (NaN or infinity)",
+        "RangeError: samples: expected finite numbers, found NaN or infinity",
+        "RangeError: samples: expected finite numbers, found NaN or infinity",
         "TypeError: samples: expected Float32Array",
     ]
     (found,) = answer["instants"]

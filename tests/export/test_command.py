@@ -83,12 +83,12 @@ def test_exports_a_file_to_tflite(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere", "--to", "tflite"], "model nowhere: not found"),
+        (["nowhere", "--to", "tflite"], "model nowhere: expected the folder of a run"),
         (["ravdess", "--to", "tflite"], "comes without trained weights"),
         (["nowhere", "--to", "saved-model", "--precision", "int8"], "expected --to tflite"),
     ],
 )
-def test_what_cannot_be_exported_says_why(
+def test_a_model_that_cannot_be_exported_is_a_clear_error(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert cli.main(["export", *words, "--out", str(tmp_path / "out")]) == 1

@@ -122,10 +122,10 @@ def test_ten_minutes_at_once_and_windows_that_lie_apart(patch_model: VRNN, tmp_p
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (np.array([0.0, np.nan], np.float32), "not finite"),
-        (np.array([-np.inf], np.float32), "not finite"),
-        (np.array([1e20], np.float32), "times full scale"),
-        (np.zeros((2, 2), np.float32), r"shape \(2, 2\)"),
+        (np.array([0.0, np.nan], np.float32), "samples: expected finite numbers"),
+        (np.array([-np.inf], np.float32), "samples: expected finite numbers"),
+        (np.array([1e20], np.float32), "times full scale, found 1e"),
+        (np.zeros((2, 2), np.float32), r"expected one dimension, found shape \(2, 2\)"),
     ],
 )
 def test_a_bad_chunk_is_refused_and_changes_nothing(
@@ -278,9 +278,9 @@ def test_wrong_usage(copy: Path, words: list[str]):
 @pytest.mark.parametrize(
     ("rate", "subtype", "message"),
     [
-        (16_000, "PCM_16", "has 16000 Hz, expected 22050 Hz"),
-        (22_050, "PCM_24", "has 24 bits, expected 16"),
-        (22_050, "FLOAT", "not a WAV that can be read"),
+        (16_000, "PCM_16", "expected 22050 Hz, found 16000 Hz"),
+        (22_050, "PCM_24", "expected 16 bits, found 24"),
+        (22_050, "FLOAT", "expected a WAV of integers"),
     ],
 )
 def test_sound_of_another_kind_is_refused(
@@ -300,7 +300,7 @@ def test_what_is_not_there_or_something_else_is_told(copy: Path, tmp_path: Path,
     assert "alone.json" in run(copy, alone, "sound.wav")[2][0]
     for text in ("no JSON", "[]", "{}"):
         alone.with_suffix(".json").write_text(text)
-        assert "alone.json: not the description of a model" in run(copy, alone, "a.wav")[2][0]
+        assert "alone.json: expected a model's description" in run(copy, alone, "a.wav")[2][0]
     shutil.copy(file.with_suffix(".json"), alone.with_suffix(".json"))
     alone.write_bytes(b"no model at all")
     status, out, errors = run(copy, alone, "sound.wav")

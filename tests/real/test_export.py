@@ -1,4 +1,4 @@
-"""Exported models hear real speech as the Keras model on librosa's features does."""
+"""Exported models answer real speech as the Keras model does on librosa's features."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from ser_keras import corpora, export
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.export.graph.sound import Hearing
+from ser_keras.export.graph.frontend import SoundFrontend
 from ser_keras.features import reference as features
+from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.vrnn import VRNN
 from ser_keras.sound import decoding
 from ser_keras.training import pipeline
@@ -78,8 +79,8 @@ def serve(trained: VRNN, tmp_path_factory: pytest.TempPathFactory):
     return tf.saved_model.load(str(folder)).signatures["serving_default"]
 
 
-def hear(hearing: Hearing) -> Callable[..., Any]:
-    return tf.function(hearing.of_files, autograph=False)
+def observe(spec: FeatureSpec) -> Callable[..., Any]:
+    return tf.function(SoundFrontend(spec).from_files, autograph=False)
 
 
 def wav(sound: np.ndarray, rate: int) -> bytes:
@@ -90,7 +91,7 @@ def wav(sound: np.ndarray, rate: int) -> bytes:
 
 def test_features_at_the_models_own_rate(trained: VRNN, sounds: list[np.ndarray]):
     spec = trained.features
-    observations, instants = hear(Hearing(spec))(
+    observations, instants = observe(spec)(
         tf.constant([wav(sound, spec.sample_rate) for sound in sounds])
     )
     for row, sound in enumerate(sounds):
@@ -112,7 +113,7 @@ def test_files_as_released_are_resampled_as_soxr_does(
 ):
     spec = trained.features
     contents = tf.constant([path.read_bytes() for path in originals])
-    observations, instants = hear(Hearing(spec))(contents)
+    observations, instants = observe(spec)(contents)
     emotions = serve(audio=contents)["emotion"].numpy()
     for row, path in enumerate(originals):
         expected = features.extract(decoding.load(path, spec.sample_rate), spec)
@@ -150,7 +151,7 @@ def test_tflite_agrees_with_the_model(
     assert same.mean() >= 0.98
 
 
-def test_the_copied_runner_hears_files_with_numpy_and_the_runtime_alone(
+def test_the_copied_runner_answers_with_numpy_and_the_runtime_alone(
     trained: VRNN,
     sounds: list[np.ndarray],
     reference: list[np.ndarray],

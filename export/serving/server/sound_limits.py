@@ -37,7 +37,7 @@ def seconds(contents: bytes) -> float:
     for number, (name, size, content) in enumerate(wav_header.chunks(file)):
         if number == MOST_CHUNKS:
             raise invalid(
-                f"audio: WAV file without a data chunk among its first {MOST_CHUNKS} chunks"
+                f"audio: expected a data chunk among the first {MOST_CHUNKS} chunks, found none"
             )
         if name == b"fmt " and len(content) >= wav_header.SHORTEST_FORMAT:
             form = wav_header.parse_format(content)
@@ -78,7 +78,7 @@ def _seconds_of(name: str, size: int, description: Mapping[str, Any]) -> float:
     """What the second dimension of an input lasts; 0 where it is not known to be time."""
     if name == "waveform" and "sample_rate" in description:
         return size / float(description["sample_rate"])
-    if name == "mfcc" and "hop_length" in description:
+    if name in ("features", "mfcc") and "hop_length" in description:
         # The shortest sound of so many instants.
         hop, silence = description["hop_length"], description.get("trailing_length", 0)
         samples = max((size - 1) * hop + description["window_length"] - silence, hop)

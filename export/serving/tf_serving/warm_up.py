@@ -69,6 +69,9 @@ def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]
     samples = description["window_length"] + description["hop_length"]
     noise = np.random.default_rng(0).normal(0.0, 0.01, samples).astype(np.float32)
     size, state = description["observation_size"], description["state_size"]
+    # As `ser_keras.export.graph.signatures` names them.
+    has_mfccs = description["preset"]["features"]["kind"] == "mfcc"
+    observations = ("features", "mfcc") if has_mfccs else ("features",)
     made: list[tuple[str, dict[str, Any]]] = []
     for batch in (1, 2):
         made += [
@@ -80,13 +83,16 @@ def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]
                     "samples": np.full(batch, samples, np.int32),
                 },
             ),
-            (
-                "mfcc",
-                {
-                    "mfcc": np.zeros((batch, 2, size), np.float32),
-                    "instants": np.full(batch, 2, np.int32),
-                },
-            ),
+            *[
+                (
+                    name,
+                    {
+                        name: np.zeros((batch, 2, size), np.float32),
+                        "instants": np.full(batch, 2, np.int32),
+                    },
+                )
+                for name in observations
+            ],
             (
                 "step",
                 {

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from ser_keras.commands import main as cli
 from ser_keras.errors import ConfigurationError
-from ser_keras.export.client.client import Client, ServerError
+from ser_keras.export.client import Client, ServerError
 from tests.export.serving.conftest import Running, running
 
 
@@ -51,7 +51,7 @@ def check(answers: list[dict[str, Any]], direct: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("which", [{}, {"version": 1}, {"label": "stable"}])
-def test_over_rest(
+def test_rest_answers_as_the_model_does(
     server: Running, speech: list[Path], direct: list[dict[str, Any]], which: dict[str, Any]
 ):
     with Client(server.url, "vrnn", **which) as client:
@@ -59,7 +59,7 @@ def test_over_rest(
         check(client.predict([path.read_bytes() for path in speech]), direct)
 
 
-def test_any_signature(server: Running, model: Any):
+def test_any_signature_can_be_called(server: Running, model: Any):
     with Client(server.url, "vrnn") as client:
         size = model.features.observation_size
         state = np.zeros((1, 2 * (16 + 12 + 16) + size + 1))
@@ -107,12 +107,14 @@ def grpc_server(servable: Path) -> Iterator[int]:
         server.stop(None).wait()
 
 
-def test_over_grpc(servable: Path, speech: list[Path], direct: list[dict[str, Any]]):
+def test_grpc_answers_as_the_model_does(
+    servable: Path, speech: list[Path], direct: list[dict[str, Any]]
+):
     with grpc_server(servable) as port:
         with Client(f"grpc://127.0.0.1:{port}", "vrnn", version=1) as client:
             assert client.ready()
             check(client.predict([path.read_bytes() for path in speech]), direct)
-            with pytest.raises(ServerError, match="not a WAV file") as raised:
+            with pytest.raises(ServerError, match="expected a WAV file") as raised:
                 client.predict([b"a picture"])
             assert raised.value.is_of_input
         with (
@@ -122,9 +124,9 @@ def test_over_grpc(servable: Path, speech: list[Path], direct: list[dict[str, An
             client.predict([b""])
 
 
-def test_errors_carry_the_servers_words(server: Running):
+def test_errors_carry_the_message_of_the_server(server: Running):
     with Client(server.url, "vrnn") as client:
-        with pytest.raises(ServerError, match="audio: not a WAV file") as raised:
+        with pytest.raises(ServerError, match="audio: expected a WAV file") as raised:
             client.predict([b"a picture"])
         assert raised.value.status == 400
         with pytest.raises(ServerError, match='"no" not found in signature def'):
@@ -188,7 +190,7 @@ def test_connections_that_break_are_tried_again():
 
 
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
-def test_errors_of_the_server_are_not(status: int):
+def test_errors_of_the_server_are_not_tried_again(status: int):
     with Faulty((status, b'{"error": "its words"}'), ANSWER) as server:
         client = Client(server.url, "m", backoff=0.01)
         with client, pytest.raises(ServerError, match="its words") as raised:
@@ -196,7 +198,7 @@ def test_errors_of_the_server_are_not(status: int):
         assert (server.asked, raised.value.status) == (1, status)
 
 
-def test_nor_is_waiting_too_long():
+def test_requests_that_take_too_long_are_not_tried_again():
     with Faulty("wait") as server:
         client = Client(server.url, "m", timeout=0.3, backoff=0.01)
         with client, pytest.raises(ServerError, match=r"no answer within 0.3 s"):
@@ -204,14 +206,14 @@ def test_nor_is_waiting_too_long():
         assert server.asked == 1
 
 
-def test_answers_that_are_no_json():
+def test_answers_that_are_no_json_are_an_error():
     with Faulty((502, b"<html>Bad gateway</html>")) as server:
         client = Client(server.url, "m")
-        with client, pytest.raises(ServerError, match=r"no JSON.*Bad gateway"):
+        with client, pytest.raises(ServerError, match=r"expected JSON, found .*Bad gateway"):
             client.call("s", {"x": [1]})
 
 
-def test_nobody_there():
+def test_a_server_that_does_not_run_cannot_be_reached():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -224,12 +226,12 @@ def test_nobody_there():
 
 
 @pytest.mark.parametrize("url", ["here", "ftp://a:1", "grpc://a", "http://", "http://a:port"])
-def test_what_is_no_address(url: str):
+def test_an_address_of_another_kind_is_refused(url: str):
     with pytest.raises(ConfigurationError, match="expected http://HOST:PORT"):
         Client(url, "m")
 
 
-def test_the_command_line(
+def test_predict_with_a_server_goes_on_where_it_was(
     server: Running,
     speech: list[Path],
     direct: list[dict[str, Any]],
@@ -267,8 +269,14 @@ def test_the_command_line(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model", "vrnn/old"], "expected NAME, NAME/versions/N or NAME/labels/LABEL"),
-        (["--model", "vrnn/versions/x"], "expected a number, found x"),
+        (
+            ["--model", "vrnn/old"],
+            "expected NAME, NAME/versions/N or NAME/labels/LABEL, found vrnn/old",
+        ),
+        (
+            ["--model", "vrnn/versions/x"],
+            "NAME/versions/N or NAME/labels/LABEL, found vrnn/versions/x",
+        ),
         (["--model", "vrnn", "--batch-size", "0"], "--batch-size: expected 1 or more, found 0"),
         (["--model", "vrnn", "--labels", "/nowhere"], "/nowhere: No such file"),
     ],

@@ -12,14 +12,14 @@ from tensorflow.lite.python import schema_py_generated
 
 from ser_keras import export
 from ser_keras.errors import ConfigurationError, SerKerasError
-from ser_keras.export.edge.convert import PRECISIONS
+from ser_keras.export.edge import PRECISIONS
 from ser_keras.export.edge.frontend import EdgeFrontend
 from ser_keras.features import reference
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.vrnn import VRNN
 from ser_keras.sound import decoding
 
-# How far probabilities may be off: rounding in float32, and that of the weights below it.
+# Largest error of probabilities: rounding in float32, that of the weights at less precision.
 TOLERANCE = {"float32": 1e-5, "float16": 1e-2, "int8": 1e-1}
 
 
@@ -67,7 +67,7 @@ def test_utterances_agree_with_the_model(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_steps_with_the_state_handed_on_are_the_utterance(
+def test_steps_with_the_state_passed_on_agree_with_the_utterance(
     model: VRNN, files: dict[str, Path], sounds: list[np.ndarray], precision: str
 ):
     interpreter = Interpreter(str(files[precision]))
@@ -79,16 +79,20 @@ def test_steps_with_the_state_handed_on_are_the_utterance(
     spec = model.features
     for instant, observation in enumerate(reference.extract(sounds[-1], spec)):
         window = sounds[-1][instant * spec.hop_length :][: spec.window_length]
-        heard = step(waveform=window[np.newaxis], state=state)
-        given = step_mfcc(observation=observation[np.newaxis], state=state_mfcc)
-        state, state_mfcc = heard["state"], given["state"]
+        from_sound = step(waveform=window[np.newaxis], state=state)
+        from_mfcc = step_mfcc(observation=observation[np.newaxis], state=state_mfcc)
+        state, state_mfcc = from_sound["state"], from_mfcc["state"]
         np.testing.assert_allclose(
-            heard["probabilities"][0], timeline["timeline"][0, instant], atol=1e-5
+            from_sound["probabilities"][0], timeline["timeline"][0, instant], atol=1e-5
         )
         np.testing.assert_allclose(
-            given["probabilities"], heard["probabilities"], atol=TOLERANCE[precision]
+            from_mfcc["probabilities"], from_sound["probabilities"], atol=TOLERANCE[precision]
         )
-        assert heard["attention"].shape == heard["prediction"].shape == (1, spec.observation_size)
+        assert (
+            from_sound["attention"].shape
+            == from_sound["prediction"].shape
+            == (1, spec.observation_size)
+        )
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -101,7 +105,7 @@ def test_silence_and_clipping_have_finite_answers(files: dict[str, Path], precis
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_front_end_is_exact_at_every_precision(files: dict[str, Path], precision: str):
-    """Seen through the model: from silence and from noise it computes what it is given."""
+    """Seen through the model: noise gives the same answer as its observation by librosa."""
     interpreter = Interpreter(str(files[precision]))
     step = interpreter.get_signature_runner("step")
     step_mfcc = interpreter.get_signature_runner("step_mfcc")
@@ -110,13 +114,13 @@ def test_the_front_end_is_exact_at_every_precision(files: dict[str, Path], preci
     for _ in range(3):
         sound = generator.normal(0, 0.1, 44100).astype(np.float32)
         observation = reference.extract(sound, FeatureSpec())
-        heard = step(waveform=sound[np.newaxis], state=state)
-        given = step_mfcc(observation=observation, state=state)
+        from_sound = step(waveform=sound[np.newaxis], state=state)
+        from_mfcc = step_mfcc(observation=observation, state=state)
         for name in ("probabilities", "state"):
-            np.testing.assert_allclose(heard[name], given[name], atol=1e-3)
+            np.testing.assert_allclose(from_sound[name], from_mfcc[name], atol=1e-3)
 
 
-def test_built_in_operations_alone(files: dict[str, Path]):
+def test_files_hold_built_in_operations_alone(files: dict[str, Path]):
     for file in files.values():
         model = schema_py_generated.Model.GetRootAs(file.read_bytes())
         codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
@@ -142,7 +146,9 @@ def test_the_description_lies_beside_the_file(files: dict[str, Path], model: VRN
     assert description["state_size"] == step.get_input_details()["state"]["shape"][1]
 
 
-def test_patches_at_another_rate(patch_model: VRNN, speech: list[Path], tmp_path: Path):
+def test_patches_at_another_rate_agree_with_the_model(
+    patch_model: VRNN, speech: list[Path], tmp_path: Path
+):
     file = export.tflite(patch_model, tmp_path / "patches.tflite")
     sound = decoding.load(speech[0], patch_model.features.sample_rate)
     answer = Interpreter(str(file)).get_signature_runner("utterance")(waveform=sound[np.newaxis])
@@ -161,7 +167,7 @@ def test_patches_at_another_rate(patch_model: VRNN, speech: list[Path], tmp_path
     ],
     ids=["paper", "mean and std", "patch", "telephone", "patch of full range"],
 )
-def test_the_front_end_is_that_of_librosa(spec: FeatureSpec):
+def test_the_front_end_agrees_with_librosa(spec: FeatureSpec):
     sound = np.random.default_rng(0).normal(0, 0.1, spec.window_length).astype(np.float32)
     sound *= np.linspace(0, 1, len(sound), dtype=np.float32) ** 8
     np.testing.assert_allclose(
@@ -176,7 +182,7 @@ def test_an_unknown_precision_is_a_clear_error(model: VRNN, tmp_path: Path):
         export.tflite(model, tmp_path / "m.tflite", "int4")
 
 
-def test_a_place_that_cannot_be_written_is_a_clear_error(model: VRNN, tmp_path: Path):
+def test_a_path_that_cannot_be_written_is_a_clear_error(model: VRNN, tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(SerKerasError, match="cannot be written"):
         export.tflite(model, tmp_path / "file" / "m.tflite")

@@ -69,6 +69,7 @@ def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signat
     inputs = {
         "serving_default": {"audio": (tf.string, [None])},
         "waveform": {"waveform": (tf.float32, [None, None]), "samples": (tf.int32, [None])},
+        "features": {"features": (tf.float32, [None, None, size]), "instants": (tf.int32, [None])},
         "mfcc": {"mfcc": (tf.float32, [None, None, size]), "instants": (tf.int32, [None])},
         "step": {"observation": (tf.float32, [None, size]), "state": (tf.float32, [None, state])},
     }
@@ -85,7 +86,7 @@ def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signat
             }
 
 
-def test_files_of_many_lengths_in_one_batch(
+def test_files_of_many_lengths_in_one_batch_agree_with_the_model(
     model: VRNN, signatures: Signatures, speech: list[Path]
 ):
     rate = model.features.sample_rate
@@ -97,7 +98,9 @@ def test_files_of_many_lengths_in_one_batch(
         check(model, answer, row, expected(model, decoding.load(file, rate)))
 
 
-def test_waveforms_whose_padding_is_noise(model: VRNN, signatures: Signatures, speech: list[Path]):
+def test_noise_in_the_padding_of_waveforms_has_no_influence(
+    model: VRNN, signatures: Signatures, speech: list[Path]
+):
     rate = model.features.sample_rate
     sounds = [decoding.load(path, rate) for path in speech[:3]]
     sounds.append(sounds[0][:5000])
@@ -113,7 +116,7 @@ def test_waveforms_whose_padding_is_noise(model: VRNN, signatures: Signatures, s
         check(model, answer, row, expected(model, sound))
 
 
-def test_waveforms_all_shorter_than_a_window(
+def test_waveforms_shorter_than_a_window_are_padded_to_one(
     model: VRNN, signatures: Signatures, speech: list[Path]
 ):
     sound = decoding.load(speech[0], model.features.sample_rate)[:3000]
@@ -130,9 +133,10 @@ def test_features_and_steps_agree_with_the_model(
     padded = np.full((4, max(instants) + 1, model.features.observation_size), np.inf, np.float32)
     for row, item in enumerate(observations):
         padded[row, : len(item)] = item
-    answer = signatures["mfcc"](mfcc=tf.constant(padded), instants=tf.constant(instants))
-    for row, sound in enumerate(sounds):
-        check(model, answer, row, expected(model, sound), tolerance=1e-5)
+    for name in ("features", "mfcc"):
+        answer = signatures[name](**{name: tf.constant(padded)}, instants=tf.constant(instants))
+        for row, sound in enumerate(sounds):
+            check(model, answer, row, expected(model, sound), tolerance=1e-5)
 
     reference = expected(model, sounds[0])
     state = tf.zeros([1, signatures["step"].structured_outputs["state"].shape[1]])
@@ -147,9 +151,13 @@ def test_features_and_steps_agree_with_the_model(
             np.testing.assert_allclose(step[name][0], reference[of_model][0, instant], atol=1e-5)
 
 
-def test_patches_at_another_rate(patch_model: VRNN, speech: list[Path], tmp_path: Path):
+def test_patches_at_another_rate_agree_with_the_model(
+    patch_model: VRNN, speech: list[Path], tmp_path: Path
+):
     folder = export.saved_model(patch_model, tmp_path / "patches" / "1")
     signatures = tf.saved_model.load(str(folder)).signatures
+    assert "features" in signatures
+    assert "mfcc" not in signatures
     rate = patch_model.features.sample_rate
     files = [wav(decoding.load(path, rate), rate) for path in speech[:2]]
     answer = signatures["serving_default"](audio=tf.constant(files))
@@ -162,12 +170,26 @@ def test_patches_at_another_rate(patch_model: VRNN, speech: list[Path], tmp_path
     [
         ("waveform", {"waveform": [[0.0, 0.1]], "samples": [3]}, "samples: expected 1 to"),
         ("waveform", {"waveform": [[0.0, 0.1]], "samples": [0]}, "samples: expected 1 to"),
-        ("waveform", {"waveform": [[0.0, np.nan]], "samples": [2]}, "waveform: holds NaN"),
-        ("mfcc", {"mfcc": [[[np.inf] * 40]], "instants": [1]}, "mfcc: holds NaN"),
+        (
+            "waveform",
+            {"waveform": [[0.0, np.nan]], "samples": [2]},
+            "waveform: expected finite numbers, found NaN",
+        ),
+        (
+            "mfcc",
+            {"mfcc": [[[np.inf] * 40]], "instants": [1]},
+            "mfcc: expected finite numbers, found NaN",
+        ),
         ("mfcc", {"mfcc": [[[0.0] * 40]], "instants": [2]}, "instants: expected 1 to"),
+        (
+            "features",
+            {"features": [[[np.nan] * 40]], "instants": [1]},
+            "features: expected finite numbers, found NaN",
+        ),
+        ("features", {"features": [[[0.0] * 40]], "instants": [2]}, "length of features"),
     ],
 )
-def test_what_cannot_be_used_is_refused(
+def test_inputs_that_cannot_be_used_are_refused(
     signatures: Signatures, name: str, inputs: dict, message: str
 ):
     tensors = {

@@ -81,7 +81,7 @@ def test_decodes_as_libsndfile(name: str):
 
 
 @pytest.mark.parametrize("claim", [len(DATA) + 1000, 0xFFFFFFFF])
-def test_a_recording_cut_short_or_still_being_written_is_what_is_there(claim: int):
+def test_a_recording_cut_short_or_still_being_written_ends_with_its_bytes(claim: int):
     file = riff(format_chunk(), chunk(b"data", DATA)).replace(
         b"data" + struct.pack("<I", len(DATA)), b"data" + struct.pack("<I", claim)
     )
@@ -89,13 +89,13 @@ def test_a_recording_cut_short_or_still_being_written_is_what_is_there(claim: in
     np.testing.assert_allclose(samples, np.arange(-50, 50) / 32768.0, atol=1e-7)
 
 
-def test_a_part_beyond_the_recording_is_silence():
+def test_samples_beyond_the_recording_are_silence():
     recording = wav.inspect(tf.constant(FILES["mono"]))
-    part = wav.read(
+    segment = wav.read(
         tf.constant(FILES["mono"]), recording, tf.constant(-5, tf.int64), tf.constant(7, tf.int64)
     )
     whole, _ = decode(tf.constant(FILES["mono"]))
-    np.testing.assert_array_equal(part, np.concatenate([np.zeros(5), whole[:7]]))
+    np.testing.assert_array_equal(segment, np.concatenate([np.zeros(5), whole[:7]]))
     after = wav.read(
         tf.constant(FILES["mono"]), recording, recording.frames + 3, recording.frames + 9
     )
@@ -103,13 +103,13 @@ def test_a_part_beyond_the_recording_is_silence():
 
 
 BAD = {
-    "empty": (b"", "not a WAV"),
-    "text": (b"no sound at all, only words, and many of them", "not a WAV"),
-    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "not a WAV"),
-    "header alone": (FILES["mono"][:12], "without a format chunk"),
-    "no sound": (riff(format_chunk()), "without a data chunk"),
-    "no format": (riff(chunk(b"data", DATA)), "without a format chunk"),
-    "no samples": (riff(format_chunk(), chunk(b"data", b"")), "without samples"),
+    "empty": (b"", "expected a WAV file"),
+    "text": (b"no sound at all, only words, and many of them", "expected a WAV file"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "expected a WAV file"),
+    "header alone": (FILES["mono"][:12], "expected a format chunk, found none"),
+    "no sound": (riff(format_chunk()), "expected a data chunk, found none"),
+    "no format": (riff(chunk(b"data", DATA)), "expected a format chunk, found none"),
+    "no samples": (riff(format_chunk(), chunk(b"data", b"")), "expected samples, found none"),
     "24 bits": (encode(noise(10), coding="PCM_24"), "expected 16-bit PCM"),
     "float": (encode(noise(10), coding="FLOAT"), "expected 16-bit PCM"),
     "float, extensible": (
@@ -120,7 +120,10 @@ BAD = {
         riff(format_chunk(channels=65535), chunk(b"data", DATA)),
         "expected 1 to 64 channels",
     ),
-    "no channels": (riff(format_chunk(channels=0), chunk(b"data", DATA)), "channels"),
+    "no channels": (
+        riff(format_chunk(channels=0), chunk(b"data", DATA)),
+        "expected 1 to 64 channels",
+    ),
     "100 MHz": (
         riff(format_chunk(rate=100_000_000), chunk(b"data", DATA)),
         "expected a sample rate",
@@ -131,20 +134,20 @@ BAD = {
     ),
     "one chunk more than may be": (
         riff(*[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 1), format_chunk(), chunk(b"data", DATA)),
-        "without a data chunk among its first 100 chunks",
+        "expected a data chunk among the first 100 chunks, found none",
     ),
-    "format chunk cut off": (riff(format_chunk())[:30], "without a format chunk"),
+    "format chunk cut off": (riff(format_chunk())[:30], "expected a format chunk, found none"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_not_16_bit_pcm_says_so(name: str):
+def test_a_file_that_is_not_16_bit_pcm_is_refused(name: str):
     content, message = BAD[name]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         decode(tf.constant(content))
 
 
-def test_damaged_bytes_are_sound_or_a_clear_error():
+def test_damaged_files_are_decoded_or_refused():
     generator = np.random.default_rng(0)
     whole = FILES["odd chunk before the sound"]
     messages = []

@@ -100,13 +100,13 @@ def request(name: str, rate: int, size: int) -> dict[str, np.ndarray]:
     if name == "waveform":
         noise = np.random.default_rng(0).normal(0, 0.1, (1, 5 * rate)).astype(np.float32)
         return {"waveform": noise, "samples": np.array([3 * rate], np.int32)}
-    if name == "mfcc":
+    if name in ("features", "mfcc"):
         numbers = np.random.default_rng(0).normal(0, 1, (1, 4, size)).astype(np.float32)
-        return {"mfcc": numbers, "instants": np.array([2], np.int32)}
+        return {name: numbers, "instants": np.array([2], np.int32)}
     return {"audio": np.array([wav(np.zeros(5 * rate), rate)], object)}
 
 
-@pytest.mark.parametrize("name", ["serving_default", "waveform", "mfcc"])
+@pytest.mark.parametrize("name", ["serving_default", "waveform", "features", "mfcc"])
 def test_an_answer_has_the_same_shape_alone_and_in_a_batch(loaded: Servable, name: str):
     signature = loaded.signature(name)
     asked = request(name, loaded.description["sample_rate"], loaded.description["observation_size"])

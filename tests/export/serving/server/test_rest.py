@@ -284,12 +284,16 @@ def test_our_model_hears_wav_files(server: Running, servable: Path, speech: list
 @pytest.mark.parametrize(
     ("signature", "inputs", "message"),
     [
-        ("serving_default", [{"b64": base64.b64encode(b"\x89PNG\r\n").decode()}], "not a WAV file"),
-        ("serving_default", ["words"], "not a WAV file"),
+        (
+            "serving_default",
+            [{"b64": base64.b64encode(b"\x89PNG\r\n").decode()}],
+            "audio: expected a WAV file",
+        ),
+        ("serving_default", ["words"], "audio: expected a WAV file"),
         (
             "waveform",
             {"waveform": [[0.0, math.nan]], "samples": [2]},
-            "waveform: holds NaN or infinity",
+            "waveform: expected finite numbers, found NaN or infinity",
         ),
         ("waveform", {"waveform": [[0.0]], "samples": [5]}, "samples: expected 1 to the length"),
         ("step", {"observation": [[0.0]], "state": [[0.0]]}, "expected shape [?,40], found [1,1]"),

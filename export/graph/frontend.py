@@ -1,4 +1,4 @@
-"""From sound to observations inside an exported graph: WAV files or waveforms, of any length."""
+"""Sound to observations inside an exported graph: WAV files or waveforms of any length."""
 
 from __future__ import annotations
 
@@ -10,27 +10,35 @@ from ser_keras.export.graph import resampling, wav
 from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
 
-# Windows that are decoded, resampled and observed together: what memory a long recording takes
+# Windows decoded, resampled and transformed at once; bounds the memory that a long recording takes
 # beyond its own bytes.
-WINDOWS_TOGETHER = 16
+WINDOWS_PER_GROUP = 16
 
 
-class Hearing:
-    """Makes sound into observations, in TensorFlow core operations alone.
+class SoundFrontend:
+    """Computes observations from sound, in TensorFlow core operations alone.
 
-    Sound shorter than one window, with the silence that follows it, is padded to one.
+    Sound that is shorter than one window, the silence behind it included, is padded to one.
 
     Args:
-        spec: the observations wanted.
+        spec: the observations to compute.
+
+    Example:
+        >>> frontend = SoundFrontend(model.features)  # windows and hops of 0.5 s
+        >>> observations, instants = frontend.from_waveforms(np.zeros((1, 12_000), "f"), [12_000])
+        >>> observations.shape, int(instants[0])
+        (TensorShape([1, 3, 13]), 3)
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
-        # The silence behind a recording is put there before its windows are cut.
+        # The silence behind a recording is added here, before the recording is cut into groups.
         self._frontend = Frontend(dataclasses.replace(spec, trailing_silence=0.0))
 
-    def of_waveforms(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Observe waveforms.
+    def from_waveforms(
+        self, waveform: tf.Tensor, samples: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the observations of waveforms.
 
         Args:
             waveform: float32 [B, N] at the specification's rate.
@@ -42,73 +50,69 @@ class Hearing:
         """
         window, silence = self.spec.window_length, self.spec.trailing_length
         longest = tf.shape(waveform)[1]
-        valid = tf.sequence_mask(samples, longest)
-        padded = tf.pad(
-            tf.where(valid, waveform, 0.0), [[0, 0], [0, tf.maximum(window - longest, silence)]]
-        )
+        valid = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
+        padded = tf.pad(valid, [[0, 0], [0, tf.maximum(window - longest, silence)]])
         return self._frontend(padded, tf.maximum(samples + silence, window))
 
-    def of_files(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Observe recordings.
+    def from_files(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the observations of recordings.
 
         Args:
             contents: string [B], the bytes of 16-bit PCM WAV files.
 
         Returns:
-            As `of_waveforms`.
+            As `from_waveforms`.
 
         Raises:
             tf.errors.InvalidArgumentError: on running, as `wav.inspect`.
         """
-        types = wav.Recording(*[tf.int64] * len(wav.Recording._fields))
-        recordings = tf.map_fn(wav.inspect, contents, fn_output_signature=types)
-        instants = self._instants(recordings)
-        most = tf.reduce_max(instants)
+        fields = wav.Recording(*[tf.int64] * len(wav.Recording._fields))
+        recordings = tf.map_fn(wav.inspect, contents, fn_output_signature=fields)  # [B] each
+        # Windows that fit into the resampled sound and the silence, and at least one.
+        length = self._samples(recordings) + self.spec.trailing_length
+        beyond_first = tf.maximum(length - self.spec.window_length, 0)
+        instants = tf.cast(beyond_first // self.spec.hop_length + 1, tf.int32)
+        most = tf.reduce_max(instants)  # T
         observations = tf.map_fn(
-            lambda item: self._of_file(item[0], item[1], item[2], most),
+            lambda item: self._from_file(item[0], item[1], item[2], most),
             (contents, recordings, instants),
             fn_output_signature=tf.TensorSpec([None, *self.spec.observation_shape], tf.float32),
         )
         return observations, instants
 
-    def _instants(self, recording: wav.Recording) -> tf.Tensor:
-        """Windows that fit after resampling, and at least one; int32."""
-        heard = self._samples(recording) + self.spec.trailing_length
-        beyond_first = tf.maximum(heard - self.spec.window_length, 0)
-        return tf.cast(beyond_first // self.spec.hop_length + 1, tf.int32)
-
     def _samples(self, recording: wav.Recording) -> tf.Tensor:
-        """Samples after resampling, as many as librosa gives; int64."""
+        """Samples after resampling, rounded up as librosa does; int64."""
         return -(-recording.frames * self.spec.sample_rate // recording.rate)
 
-    def _of_file(
+    def _from_file(
         self, contents: tf.Tensor, recording: wav.Recording, instants: tf.Tensor, most: tf.Tensor
     ) -> tf.Tensor:
         """Observations of one file, [most, *observation_shape], zero from `instants` on."""
         spec = self.spec
         resampler = resampling.design(recording.rate, spec.sample_rate)
-        groups = -(-instants // WINDOWS_TOGETHER)
+        groups = -(-instants // WINDOWS_PER_GROUP)
         results = tf.TensorArray(
             tf.float32, groups, infer_shape=False, element_shape=[None, *spec.observation_shape]
         )
 
         def add(group: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            first = group * WINDOWS_TOGETHER
-            windows = tf.minimum(WINDOWS_TOGETHER, instants - first)
+            first = group * WINDOWS_PER_GROUP
+            windows = tf.minimum(WINDOWS_PER_GROUP, instants - first)
             start = tf.cast(first, tf.int64) * spec.hop_length
             length = tf.cast(windows - 1, tf.int64) * spec.hop_length + spec.window_length
-            waveform = self._resampled(contents, recording, resampler, start, length)
+            waveform = self._read(contents, recording, resampler, start, length)
             observations, _ = self._frontend(waveform[tf.newaxis], length[tf.newaxis])
-            return group + 1, results.write(group, observations[0])
+            return group + 1, results.write(group, observations[0])  # [windows, …]
 
+        # One group after another: in parallel all of them would be in memory at once.
         _, results = tf.while_loop(
             lambda group, _: group < groups, add, (0, results), parallel_iterations=1
         )
-        padding = [[0, most - instants]] + [[0, 0]] * len(spec.observation_shape)
         observations = tf.reshape(results.concat(), [instants, *spec.observation_shape])
+        padding = [[0, most - instants]] + [[0, 0]] * len(spec.observation_shape)
         return tf.pad(observations, padding)
 
-    def _resampled(
+    def _read(
         self,
         contents: tf.Tensor,
         recording: wav.Recording,
@@ -118,13 +122,13 @@ class Hearing:
     ) -> tf.Tensor:
         """Samples start to start + length at the specification's rate; silence after the end."""
         rate = self.spec.sample_rate
-        # On whole seconds the two rates meet exactly.
+        # Both sample grids meet exactly on whole seconds: begin there and drop what is too early.
         second = start // rate
         skipped = start - second * rate
         first = second * recording.rate - resampler.before
         inputs = resampler.inputs(skipped + length)
-        waveform = wav.read(contents, recording, first, first + inputs)
-        resampled = resampler.resample(waveform, skipped + length)[skipped:]
-        # The filter rings on after the recording; a short one is padded with silence.
-        heard = tf.clip_by_value(self._samples(recording) - start, 0, length)
-        return tf.where(tf.sequence_mask(heard, length), resampled, 0.0)
+        waveform = wav.read(contents, recording, first, first + inputs)  # [inputs]
+        resampled = resampler.resample(waveform, skipped + length)[skipped:]  # [length]
+        # The filter rings on behind the recording, where silence belongs.
+        valid = tf.clip_by_value(self._samples(recording) - start, 0, length)
+        return tf.where(tf.sequence_mask(valid, length), resampled, 0.0)
