@@ -28,6 +28,7 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
 from ser_keras.training import run as training
 from ser_keras.training.calibration import answers, best_temperature
+from ser_keras.training.train import train
 
 LEFT_OUT = 0.01
 
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out = output_folder(options.out)
         judged = [unheard(folder, preset) for folder in options.unheard]
         logits, labels = (np.concatenate(parts) for parts in zip(*judged, strict=True))
-        trained = training.train(run, out, options.preset)
+        trained = train(run, out, options.preset)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
         return 1

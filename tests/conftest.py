@@ -115,7 +115,7 @@ def tiny_run(manifest: Path, tiny_preset: Preset) -> TrainingRun:
 @pytest.fixture(scope="session")
 def trained_run(tiny_run: TrainingRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `train` left of `tiny_run`, never interrupted; do not change it."""
-    from ser_keras.training.run import train
+    from ser_keras.training.train import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     with pytest.MonkeyPatch.context() as patch:

@@ -22,8 +22,8 @@ from ser_keras.model import files as model_files
 from ser_keras.model.settings import Preset
 from ser_keras.sound import decoding
 from ser_keras.training import callbacks
-from ser_keras.training import run as training
 from ser_keras.training.run import TrainingRun
+from ser_keras.training.train import train
 
 MOMENTS = ("on_train_batch_begin", "on_test_batch_begin", "on_epoch_end")
 
@@ -148,7 +148,7 @@ def test_training_stops_between_two_batches(
 
     monkeypatch.setattr(callbacks, "for_training", with_pressing)
     with pytest.raises(KeyboardInterrupt):
-        training.train(tiny_run, tmp_path)
+        train(tiny_run, tmp_path)
     after = events[events.index(moment) + 1 :]
     assert len([name for name in after if name.endswith("batch_end")]) == 1
 

@@ -13,7 +13,8 @@ from ser_keras.evaluation.reproduction import spread
 from ser_keras.evaluation.results import evaluate_run
 from ser_keras.files import finite, write_json, write_text
 from ser_keras.model.settings import Preset
-from ser_keras.training.run import TrainingRun, train
+from ser_keras.training.run import TrainingRun
+from ser_keras.training.train import train
 from ser_keras.tuning.cross_validation import OBJECTIVES
 
 PARTS_FILE = "corpus.csv"

@@ -24,6 +24,7 @@ from ser_keras.interruption import deferred
 from ser_keras.model.settings import Preset
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import callbacks, pipeline
+from ser_keras.training.checkpoint import RepeatableEpochs
 
 KINDS = ("random", "speaker")
 OBJECTIVES = ("weighted_accuracy", "unweighted_accuracy")
@@ -212,7 +213,7 @@ class FoldTrainer:
                 verbose=0,
                 callbacks=[
                     *changes,
-                    callbacks.RepeatableEpochs(self.protocol.seed, epoch),
+                    RepeatableEpochs(self.protocol.seed, epoch),
                     answers,
                     callbacks.StopBetweenBatches(interruption),
                 ],

@@ -11,7 +11,8 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.export.edge import PRECISIONS
 from ser_keras.export.edge.convert import tflite
 from ser_keras.model import presets
-from ser_keras.training.run import TrainingRun, read_run, split_corpus, train
+from ser_keras.training.run import TrainingRun, read_run, split_corpus
+from ser_keras.training.train import train
 
 
 @dataclass(frozen=True)

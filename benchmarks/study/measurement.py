@@ -20,6 +20,7 @@ from ser_keras.evaluation.reproduction import spread, summarize
 from ser_keras.files import write_json
 from ser_keras.training import run as training
 from ser_keras.training.run import TrainingRun
+from ser_keras.training.train import train
 
 SECONDS_FILE = "seconds.json"
 
@@ -61,7 +62,7 @@ def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: 
 def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> None:
     begun = folder.exists()
     start = time.monotonic()
-    model = training.train(run, folder, label)
+    model = train(run, folder, label)
     # A training that was killed took longer than what this call has seen of it.
     if not begun:
         write_json(folder / SECONDS_FILE, {"training": time.monotonic() - start})

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the loop; print the evaluation and where everything is."""
     run = shared.training_run(options)
     from ser_keras.evaluation import results
-    from ser_keras.training.run import train
+    from ser_keras.training.train import train
 
     out = options.out
     model = train(run, out, label="demo")

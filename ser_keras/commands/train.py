@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         options, fold=options.fold, validation_fraction=options.validation_fraction
     )
     from ser_keras.model import files as model_files
-    from ser_keras.training.run import train
+    from ser_keras.training.train import train
 
     train(run, options.out)
     print(options.out / model_files.MODEL_FILE)

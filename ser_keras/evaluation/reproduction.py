@@ -17,13 +17,8 @@ from ser_keras.corpora import splits
 from ser_keras.evaluation import paper, plots, report, results
 from ser_keras.files import finite, output_folder, write_json
 from ser_keras.interruption import deferred
-from ser_keras.training.run import (
-    TrainingRun,
-    refuse_another,
-    refuse_another_split,
-    split_corpus,
-    train,
-)
+from ser_keras.training.run import TrainingRun, refuse_another, split_corpus
+from ser_keras.training.train import train
 
 REPRODUCTION_FILE = "reproduction.json"
 
@@ -53,9 +48,8 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
     began = time.monotonic()
     runs = _runs(run, seeds)
     for name, _, single in runs:
-        refuse_another(out / "runs" / name, single)
-        # A finished run is not trained again, which would find out.
-        refuse_another_split(out / "runs" / name, single, split_corpus(single))
+        # Here and not only in `train`, which is not called for finished runs.
+        refuse_another(out / "runs" / name, single, split_corpus(single))
     found: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
     for number, (name, kind, single) in enumerate(runs, start=1):
         folder = out / "runs" / name

@@ -18,7 +18,7 @@ from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound import decoding
-from ser_keras.training import callbacks
+from ser_keras.training.history import read_history
 from ser_keras.training.run import HISTORY_FILE, SPLIT_FILE, TrainingRun, read_run
 
 EVALUATION_FILE = "evaluation.json"
@@ -55,8 +55,7 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
     evaluation = evaluate(model, corpus, split=run.split, seed=run.seed)
     write(evaluation, out)
     if figures:
-        history_file = folder / HISTORY_FILE
-        rows = callbacks.read_history(history_file) if history_file.exists() else []
+        rows = read_history(folder / HISTORY_FILE)
         history = {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
         draw(evaluation, model, corpus, out, history, run.to_dict())
     return evaluation

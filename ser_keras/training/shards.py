@@ -15,16 +15,18 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.features.extraction import extract_corpus
+from ser_keras.errors import CorpusError
+from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.fields import require
 from ser_keras.files import OutputError, output_folder, replacing, write_json
 from ser_keras.training import pipeline
+from ser_keras.training.buckets import Buckets
 
 INDEX_FILE = "index.json"
 
-# Options of `extraction.extract_corpus` that change what is extracted.
-DECISIVE = ("decoder", "augmentation")
+# Options of `extract_corpus` that change the observations.
+_DECISIVE = ("decoder", "augmentation")
 
 
 def write(
@@ -34,14 +36,14 @@ def write(
     shard_size: int = 512,
     **extraction: Any,
 ) -> dict[str, Any]:
-    """Extract a corpus to shards; called again after a kill, it keeps the finished ones.
+    """Extract a corpus to shards; called again after a kill, keep the finished ones.
 
     Args:
-        corpus: what to extract.
-        spec: what an observation is.
-        out: folder of the shards and of `index.json`, which says what is in them.
+        corpus: the utterances.
+        spec: the observations wanted.
+        out: folder of the shards and of their index, `index.json`.
         shard_size: utterances per shard.
-        **extraction: options of `extraction.extract_corpus`.
+        **extraction: options of `extract_corpus`.
 
     Returns:
         The index: corpus, spec, emotions, and for every shard its file, the utterances in it (path,
@@ -50,9 +52,14 @@ def write(
     Raises:
         ConfigurationError: the shard size is below 1.
         OutputError: the folder cannot be written to.
+
+    Example:
+        >>> options = {"cache": False, "progress": False}
+        >>> index = write(corpus, model.features, "shards", shard_size=20, **options)
+        >>> [shard["file"] for shard in index["shards"]]
+        ['synthetic-00001-of-00002.tfrecord', 'synthetic-00002-of-00002.tfrecord']
     """
-    if shard_size < 1:
-        raise ConfigurationError(f"shard_size: found {shard_size}, expected at least 1")
+    require(shard_size >= 1, "shard_size", shard_size, "at least 1")
     folder = output_folder(out)
     starts = range(0, len(corpus), shard_size)
     shards = []
@@ -62,10 +69,11 @@ def write(
         key = _key(part, spec, extraction)
         shard = _finished(folder, name, key)
         if shard is None:
-            # Killed in between, neither may describe a shard that is no longer what it was.
+            # Removed first: a kill must not leave them describing a shard that has changed.
             for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
                 stale.unlink(missing_ok=True)
-            shard = _write_shard(folder, name, key, part, spec, extraction)
+            extracted = extract_corpus(part, spec, **extraction)
+            shard = _write_shard(folder, name, key, part, extracted)
         shards.append(shard)
         print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
     index = {
@@ -80,18 +88,27 @@ def write(
 
 
 def read_index(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The index of a folder of shards.
+    """Read the index of a folder of shards.
 
     Raises:
         CorpusError: there is none, or it is damaged.
+
+    Example:
+        >>> read_index("nowhere")
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: nowhere: expected the features of a corpus, ...
     """
     path = Path(folder) / INDEX_FILE
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CorpusError(f"{folder}: holds no features, looked for {INDEX_FILE}") from error
+        raise CorpusError(
+            f"{folder}: expected the features of a corpus, found no {INDEX_FILE}"
+        ) from error
     except ValueError as error:
-        raise CorpusError(f"{path}: not an index of features ({error})") from error
+        raise CorpusError(
+            f"{path}: expected an index of features, found another file ({error})"
+        ) from error
 
 
 def dataset(
@@ -103,96 +120,111 @@ def dataset(
     only: Corpus | None = None,
     buffer_size: int = 2048,
 ) -> tf.data.Dataset:
-    """Batches as `pipeline.dataset` gives them, streamed from shards.
+    """Stream batches, as `pipeline.dataset` gives them, from shards.
 
     Args:
-        folder: what `write` left.
+        folder: left by `write`.
         batch_size: utterances per batch.
         shuffle: shards and, within a buffer, utterances in another order every epoch.
         seed: of the shuffling.
         classes: as for `pipeline.dataset`; None is the order of the corpus' own emotions.
-        only: the part to read, such as the training part of a split; None reads all.
+        only: the utterances to read, such as the training subset; None reads all.
         buffer_size: utterances held in memory for shuffling.
 
     Raises:
-        CorpusError: the folder holds no features, or none of that part.
+        CorpusError: the folder holds no features, or none of those utterances.
+
+    Example:
+        >>> options = {"cache": False, "progress": False}
+        >>> index = write(corpus, model.features, "shards", **options)
+        >>> inputs, labels = next(iter(dataset("shards", batch_size=8, only=corpus[:4])))
+        >>> labels.numpy().tolist() == corpus[:4].labels().tolist()
+        True
     """
     index = read_index(folder)
     names = list(classes or index["emotions"])
     wanted = None if only is None else {only.utterance_key(utterance) for utterance in only}
     rows = [row for shard in index["shards"] for row in shard["utterances"]]
-    chosen = np.array([wanted is None or _place(row) in wanted for row in rows], dtype=bool)
+    chosen = np.array([wanted is None or _utterance_key(row) in wanted for row in rows], dtype=bool)
     lengths = [row["instants"] for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
     if not lengths:
-        raise CorpusError(f"{folder}: holds no utterance of that part")
+        raise CorpusError(f"{folder}: expected utterances of that subset, found none")
     labels = np.array(
         [names.index(row["emotion"]) if row["emotion"] in names else -1 for row in rows], np.int32
     )
     if np.any(labels[chosen] < 0):
-        raise CorpusError(f"{folder}: has an emotion that is not one of {', '.join(names)}")
+        unknown = {row["emotion"] for row, label in zip(rows, labels, strict=True) if label < 0}
+        raise CorpusError(
+            f"{folder}: expected the emotions {', '.join(names)}, "
+            f"found also {', '.join(sorted(unknown))}"
+        )
     shape = FeatureSpec.from_dict(index["spec"]).observation_shape
+
+    def numbered(file: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.TFRecordDataset(file).enumerate(first)
+
+    def utterance(number: tf.Tensor, record: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        observations = tf.reshape(tf.io.decode_raw(record, tf.float32), (-1, *shape))
+        inputs = {"observations": observations, "instants": tf.shape(observations)[0]}
+        return inputs, tf.constant(labels)[number]
+
     files = [str(Path(folder) / shard["file"]) for shard in index["shards"]]
-    offsets = np.cumsum([0, *[len(shard["utterances"]) for shard in index["shards"]][:-1]])
-    shards = tf.data.Dataset.from_tensor_slices((files, offsets))
+    firsts = np.cumsum([0, *[len(shard["utterances"]) for shard in index["shards"]][:-1]])
+    shards = tf.data.Dataset.from_tensor_slices((files, firsts))
     if shuffle:
         shards = shards.shuffle(len(files), seed=seed, reshuffle_each_iteration=True)
-
-    def numbered(file: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
-        return tf.data.TFRecordDataset(file).enumerate(offset)
-
-    def observations(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        values = tf.reshape(tf.io.decode_raw(record, tf.float32), (-1, *shape))
-        return values, tf.constant(labels)[number]
-
-    elements = (
+    utterances = (
         shards.interleave(numbered, cycle_length=4 if shuffle else 1)
         .filter(lambda number, _: tf.constant(chosen)[number])
-        .map(observations, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(utterance, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )
     if not shuffle:
-        return pipeline.in_order(elements, batch_size)
-    elements = elements.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
-    return pipeline.in_buckets(elements, lengths, batch_size)
+        return pipeline.read_ahead(utterances.padded_batch(batch_size))
+    buckets = Buckets.of(lengths, batch_size)
+    batches = (
+        utterances.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
+        .bucket_by_sequence_length(
+            lambda inputs, _: inputs["instants"],
+            bucket_boundaries=buckets.boundaries,
+            bucket_batch_sizes=buckets.sizes.tolist(),
+        )
+        # tf.data cannot know how many batches buckets make; Keras' progress bar wants to.
+        .apply(tf.data.experimental.assert_cardinality(len(buckets.batch_lengths())))
+    )
+    return pipeline.read_ahead(batches)
 
 
 def _write_shard(
-    folder: Path,
-    name: str,
-    key: str,
-    part: Corpus,
-    spec: FeatureSpec,
-    extraction: dict[str, Any],
+    folder: Path, name: str, key: str, part: Corpus, extracted: Extraction
 ) -> dict[str, Any]:
-    extracted = extract_corpus(part, spec, **extraction)
-    # The sound's float32 values as they are: an Example would only wrap the one field.
+    """Write a shard and then, as the sign that it is finished, its rows of the index."""
     target = folder / f"{name}.tfrecord"
     try:
         with replacing(target) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
             for values in extracted.observations:
+                # The float32 values as they are: a tf.train.Example would only wrap the one field.
                 writer.write(values.astype("<f4").tobytes())
     except tf.errors.OpError as error:
         raise OutputError(f"{target}: cannot be written ({error.message})") from error
+    fields = ("start", "end", "emotion", "speaker", "session")
+    left_out = [
+        *extracted.failed,
+        *((utterance, "shorter than one window") for utterance in extracted.skipped_short),
+    ]
     shard = {
-        "file": f"{name}.tfrecord",
+        "file": target.name,
         "key": key,
         "utterances": [
             {
                 "path": part.relative_path(utterance),
-                "start": utterance.start,
-                "end": utterance.end,
-                "emotion": utterance.emotion,
-                "speaker": utterance.speaker,
-                "session": utterance.session,
+                **{field: getattr(utterance, field) for field in fields},
                 "instants": len(values),
             }
             for utterance, values in zip(extracted.corpus, extracted.observations, strict=True)
         ],
         "left_out": [
             {"path": part.relative_path(utterance), "reason": reason}
-            for utterance, reason in [
-                *extracted.failed,
-                *((short, "shorter than one window") for short in extracted.skipped_short),
-            ]
+            for utterance, reason in left_out
         ],
     }
     write_json(folder / f"{name}.json", shard)
@@ -200,7 +232,7 @@ def _write_shard(
 
 
 def _finished(folder: Path, name: str, key: str) -> dict[str, Any] | None:
-    """What a shard holds if an earlier call finished it and would do the same now."""
+    """Return a shard's rows if an earlier call finished it and this one would write the same."""
     try:
         shard = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -210,7 +242,7 @@ def _finished(folder: Path, name: str, key: str) -> dict[str, Any] | None:
 
 
 def _remove_others(folder: Path, corpus: str, files: set[str]) -> None:
-    """Shards of an earlier division, which whoever reads all files would hear a second time."""
+    """Remove shards of another size: a reader of all files would get their utterances twice."""
     for path in folder.glob(f"{glob.escape(corpus)}-*-of-*.tfrecord"):
         if path.name not in files:
             path.unlink()
@@ -218,25 +250,25 @@ def _remove_others(folder: Path, corpus: str, files: set[str]) -> None:
 
 
 def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
-    """Stands for all that a shard and its rows in the index follow from.
+    """Hash all that a shard and its rows of the index follow from.
 
-    Whether a file has changed is told without reading it: by its place, size and time of change.
+    Files are told apart by path, size and time of change, without being read.
     """
     digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
-    how = [(name, extraction[name]) for name in DECISIVE if name in extraction]
-    digest.update(repr(how).encode())
+    options = [(name, extraction[name]) for name in _DECISIVE if name in extraction]
+    digest.update(repr(options).encode())
     for utterance in part:
         try:
             state = utterance.path.stat()
             version = (state.st_size, state.st_mtime_ns)
-        except OSError:  # extraction will tell what is wrong with it
+        except OSError:  # the extraction will say what is wrong with it
             version = None
         known = (utterance.emotion, utterance.speaker, utterance.session)
         digest.update(repr((part.utterance_key(utterance), version, known)).encode())
     return digest.hexdigest()
 
 
-def _place(row: dict[str, Any]) -> tuple[str, float, float]:
-    """The row's utterance as `Corpus.utterance_key` names it."""
+def _utterance_key(row: dict[str, Any]) -> tuple[str, float, float]:
+    """Return the key of a row's utterance, as `Corpus.utterance_key` does."""
     start, end = row["start"], row["end"]
     return row["path"], 0.0 if start is None else start, float("inf") if end is None else end

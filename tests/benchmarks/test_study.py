@@ -84,7 +84,7 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
     def train_again(*_: Any) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(training, "train", train_again)
+    monkeypatch.setattr("benchmarks.study.measurement.train", train_again)
     capsys.readouterr()
     assert study.main(random) == 0
     assert capsys.readouterr().out == table

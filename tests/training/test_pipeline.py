@@ -14,6 +14,7 @@ from ser_keras.errors import CorpusError
 from ser_keras.features.extraction import Extraction
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import pipeline
+from ser_keras.training.buckets import SHORTEST_BUCKET
 
 CLASSES = ("calm", "angry")
 
@@ -70,7 +71,7 @@ def test_padding_adds_at_most_half_the_work():
     batches = pipeline.batches(make_extraction(LENGTHS), batch_size=4, shuffle=True)
     for inputs, _ in batches:
         shortest, longest = inputs["instants"].numpy().min(), inputs["instants"].numpy().max()
-        assert longest <= max(pipeline.SHORTEST_BUCKET, 1.5 * shortest)
+        assert longest <= max(SHORTEST_BUCKET, 1.5 * shortest)
 
 
 def test_a_length_that_fills_a_batch_is_not_padded():

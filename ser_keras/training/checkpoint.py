@@ -1,0 +1,103 @@
+"""Going on after a kill: epochs that can be repeated, and backups that are whole or not there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ser_keras.files import replacing
+
+BACKUP_EVERY = 10.0  # seconds
+
+
+class RepeatableEpochs(keras.callbacks.Callback):
+    """Make the noise and the order of every epoch a function of the seed and its number alone.
+
+    A resumed run then draws what the uninterrupted one would have drawn.
+
+    Args:
+        seed: of the run.
+        epoch: the variable that `pipeline.batches` shuffles by.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> epoch = tf.Variable(0, dtype=tf.int64)  # also given to `pipeline.batches`
+        >>> repeatable = RepeatableEpochs(0, epoch)  # model.fit(…, callbacks=[repeatable])
+    """
+
+    def __init__(self, seed: int, epoch: tf.Variable) -> None:
+        super().__init__()
+        self.seed = seed
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the order of the batches and the state of every generator of noise."""
+        self.epoch.assign(epoch)
+        generators = self.model.seed_generators
+        seeds = np.random.SeedSequence([self.seed, epoch]).generate_state(len(generators))
+        for generator, seed in zip(generators, seeds, strict=True):
+            generator.state.assign(np.array([seed, 0], dtype=np.uint32))
+
+
+class Backup(keras.callbacks.Callback):
+    """Save weights and optimiser at the end of an epoch, at most once in `BACKUP_EVERY` seconds.
+
+    Keras' BackupAndRestore writes the epoch's number and the weights one after the other: killed
+    between the two, it restores an epoch that never was. Here the number is in the file's name, and
+    the file appears whole.
+
+    Example:
+        >>> from pathlib import Path
+        >>> backup = Backup(Path("backup"))  # model.fit(…, callbacks=[backup])
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self._saved = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Save if it is time."""
+        if time.monotonic() - self._saved < BACKUP_EVERY:
+            return
+        self.folder.mkdir(exist_ok=True)
+        older = _backups(self.folder)
+        # Not HDF5: writing it to a full disk ends the process, where this is an error.
+        with replacing(self.folder / f"{epoch + 1:06d}.npz") as temporary:
+            np.savez(temporary, *(variable.numpy() for variable in _state(self.model)))
+        for path in older:
+            path.unlink()
+        self._saved = time.monotonic()
+
+
+def restore(model: keras.Model, folder: Path) -> int:
+    """Put a compiled model back to its last backup.
+
+    Returns:
+        The number of epochs that it has been trained for; 0 where there is no backup.
+
+    Example:
+        >>> from pathlib import Path
+        >>> restore(model, Path("backup"))
+        0
+    """
+    backups = _backups(folder)
+    if not backups:
+        return 0
+    with np.load(backups[-1]) as arrays:
+        for variable, value in zip(_state(model), arrays.values(), strict=True):
+            variable.assign(value)
+    return int(backups[-1].stem)
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    """All that training changes, but for what `RepeatableEpochs` sets."""
+    return [*model.weights, *model.optimizer.variables]
+
+
+def _backups(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.npz"))

@@ -1,0 +1,123 @@
+"""Training: a run becomes a folder with a model in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import tensorflow as tf
+
+from ser_keras import provenance
+from ser_keras.corpora import splits
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.features.extraction import extract_subsets
+from ser_keras.files import output_folder, write_json
+from ser_keras.interruption import deferred
+from ser_keras.model import files as model_files
+from ser_keras.model.vrnn import VRNN
+from ser_keras.training import callbacks, checkpoint, pipeline
+from ser_keras.training.calibration import calibrate
+from ser_keras.training.run import (
+    CONFIGURATION_FILE,
+    SPLIT_FILE,
+    TrainingRun,
+    read_run,
+    refuse_another,
+    split_corpus,
+)
+
+
+def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
+    """Train, or go on where a killed call with the same arguments stopped.
+
+    Args:
+        run: the configuration.
+        out: the run's folder: `config.json`, `split.csv`, `history.csv`, `model.keras`, TensorBoard
+            logs, and a backup while it runs.
+        label: the beginning of progress lines.
+
+    Returns:
+        The trained model; one that is there already is loaded.
+
+    Raises:
+        ConfigurationError: the folder holds another run.
+        CorpusError: the corpus or the split cannot be used.
+        DivergenceError: the loss became NaN or infinite; no model is left.
+        OutputError: the folder cannot be written to.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.training.run import TrainingRun
+        >>> train(TrainingRun("ravdess", "nowhere"), Path("run"))
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: ...
+    """
+    out = output_folder(out)
+    refuse_another(out, run)
+    if (out / model_files.MODEL_FILE).exists():
+        _record_data(out, run)
+        print(f"{label}: {out} is trained already", file=sys.stderr)
+        return model_files.load(out)
+
+    preset, optimization = run.preset, run.preset.optimization
+    subsets = split_corpus(run)
+    refuse_another(out, run, subsets)
+    used = {name: subset for name, subset in subsets.items() if name != "test"}
+    extracted = extract_subsets(used, preset.features, preset.augmentation)
+    epoch = tf.Variable(0, dtype=tf.int64)  # the order of the batches is a function of it
+    batches = pipeline.batches(
+        extracted["train"], optimization.batch_size, shuffle=True, seed=run.seed, epoch=epoch
+    )
+    validation = None
+    if "validation" in extracted:
+        validation = pipeline.batches(extracted["validation"], optimization.batch_size)
+
+    with deferred(f"{label}: stopping soon; Ctrl-C again stops at once") as interruption:
+        model = VRNN.from_preset(preset, subsets["train"].emotions, seed=run.seed)
+        model.compile()
+        model.adapt(batches)
+        # Only now: a mistaken option must not claim the folder, and stand in the right one's way.
+        _record(out, run, subsets)
+        first = checkpoint.restore(model, out / callbacks.BACKUP_FOLDER)
+        interruption.check()
+        model.fit(
+            batches,
+            validation_data=validation,
+            initial_epoch=first,
+            epochs=optimization.epochs,
+            shuffle=False,  # the pipeline does
+            verbose=0,
+            callbacks=[
+                *callbacks.for_training(out, label, run.seed, epoch, preset),
+                callbacks.StopBetweenBatches(interruption),
+            ],
+        )
+        if validation is not None:
+            calibrate(model, validation)
+        model_files.save(model, out / model_files.MODEL_FILE)
+        shutil.rmtree(out / callbacks.BACKUP_FOLDER, ignore_errors=True)
+    return model
+
+
+def _record(folder: Path, run: TrainingRun, subsets: Mapping[str, Corpus]) -> None:
+    """Write the configuration and the split of a run that begins or goes on."""
+    if not (folder / SPLIT_FILE).exists():
+        splits.write(folder / SPLIT_FILE, subsets)
+    if (folder / CONFIGURATION_FILE).exists():
+        _record_data(folder, run)
+        return
+    versions, git = provenance.versions(), provenance.git_state()
+    record = {"run": run.to_dict(), "versions": versions, "git": git}
+    write_json(folder / CONFIGURATION_FILE, record)
+
+
+def _record_data(folder: Path, run: TrainingRun) -> None:
+    """Record where the corpus lies now: evaluation looks for the test subset there."""
+    path = folder / CONFIGURATION_FILE
+    if path.exists() and read_run(folder).data != run.data:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["run"]["data"] = run.data
+        write_json(path, record)
