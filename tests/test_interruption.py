@@ -16,7 +16,7 @@ import pytest
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation.evaluate import evaluate
 from ser_keras.evaluation.metrics import AttentionTotals
-from ser_keras.features import extraction, workers
+from ser_keras.features import extraction, segments
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.settings import Preset
@@ -163,7 +163,7 @@ def test_extraction_in_one_process_is_interrupted_between_two_recordings(
         heard.append(path)
         return decoding.load(path, *arguments)
 
-    monkeypatch.setattr(workers, "decoding", types.SimpleNamespace(load=load))
+    monkeypatch.setattr(segments, "decoding", types.SimpleNamespace(load=load))
     with pytest.raises(KeyboardInterrupt):
         extraction.extract_corpus(
             synthetic_corpus, tiny_preset.features, workers=1, cache=False, progress=False

@@ -6,9 +6,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from ser_keras.export.graph import resampling, wav
+from ser_keras.export.graph import wav
 from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.sound import resampling
 
 # Windows decoded, resampled and transformed at once; bounds the memory that a long recording takes
 # beyond its own bytes.

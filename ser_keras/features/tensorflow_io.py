@@ -1,35 +1,24 @@
-"""Sound inside a TensorFlow graph: decoding by tensorflow-io, resampling by a polyphase filter."""
+"""Extraction of a corpus whose sound tensorflow-io decodes in a tf.data graph."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from functools import lru_cache
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from ser_keras.errors import ConfigurationError
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.features import reference
+from ser_keras.features.segments import Extracted, Segment, extract_segment
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.sound import decoding, resampling
 from ser_keras.sound.decoding import Header
 
-# The filter passes up to 91.3 % of the lower rate's Nyquist frequency, as soxr's high quality does,
-# and is 100 dB down at the Nyquist frequency itself.
-PASS = 0.913
-ATTENUATION = 100.0
-
-# Outputs that one step of the blockwise filter gives at least: narrow matrix products are slow.
-NARROWEST_BLOCK = 128
-
-# Weights that the blockwise filter may have; rates with no common divisor would need billions.
-LARGEST_KERNEL = 1 << 22
-
-# Outputs that the sample-by-sample filter computes together.
-CHUNK = 4096
-
-# What tensorflow-io decodes: container and coding of the samples to their type and scale. Anything
-# else is left to libsndfile.
+# What tensorflow-io decodes: container and coding of the samples to its function, and to the type,
+# zero and full scale of the samples that it gives. Anything else is left to libsndfile.
 _PCM = {"PCM_16": (tf.int16, 0, 2.0**15), "PCM_24": (tf.int32, 0, 2.0**31)}
 _CODINGS: dict[tuple[str, str], tuple[str, Any, int, float]] = {
     **{("WAV", coding): ("decode_wav", *scale) for coding, scale in _PCM.items()},
@@ -43,12 +32,46 @@ _CODINGS: dict[tuple[str, str], tuple[str, Any, int, float]] = {
 }
 
 
-def import_tensorflow_io() -> ModuleType:
-    """Import tensorflow-io.
+def extract_in_graph(
+    segments: Sequence[Segment], spec: FeatureSpec
+) -> Iterator[tuple[int, Extracted | AudioError]]:
+    """Extract segments that tensorflow-io decodes; yields index and outcome of each, in any order.
+
+    Files of the same rate and coding share a graph. What tensorflow-io cannot decode, or decodes to
+    another length than the header has, and what has no small ratio to the rate wanted is decoded
+    and resampled as by the decoder "soundfile".
 
     Raises:
-        ConfigurationError: it is not installed, or does not fit the TensorFlow that is.
+        ConfigurationError: tensorflow-io cannot be used.
+
+    Example:
+        >>> spec = ser.FeatureSpec()
+        >>> ser.extraction.extract_corpus(corpus, spec, decoder="tensorflow-io", progress=False)
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: decoder: expected pip install 'ser-keras[io]' in ...
     """
+    audio = _import_tensorflow_io().audio
+    groups: dict[tuple[str, str, int], list[tuple[int, Header]]] = defaultdict(list)
+    remaining = set(range(len(segments)))
+    for index, segment in enumerate(segments):
+        try:
+            header = decoding.inspect(segment.path)
+        except AudioError:  # told, with its reason, by extract_segment below
+            continue
+        groups[header.container, header.coding, header.rate].append((index, header))
+    for (container, coding, rate), members in groups.items():
+        if (container, coding) not in _CODINGS or not resampling.is_exact(rate, spec.sample_rate):
+            continue
+        dataset = _decode(audio, segments, members, spec.sample_rate)
+        for index, samples in dataset.as_numpy_iterator():
+            remaining.discard(int(index))
+            duration = len(samples) / spec.sample_rate
+            yield int(index), Extracted(reference.extract(samples, spec), duration)
+    for index in sorted(remaining):
+        yield index, extract_segment(segments[index], spec)
+
+
+def _import_tensorflow_io() -> ModuleType:
     try:
         import tensorflow_io
 
@@ -58,117 +81,61 @@ def import_tensorflow_io() -> ModuleType:
         return tensorflow_io
     except (ImportError, NotImplementedError, AttributeError) as error:
         raise ConfigurationError(
-            "decoder 'tensorflow-io' needs pip install 'ser-keras[io]', in an environment of its "
-            f"own: tensorflow-io fits TensorFlow 2.16 and 2.17 alone, here is {tf.__version__}"
+            "decoder: expected pip install 'ser-keras[io]' in an environment of its own, since "
+            "tensorflow-io fits TensorFlow 2.16 and 2.17 alone; "
+            f"found TensorFlow {tf.__version__} without it"
         ) from error
     return tensorflow_io
 
 
-def can_decode(header: Header) -> bool:
-    """Tell whether tensorflow-io has a decoder for such a recording."""
-    return (header.container, header.coding) in _CODINGS
-
-
-def decode(contents: tf.Tensor, header: Header) -> tf.Tensor:
-    """Decode a file's bytes by tensorflow-io, in a graph, and mix it down.
+def _decode(
+    audio: Any, segments: Sequence[Segment], members: list[tuple[int, Header]], sample_rate: int
+) -> tf.data.Dataset:
+    """Decode and resample files of one rate and coding.
 
     Args:
-        contents: string [], the bytes of a file.
-        header: of that file, or of any other of the same container and coding.
+        audio: the module tensorflow_io.audio.
+        segments: of the whole corpus.
+        members: index of each segment to decode, and its file's header.
+        sample_rate: wanted, in hertz.
 
     Returns:
-        float32 [N], mono, full scale is -1 to 1.
-
-    Raises:
-        ConfigurationError: tensorflow-io cannot be used.
-        tf.errors.OpError: on running, tensorflow-io cannot decode this file.
+        Index and float32 [N] of every segment that tensorflow-io can decode.
     """
-    name, dtype, zero, scale = _CODINGS[header.container, header.coding]
-    decoder: Callable[..., tf.Tensor] = getattr(import_tensorflow_io().audio, name)
-    channels = decoder(contents) if dtype is None else decoder(contents, dtype=dtype)
-    return tf.reduce_mean((tf.cast(channels, tf.float32) - zero) / scale, axis=1)
+    _, common = members[0]
+    name, dtype, zero, full_scale = _CODINGS[common.container, common.coding]
+    decode: Callable[..., tf.Tensor] = getattr(audio, name)
+    if dtype is not None:
+        decode = partial(decode, dtype=dtype)
+    rows = []
+    for index, header in members:
+        segment = segments[index]
+        path, seconds = str(segment.path), header.frames / header.rate
+        try:
+            first, last = decoding.segment_frames(
+                path, seconds, header.rate, segment.start, segment.end
+            )
+        except AudioError:  # told, with its reason, by extract_segment
+            continue
+        rows.append((index, path, header.frames, first, last))
 
+    def load(
+        index: tf.Tensor, path: tf.Tensor, frames: tf.Tensor, first: tf.Tensor, last: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        channels = decode(tf.io.read_file(path))  # [frames, channels]
+        mono = tf.reduce_mean((tf.cast(channels, tf.float32) - zero) / full_scale, axis=1)
+        tf.debugging.assert_equal(tf.shape(mono, tf.int64)[0], frames)
+        tf.debugging.assert_all_finite(mono, "samples are not finite")
+        tf.debugging.assert_less_equal(tf.abs(mono), decoding.LOUDEST)
+        return index, resampling.resample(mono[first:last], common.rate, sample_rate)
 
-@tf.autograph.experimental.do_not_convert  # all of its choices are made in Python
-def resample(waveform: tf.Tensor, from_rate: int, to_rate: int) -> tf.Tensor:
-    """Resample a recording by a polyphase filter, a sinc in a Kaiser window.
-
-    With L = to_rate / gcd and M = from_rate / gcd, output n lies at position n M / L of the input
-    and weighs its neighbours there by one of L sets of weights (Crochiere and Rabiner, Multirate
-    Digital Signal Processing, 1983).
-
-    Args:
-        waveform: float32 [N].
-        from_rate: its sample rate in hertz, known when the graph is made.
-        to_rate: the sample rate wanted in hertz.
-
-    Returns:
-        float32 [ceil(N * to_rate / from_rate)].
-    """
-    if from_rate == to_rate:
-        return waveform
-    divisor = math.gcd(from_rate, to_rate)
-    up, down = to_rate // divisor, from_rate // divisor
-    weights = _polyphase_weights(up, down)
-    # 64 bits: minutes of sound times a rate exceed 32.
-    length = -(-tf.shape(waveform, tf.int64)[0] * up // down)
-    blocks = max(1, NARROWEST_BLOCK // up)
-    if blocks * up * (blocks * down + weights.shape[1]) <= LARGEST_KERNEL:
-        return _resample_by_blocks(waveform, length, up * blocks, down * blocks, weights)
-    return _resample_by_samples(waveform, length, up, down, weights)
-
-
-@lru_cache(maxsize=16)
-def _polyphase_weights(up: int, down: int) -> np.ndarray:
-    """Design the filter: the weights, [up, taps], of the neighbours of an output in each phase."""
-    narrowing = min(1.0, up / down)
-    # Kaiser's formulas for the length and the shape of the window.
-    transition = math.pi * (1.0 - PASS) * narrowing
-    half = math.ceil((ATTENUATION - 7.95) / (2.285 * transition) / 2)
-    beta = 0.1102 * (ATTENUATION - 8.7)
-    cutoff = (1.0 + PASS) / 2 * narrowing
-    fraction = np.arange(up)[:, None] * down % up / up
-    distance = np.arange(1 - half, half + 1)[None, :] - fraction
-    window = np.i0(beta * np.sqrt(np.maximum(0.0, 1.0 - (distance / half) ** 2))) / np.i0(beta)
-    weights = cutoff * np.sinc(cutoff * distance) * window
-    # A constant stays exactly what it is, in every phase.
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _resample_by_blocks(
-    waveform: tf.Tensor, length: tf.Tensor, up: int, down: int, weights: np.ndarray
-) -> tf.Tensor:
-    """Compute `up` outputs from every `down` inputs by one matrix product."""
-    phases, taps = weights.shape
-    before = taps // 2 - 1
-    positions = np.arange(up) * down // up
-    kernel = np.zeros((int(positions[-1]) + taps, up), np.float32)
-    for output, position in enumerate(positions):
-        kernel[position : position + taps, output] = weights[output % phases]
-    blocks = -(-length // up)
-    needed = (blocks - 1) * down + len(kernel) - before
-    after = tf.maximum(needed - tf.size(waveform, tf.int64), 0)
-    padded = tf.pad(waveform, [[before, after]])
-    # Not tf.nn.conv1d: on some processors, oneDNN aborts it from four minutes of sound on.
-    frames = tf.signal.frame(padded, len(kernel), down)
-    return tf.reshape(tf.matmul(frames, kernel), [-1])[:length]
-
-
-def _resample_by_samples(
-    waveform: tf.Tensor, length: tf.Tensor, up: int, down: int, weights: np.ndarray
-) -> tf.Tensor:
-    """Gather every output's neighbours, for rates whose blocks would be too large."""
-    taps = weights.shape[1]
-    padded = tf.pad(waveform, [[taps // 2 - 1, taps]])
-    table = tf.constant(weights)
-
-    def outputs(start: tf.Tensor) -> tf.Tensor:
-        numbers = start + tf.range(CHUNK, dtype=tf.int64)
-        positions = tf.minimum(numbers, length - 1) * down // up
-        neighbors = tf.gather(padded, positions[:, None] + tf.range(taps, dtype=tf.int64))
-        return tf.reduce_sum(neighbors * tf.gather(table, numbers % up), axis=1)
-
-    chunks = tf.map_fn(
-        outputs, tf.range(0, length, CHUNK, dtype=tf.int64), fn_output_signature=tf.float32
+    dtypes = (tf.int64, tf.string, tf.int64, tf.int64, tf.int64)
+    columns = tuple(
+        tf.constant([row[column] for row in rows], dtype) for column, dtype in enumerate(dtypes)
     )
-    return tf.reshape(chunks, [-1])[:length]
+    return (
+        tf.data.Dataset.from_tensor_slices(columns)
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        .ignore_errors()
+        .prefetch(tf.data.AUTOTUNE)
+    )

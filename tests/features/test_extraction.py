@@ -19,8 +19,8 @@ from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
 from ser_keras.features.extraction import Extraction, extract_corpus
+from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.features.workers import Segment, Task, Worker
 
 SPEC = FeatureSpec(sample_rate=8000, window=0.5, hop=0.25, fft_size=512, mel_bands=64)
 
@@ -132,21 +132,32 @@ def test_scripts_without_a_guarded_main_part_may_use_processes(
     assert done.stdout == "4\n", done.stderr
 
 
-def test_a_worker_that_dies_or_hangs_costs_only_its_recording(
+class Deadly:
+    """Ends the process that receives it, as a crash in a decoder would."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (3,)
+
+
+def test_a_recording_that_crashes_or_hangs_its_process_costs_only_itself(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
-    worker = Worker(Task(SPEC))
-    first = worker.extract_segment(Segment(recordings[0]))
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
-    # A pipe that nobody writes into: opening it never ends.
+    monkeypatch.setattr(workers, "PATIENCE", 3.0)
     pipe = recordings[0].parent / "pipe.wav"
-    os.mkfifo(pipe)
-    again = Segment(recordings[0])
-    with pytest.raises(AudioError, match=r"pipe\.wav.*ended or hung"):
-        worker.extract_segment(Segment(pipe), upcoming=again)
-    monkeypatch.undo()
-    np.testing.assert_array_equal(worker.extract_segment(again).observations, first.observations)
-    worker.stop()
+    os.mkfifo(pipe)  # nobody writes into it: opening it never ends
+    deadly: Any = Deadly()
+    segments = [Segment(path) for path in (recordings[0], pipe, *recordings)]
+    segments[3:3] = [Segment(deadly)]
+    outcomes = dict(workers.extract_in_processes(segments, SPEC, workers=2))
+    failures = {i: str(found) for i, found in outcomes.items() if isinstance(found, AudioError)}
+    assert failures.keys() == {1, 3}
+    assert "pipe.wav: the process that read it hung" in failures[1]
+    assert "the process that read it crashed" in failures[3]
+    expected = extract_segment(Segment(recordings[3]), SPEC)
+    last = outcomes[len(segments) - 1]
+    assert isinstance(expected, Extracted)
+    assert isinstance(last, Extracted)
+    np.testing.assert_array_equal(last.observations, expected.observations)
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", None])
@@ -155,16 +166,31 @@ def test_processes_that_cannot_be_started_are_an_error(
 ):
     """And not waited for."""
     monkeypatch.setattr(sys, "executable", python)
-    parts = [Segment(path) for path in recordings]
+    segments = [Segment(path) for path in recordings]
     with pytest.raises((RuntimeError, TypeError)):
-        list(workers.extract_in_processes(parts, Task(SPEC), workers=2))
+        list(workers.extract_in_processes(segments, SPEC, workers=2))
+
+
+def test_extraction_that_is_given_up_leaves_no_process(recordings: list[Path]):
+    pipe = recordings[0].parent / "pipe.wav"
+    os.mkfifo(pipe)
+    segments = [Segment(recordings[0]), Segment(pipe), Segment(pipe)]
+    outcomes = workers.extract_in_processes(segments, SPEC, workers=2)
+    assert next(outcomes)[0] == 0
+    outcomes.close()  # type: ignore[attr-defined]
+    assert (
+        "popen_loky"
+        not in subprocess.run(
+            ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True
+        ).stdout
+    )
 
 
 def test_a_second_extraction_decodes_nothing(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
     first = extract(corpus_of(*recordings))
-    monkeypatch.setattr(workers, "extract_segment", lambda *_: pytest.fail("was decoded again"))
+    monkeypatch.setattr(extraction, "extract_segment", lambda *_: pytest.fail("was decoded again"))
     second = extract(corpus_of(*recordings))
     assert same(first, second)
     np.testing.assert_array_equal(first.durations, second.durations)
@@ -173,17 +199,16 @@ def test_a_second_extraction_decodes_nothing(
 def test_an_interrupted_extraction_goes_on_where_it_was(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
-    extract_segment = workers.extract_segment
     decoded: list[Path] = []
 
-    def interrupted_once(part: Segment, task: Task):
+    def interrupted_once(segment: Segment, *settings: Any) -> Extracted | AudioError:
         if len(decoded) == 2:
             decoded.append(Path("interrupted"))
             raise KeyboardInterrupt
-        decoded.append(part.path)
-        return extract_segment(part, task)
+        decoded.append(segment.path)
+        return extract_segment(segment, *settings)
 
-    monkeypatch.setattr(workers, "extract_segment", interrupted_once)
+    monkeypatch.setattr(extraction, "extract_segment", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
         extract(corpus_of(*recordings))
     assert len(extract(corpus_of(*recordings)).corpus) == 4

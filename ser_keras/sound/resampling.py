@@ -1,7 +1,9 @@
-"""Resampling inside a TensorFlow graph, from a rate that is known only when the graph runs.
+"""Resampling inside a TensorFlow graph, by a polyphase filter: a sinc in a Kaiser window.
 
-The filter is that of `ser_keras.features.tensorflow_io`, a sinc in a Kaiser window, designed by
-the graph itself: an exported model reads the rate in the header of each recording.
+The graph designs the filter itself, since an exported model reads the sample rate in the header of
+each recording. With `up` outputs for every `down` inputs, output n lies at position n down / up of
+the input and weighs its neighbours there by one of `up` sets of weights (Crochiere and Rabiner,
+Multirate Digital Signal Processing, 1983).
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ser_keras.features.tensorflow_io import ATTENUATION, PASS
+# The filter passes up to 91.3 % of the lower rate's Nyquist frequency, as soxr's high quality does,
+# and is 100 dB down at the Nyquist frequency itself.
+PASS = 0.913
+ATTENUATION = 100.0
 
 # Outputs of one block at most. Every pair of common rates from 8 to 192 kHz has a ratio of fewer.
 # Of any other pair from 8 kHz on, the nearest such ratio puts the pitch off by less than 0.1 %.
@@ -22,7 +27,15 @@ LEAST_OUTPUTS = 128
 
 
 class Resampler(NamedTuple):
-    """A filter that makes every `down` inputs into `up` outputs by one matrix product."""
+    """A filter that makes every `down` inputs into `up` outputs by one matrix product.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from ser_keras.sound import resampling
+        >>> resampler = resampling.design(tf.constant(44100, tf.int64), 22050)
+        >>> int(resampler.down / resampler.up)
+        2
+    """
 
     kernel: tf.Tensor  # float32 [reach, up]: how each output weighs the inputs around its block
     up: tf.Tensor  # int64 []
@@ -30,7 +43,7 @@ class Resampler(NamedTuple):
     before: tf.Tensor  # int64 [], inputs before a block that its first output reaches back to
 
     def inputs(self, outputs: tf.Tensor) -> tf.Tensor:
-        """How many inputs, from `before` the first output's place on, give so many outputs."""
+        """Count the inputs, from `before` the first output's position on, of so many outputs."""
         blocks = -(-outputs // self.up)
         return (blocks - 1) * self.down + tf.shape(self.kernel, tf.int64)[0]
 
@@ -39,15 +52,27 @@ class Resampler(NamedTuple):
 
         Args:
             waveform: float32 [inputs(outputs)], beginning `before` samples ahead of the first
-                output's place.
+                output's position.
             outputs: int64 [], at least 1.
 
         Returns:
             float32 [outputs].
         """
         reach = tf.shape(self.kernel)[0]
-        blocks = tf.signal.frame(waveform, reach, tf.cast(self.down, tf.int32))
+        # Not tf.nn.conv1d: on some processors, oneDNN aborts it from four minutes of sound on.
+        blocks = tf.signal.frame(waveform, reach, tf.cast(self.down, tf.int32))  # [blocks, reach]
         return tf.reshape(tf.matmul(blocks, self.kernel), [-1])[:outputs]
+
+
+def is_exact(from_rate: int, to_rate: int) -> bool:
+    """Tell whether a filter has the very ratio of two rates, and not only one near it.
+
+    Example:
+        >>> from ser_keras.sound import resampling
+        >>> resampling.is_exact(48000, 22050), resampling.is_exact(44101, 22050)
+        (True, False)
+    """
+    return to_rate // math.gcd(from_rate, to_rate) <= MOST_OUTPUTS
 
 
 def design(from_rate: tf.Tensor, to_rate: int) -> Resampler:
@@ -59,6 +84,12 @@ def design(from_rate: tf.Tensor, to_rate: int) -> Resampler:
 
     Returns:
         The filter; where the rates are equal, one that changes nothing.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from ser_keras.sound import resampling
+        >>> resampling.design(tf.constant(16000, tf.int64), 16000).kernel.shape
+        TensorShape([128, 128])
     """
     up, down = _ratio(from_rate, to_rate)
     blocks = tf.maximum(LEAST_OUTPUTS // up, 1)
@@ -77,8 +108,34 @@ def design(from_rate: tf.Tensor, to_rate: int) -> Resampler:
     return Resampler(kernel, up, down, before)
 
 
+def resample(waveform: tf.Tensor, from_rate: int, to_rate: int) -> tf.Tensor:
+    """Resample a whole recording; see `is_exact`.
+
+    Args:
+        waveform: float32 [N].
+        from_rate: its sample rate in hertz.
+        to_rate: the sample rate wanted in hertz.
+
+    Returns:
+        float32 [ceil(N * to_rate / from_rate)].
+
+    Example:
+        >>> from ser_keras.sound import resampling
+        >>> resampling.resample(np.zeros(48000, np.float32), 48000, 22050).shape
+        TensorShape([22050])
+    """
+    if from_rate == to_rate:
+        return waveform
+    resampler = design(tf.constant(from_rate, tf.int64), to_rate)
+    # 64 bits: minutes of sound times a rate exceed 32.
+    inputs = tf.size(waveform, tf.int64)
+    outputs = -(-inputs * to_rate // from_rate)
+    after = tf.maximum(resampler.inputs(outputs) - resampler.before - inputs, 0)
+    return resampler.resample(tf.pad(waveform, [[resampler.before, after]]), outputs)
+
+
 def _ratio(from_rate: tf.Tensor, to_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The ratio of small numbers, up to down, nearest to to_rate to from_rate; int64 [] each."""
+    """Find the ratio of small numbers nearest to to_rate / from_rate: up and down, int64 []."""
     ups = tf.range(1, MOST_OUTPUTS + 1, dtype=tf.int64)
     downs = tf.maximum((2 * ups * from_rate + to_rate) // (2 * to_rate), 1)
     # The error of down / up, times to_rate; the first of equal ones is in lowest terms.
@@ -88,12 +145,12 @@ def _ratio(from_rate: tf.Tensor, to_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _kernel(up: tf.Tensor, down: tf.Tensor, narrowing: tf.Tensor, half: tf.Tensor) -> tf.Tensor:
-    """The weights, float32 [reach, up]; output n of a block lies at input n down / up."""
+    """Compute the weights, float32 [reach, up]; output n of a block lies at input n down / up."""
     beta = 0.1102 * (ATTENUATION - 8.7)
     cutoff = (1.0 + PASS) / 2 * narrowing
-    places = tf.range(tf.cast(up, tf.float64)) * (down / up)
-    reach = 2.0 * half + tf.math.ceil(places[-1])
-    distance = tf.range(-half, reach - half)[:, tf.newaxis] - places
+    positions = tf.range(tf.cast(up, tf.float64)) * (down / up)  # [up]
+    reach = 2.0 * half + tf.math.ceil(positions[-1])
+    distance = tf.range(-half, reach - half)[:, tf.newaxis] - positions  # [reach, up]
     # A float32 keeps all of what a float32 weight can hold, once the distance is exact.
     inside = tf.cast(tf.maximum(1.0 - tf.square(distance / half), 0.0), tf.float32)
     window = tf.math.bessel_i0(beta * tf.sqrt(inside))

@@ -1,0 +1,75 @@
+"""Extraction of one stretch of a sound file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_keras.errors import AudioError
+from ser_keras.features import reference
+from ser_keras.features.augmentation import NONE, Augmentation, vary
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.sound import decoding
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a sound file.
+
+    Args:
+        path: the file.
+        start: in seconds; None for the file's beginning.
+        end: in seconds; None for the file's end.
+        copy: number of the varied copy wanted; 0 is the sound as it is.
+
+    Example:
+        >>> from ser_keras.features.segments import Segment
+        >>> Segment(corpus[0].path, end=1.5).copy
+        0
+    """
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+    copy: int = 0
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The observations of a segment, float32 [T, ...], and its duration in seconds.
+
+    Example:
+        >>> from ser_keras.features.segments import Extracted
+        >>> Extracted(np.zeros((3, 40), np.float32), duration=4.2).duration
+        4.2
+    """
+
+    observations: np.ndarray
+    duration: float
+
+
+def extract_segment(
+    segment: Segment, spec: FeatureSpec, augmentation: Augmentation = NONE
+) -> Extracted | AudioError:
+    """Extract a segment's observations with librosa.
+
+    Returns:
+        The observations, or why there are none: one recording must not end a corpus' extraction.
+
+    Example:
+        >>> from ser_keras.features.segments import Segment, extract_segment
+        >>> extract_segment(Segment(corpus[0].path), ser.FeatureSpec(window=0.5, hop=0.5)).duration
+        1.0
+    """
+    try:
+        samples = decoding.load(segment.path, spec.sample_rate, segment.start, segment.end)
+        samples = vary(samples, spec.sample_rate, augmentation, segment.copy)
+        observations = reference.extract(samples, spec)
+    except AudioError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever librosa raises of a strange recording
+        reason = f"extraction failed ({type(error).__name__}: {error})"
+        return AudioError(segment.path, reason)
+    return Extracted(observations, len(samples) / spec.sample_rate)
