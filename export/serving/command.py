@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
@@ -10,86 +11,99 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 
 if TYPE_CHECKING:
-    from ser_keras.export.serving.server.listening import Server
+    from ser_keras.export.serving.server.http_server import Server
 
 HELP = "serve exported models over TF Serving's REST interface, with a page to try them on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
-    parser.add_argument(
+    """Declare the command's options."""
+    add = parser.add_argument
+    add(
         "folder",
         type=Path,
         metavar="DIR",
-        help="holds NAME/VERSION/ for every model, as `export --to saved-model` leaves it, and "
-        "perhaps models.config, which then says versions and labels",
+        help="the folder that holds NAME/VERSION/ for every model, as `export --to saved-model` "
+        "leaves it; a models.config in it decides versions and labels",
     )
-    parser.add_argument(
+    add(
         "--host",
         default="127.0.0.1",
         help="the address to listen on; 0.0.0.0 lets others in (default: %(default)s)",
     )
-    parser.add_argument(
-        "--port", type=int, default=8501, metavar="N", help="0 takes a free one (default: 8501)"
+    add(
+        "--port",
+        type=int,
+        default=8501,
+        metavar="N",
+        help="the port to listen on; 0 takes a free one (default: %(default)s)",
     )
-    parser.add_argument(
+    add(
         "--versions",
         default="1",
         metavar="N|all",
-        help="how many of a model's newest versions to serve (default: 1)",
+        help="number of a model's newest versions to serve (default: %(default)s)",
     )
-    parser.add_argument(
+    add(
         "--label",
         action="append",
         default=[],
         metavar="NAME:LABEL=VERSION",
-        help="call a version by a name, such as vrnn:stable=3",
+        help="give a version a label, such as vrnn:stable=3; may be repeated",
     )
-    parser.add_argument(
+    add(
         "--threads",
         type=int,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="batches that run at once (default: as many as cores)",
+        help="number of batches that run at once (default: the number of cores)",
     )
-    parser.add_argument(
-        "--largest-batch", type=int, default=32, metavar="N", help="(default: %(default)s)"
+    add(
+        "--largest-batch",
+        type=int,
+        default=32,
+        metavar="N",
+        help="largest number of recordings that run together (default: %(default)s)",
     )
-    parser.add_argument(
+    add(
         "--poll",
         type=float,
         default=1.0,
         metavar="SECONDS",
-        help="between looks for new versions (default: 1)",
+        help="time between two looks for new versions, in seconds (default: %(default)g)",
     )
-    parser.add_argument(
+    add(
         "--most-megabytes",
         type=int,
         default=64,
         metavar="N",
-        help="of a request's body (default: %(default)s)",
+        help="largest request body accepted, in MiB (default: %(default)s)",
     )
-    parser.add_argument(
+    add(
         "--most-seconds",
         type=float,
         default=600.0,
         metavar="N",
-        help="of a recording (default: 600)",
+        help="longest recording accepted, in seconds (default: %(default)g)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until told to stop: Ctrl-C or SIGTERM, after which what was asked is still answered.
+    """Serve until Ctrl-C or SIGTERM; requests that have come by then are still answered.
 
     Raises:
-        ConfigurationError: there is no such folder, or an option is out of its range.
+        ConfigurationError: there is nothing to serve, or an option is out of its range.
     """
-    _check(options)
-    from ser_keras.commands import options as shared
+    for name in ("threads", "largest_batch", "poll", "most_megabytes", "most_seconds"):
+        value = getattr(options, name)
+        require(value > 0, f"--{name.replace('_', '-')}", value, "more than 0")
+    require(0 <= options.port < 65536, "--port", options.port, "0 to 65535")
+    from ser_keras.commands.options import start_tensorflow
 
-    shared.start_tensorflow()
+    start_tensorflow()
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     from ser_keras.export.serving.server import memory
@@ -102,67 +116,49 @@ def run(options: argparse.Namespace) -> int:
     return 0 if server.started else 1
 
 
-def _check(options: argparse.Namespace) -> None:
-    for name in ("threads", "largest_batch", "poll", "most_megabytes", "most_seconds"):
-        if not getattr(options, name) > 0:
-            raise ConfigurationError(
-                f"--{name.replace('_', '-')}: expected more than 0, found {getattr(options, name)}"
-            )
-    if not 0 <= options.port < 65536:
-        raise ConfigurationError(f"--port: expected 0 to 65535, found {options.port}")
-
-
 def build(options: argparse.Namespace) -> Server:
-    """The server that the options describe, not yet started."""
-    import uvicorn
+    """Build the server that the options describe, not yet started.
 
+    Raises:
+        ConfigurationError: there is nothing to serve.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_arguments(parser)
+        >>> build(parser.parse_args(["nowhere"]))
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: nowhere: expected a folder of NAME/VERSION/, found none
+    """
     from ser_keras.export.serving.server.application import Application, Limits
-    from ser_keras.export.serving.server.connection import GuardedProtocol
-    from ser_keras.export.serving.server.listening import Server
+    from ser_keras.export.serving.server.http_server import Server
     from ser_keras.export.serving.server.repository import Repository
-    from ser_keras.export.serving.tf_serving.model_config import ConfigSource
+    from ser_keras.export.serving.tf_serving.model_config import find_models
 
-    source = ConfigSource(options.folder, _latest(options.versions), _labels(options.label))
-    if not any(config.wanted() for config in source().values()):
+    latest, labels = _latest(options.versions), _labels(options.label)
+    models = functools.partial(find_models, options.folder, latest, labels)
+    if not any(config.wanted() for config in models().values()):
         raise ConfigurationError(
-            f"{options.folder}: found no NAME/VERSION/saved_model.pb, expected a model to serve "
-            "(`ser-keras export RUN --to saved-model --out DIR/NAME` leaves one)"
+            f"{options.folder}: expected NAME/VERSION/saved_model.pb, as "
+            "`ser-keras export RUN --to saved-model --out DIR/NAME` leaves it, found none"
         )
-    repository = Repository(source, options.threads, options.largest_batch)
     limits = Limits(options.most_megabytes * 2**20, sound_seconds=options.most_seconds)
-
-    return Server(
-        uvicorn.Config(
-            Application(repository, limits, options.poll),
-            host=options.host,
-            port=options.port,
-            http=GuardedProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=30,
-            backlog=2048,
-        )
-    )
+    repository = Repository(models, options.threads, options.largest_batch)
+    return Server(Application(repository, limits, options.poll), options.host, options.port)
 
 
 def _latest(text: str) -> int | None:
     if text == "all":
         return None
-    if not text.isdigit() or int(text) < 1:
-        raise ConfigurationError(f"--versions: expected a number or all, found {text}")
+    require(text.isdigit() and int(text) > 0, "--versions", text, "a number from 1, or all")
     return int(text)
 
 
-def _labels(words: list[str]) -> dict[str, dict[str, int]]:
+def _labels(options: list[str]) -> dict[str, dict[str, int]]:
     labels: dict[str, dict[str, int]] = {}
-    for word in words:
-        model, colon, rest = word.partition(":")
+    for text in options:
+        model, colon, rest = text.partition(":")
         label, equals, version = rest.partition("=")
-        if not (colon and equals and model and label and version.isdigit()):
-            raise ConfigurationError(f"--label {word}: expected NAME:LABEL=VERSION")
+        whole = colon and equals and model and label and version.isdigit()
+        require(bool(whole), "--label", text, "NAME:LABEL=VERSION")
         labels.setdefault(model, {})[label] = int(version)
     return labels

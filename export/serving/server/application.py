@@ -1,16 +1,16 @@
-"""The ASGI application: one route for everything, and what happens when it starts and stops."""
+"""The ASGI application: where a request goes, and what happens at the start and at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any
 
-from ser_keras.export.serving.server import rest
-from ser_keras.export.serving.server.http import Answer, ClientLeft, Receive, Scope, Send, read_body
+from ser_keras.export.serving.server import request_body, rest
+from ser_keras.export.serving.server.answer import Answer, Send
 from ser_keras.export.serving.server.page_interface import PageInterface
 from ser_keras.export.serving.server.repository import Repository
+from ser_keras.export.serving.server.request_body import ClientLeft, Receive, Scope
 from ser_keras.export.serving.server.rest import RestInterface
 from ser_keras.export.serving.tf_serving import metrics
 from ser_keras.export.serving.tf_serving.status import ServingError
@@ -20,12 +20,16 @@ log = logging.getLogger("ser_keras.serving")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may ask for.
+    """The most that a client may send.
 
     Args:
-        body_bytes: of a request.
-        body_seconds: that sending it may take.
-        sound_seconds: of a recording.
+        body_bytes: longest body of a request, in bytes.
+        body_seconds: longest time that sending it may take.
+        sound_seconds: longest recording, in seconds.
+
+    Example:
+        >>> Limits(sound_seconds=60.0).body_bytes
+        67108864
     """
 
     body_bytes: int = 64 * 2**20
@@ -34,12 +38,15 @@ class Limits:
 
 
 class Application:
-    """Serves a repository of models.
+    """An ASGI application that serves the models of a repository.
 
     Args:
         repository: the models.
-        limits: what a client may ask for.
-        poll: seconds between looks at the disk.
+        limits: the most that a client may send.
+        poll: seconds between two looks for new versions.
+
+    Example:
+        >>> application = Application(Repository(dict, threads=1), Limits())
     """
 
     def __init__(self, repository: Repository, limits: Limits, poll: float = 1.0) -> None:
@@ -51,7 +58,7 @@ class Application:
         self._page = PageInterface(repository, limits.sound_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a connection of ASGI: a request, or the server's life from start to end."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
@@ -63,29 +70,25 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         method, path = scope["method"], scope["raw_path"].decode("latin-1")
+        limits = self._limits
         try:
-            wanted = rest.target(method, path) if rest.is_api(path) else None
-            try:
-                body = await read_body(
-                    scope, receive, self._limits.body_bytes, self._limits.body_seconds
-                )
-            except ServingError as error:
-                return Answer.of_error(error, close=True)
-            if wanted is not None:
-                return await self._rest.answer(wanted, body)
+            body = await request_body.read(scope, receive, limits.body_bytes, limits.body_seconds)
+        except ServingError as error:
+            return Answer.of_error(error, close=True)
+        try:
+            if rest.is_api(path):
+                return await self._rest.answer(method, path, body)
             if path == metrics.PATH:
-                return Answer(self._metrics.page().encode(), content_type="text/plain")
+                return Answer(self._metrics.text().encode(), content_type="text/plain")
             return await self._page.answer(method, path, body)
         except ServingError as error:
             return Answer.of_error(error)
-        except ClientLeft:
-            raise
         except Exception:
             log.exception("%s %s", method, path)
             return Answer.of_error(ServingError("INTERNAL", "the server failed on this request"))
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """From start to stop; until the models are loaded, nobody is listened to."""
+        """Load the models before anybody is answered; unload them after everybody is."""
         await receive()
         try:
             await self._repository.refresh()
@@ -93,7 +96,7 @@ class Application:
             log.exception("cannot start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        watching: asyncio.Task[Any] = asyncio.ensure_future(self._repository.watch(self._poll))
+        watching = asyncio.ensure_future(self._repository.watch(self._poll))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         watching.cancel()

@@ -1,15 +1,17 @@
-"""Requests that arrive while the model is busy are answered together."""
+"""Batches: requests that arrive while a model is busy are run together."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ser_keras.export.serving.server import sound_limits
-from ser_keras.export.serving.server.loaded_model import Signature, stack
+import numpy as np
+
+from ser_keras.export.serving.server.signature import Signature
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.status import ServingError
 
@@ -18,9 +20,9 @@ from ser_keras.export.serving.tf_serving.status import ServingError
 class _Waiting:
     tensors: Tensors
     seconds: float  # of its longest instance
-    rows: int
-    key: tuple[Any, ...]
-    latest: float  # by the loop's clock, when it starts with whatever company it has
+    rows: int  # instances
+    key: tuple[Any, ...]  # equal for requests that can be stacked
+    latest: float  # by the loop's clock, when it starts however small its batch is
     future: asyncio.Future[Tensors] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -34,12 +36,25 @@ class Batcher:
     the oldest has waited long enough. An instance in a full batch costs a fraction of one alone.
 
     Args:
-        signature: what to run; each of its batches if it is batchable, else each request alone.
+        signature: what to run; of one that is not batchable each request is run alone.
         executor: its threads.
-        threads: how many batches run at once.
+        threads: number of batches that run at once.
+        fits: whether so many instances, the longest of so many seconds, may be run together.
         largest: instances of a batch, unless one request has more.
         longest_queue: requests that may wait; more are refused.
-        patience: how long a request waits for a batch to fill while another runs, in seconds.
+        patience: seconds that a request waits for a batch to fill while another runs.
+
+    Example:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> class Doubling:
+        ...     batchable = True
+        ...     def run(self, tensors):
+        ...         return {"y": 2 * tensors["x"]}
+        >>> async def ask():
+        ...     batcher = Batcher(Doubling(), ThreadPoolExecutor(1), threads=1)
+        ...     return await batcher.run({"x": np.array([1, 2])})
+        >>> asyncio.run(ask())
+        {'y': array([2, 4])}
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class Batcher:
         signature: Signature,
         executor: Executor,
         threads: int,
+        fits: Callable[[int, float], bool] = lambda count, longest: True,
         largest: int = 32,
         longest_queue: int = 1024,
         patience: float = 0.03,
@@ -54,6 +70,7 @@ class Batcher:
         self._signature = signature
         self._executor = executor
         self._threads = threads
+        self._fits = fits
         self._largest = largest
         self._longest_queue = longest_queue
         self._patience = patience
@@ -63,14 +80,17 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, tensors: Tensors, seconds: float = 0.0) -> Tensors:
-        """Answer a request.
+        """Run a request, alone or with others.
 
         Args:
             tensors: the inputs by name.
-            seconds: that the longest of its instances lasts; 0 where they are no sound.
+            seconds: length of the longest instance; 0 where they are no sound.
+
+        Returns:
+            The outputs by name, as if it had been run alone.
 
         Raises:
-            ServingError: what the model said of its input; RESOURCE_EXHAUSTED, too many wait.
+            ServingError: the model refuses its input; RESOURCE_EXHAUSTED, too many requests wait.
         """
         if len(self._waiting) >= self._longest_queue:
             raise ServingError("RESOURCE_EXHAUSTED", "too many requests wait; try again later")
@@ -81,38 +101,31 @@ class Batcher:
         return await waiting.future
 
     def _size(self, tensors: Tensors) -> tuple[int, tuple[Any, ...]]:
-        """Instances of a request, and what it must share with others in its batch."""
+        """Return the number of instances, and what requests of one batch have in common."""
         sizes = {value.shape[0] if value.ndim else -1 for value in tensors.values()}
         if not self._signature.batchable or len(sizes) != 1:
-            return self._largest, (object(),)
+            return self._largest, (object(),)  # equal to no other: fills a batch by itself
         return sizes.pop(), tuple(value.shape[1:] for value in tensors.values())
 
     def _start(self) -> None:
+        """Start batches that are due, and set the alarm for the next one."""
+        loop = asyncio.get_running_loop()
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         while self._waiting and self._running < self._threads:
-            if not self._ripe():
-                self._alarm = asyncio.get_running_loop().call_at(
-                    self._waiting[0].latest, self._start
-                )
+            oldest = self._waiting[0].latest
+            full = sum(waiting.rows for waiting in self._waiting) >= self._largest
+            if self._running and not full and loop.time() < oldest:
+                self._alarm = loop.call_at(oldest, self._start)
                 return
-            batch = self._next()
             self._running += 1
-            task = asyncio.ensure_future(self._answer(batch))
-            self._tasks.add(task)
+            task = asyncio.ensure_future(self._run_batch(self._next_batch()))
+            self._tasks.add(task)  # the loop itself keeps no reference
             task.add_done_callback(self._tasks.discard)
 
-    def _ripe(self) -> bool:
-        """Whether the requests that wait should wait no longer."""
-        return (
-            self._running == 0
-            or sum(waiting.rows for waiting in self._waiting) >= self._largest
-            or asyncio.get_running_loop().time() >= self._waiting[0].latest
-        )
-
-    def _next(self) -> list[_Waiting]:
-        """The oldest request and those that fit with it, in order of arrival."""
+    def _next_batch(self) -> list[_Waiting]:
+        """Take the oldest request and those that fit with it, in order of arrival."""
         batch = [self._waiting.popleft()]
         rows, longest, passed = batch[0].rows, batch[0].seconds, []
         while self._waiting and rows < self._largest:
@@ -123,7 +136,7 @@ class Batcher:
             if (
                 candidate.key == batch[0].key
                 and together <= self._largest
-                and sound_limits.fits(together, padded)
+                and self._fits(together, padded)
             ):
                 batch.append(candidate)
                 rows, longest = together, padded
@@ -132,42 +145,43 @@ class Batcher:
         self._waiting.extendleft(reversed(passed))
         return batch
 
-    async def _answer(self, batch: list[_Waiting]) -> None:
+    async def _run_batch(self, batch: list[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            answers = await loop.run_in_executor(self._executor, self._run, batch)
-        except Exception as error:  # noqa: BLE001  # whoever asked must hear of it
-            answers = [error] * len(batch)
+            results = await loop.run_in_executor(self._executor, self._run_in_thread, batch)
+        except Exception as error:  # noqa: BLE001  # is raised where the requests wait
+            results = [error] * len(batch)
         finally:
             self._running -= 1
             self._start()
-        for waiting, answer in zip(batch, answers, strict=True):
+        for waiting, result in zip(batch, results, strict=True):
             if waiting.future.done():
                 continue
-            if isinstance(answer, Exception):
-                waiting.future.set_exception(answer)
+            if isinstance(result, Exception):
+                waiting.future.set_exception(result)
             else:
-                waiting.future.set_result(answer)
+                waiting.future.set_result(result)
 
-    def _run(self, batch: list[_Waiting]) -> list[Tensors | Exception]:
-        """In a thread: the answer, or the error, of each request of a batch."""
+    def _run_in_thread(self, batch: list[_Waiting]) -> list[Tensors | Exception]:
+        """Return the outputs, or the error, of each request of a batch."""
         if len(batch) == 1:
             try:
                 return [self._signature.run(batch[0].tensors)]
             except ServingError as error:
                 return [error]
         tensors = {
-            name: stack([waiting.tensors[name] for waiting in batch]) for name in batch[0].tensors
+            name: np.concatenate([waiting.tensors[name] for waiting in batch])
+            for name in batch[0].tensors
         }
         try:
             outputs = self._signature.run(tensors)
         except ServingError:
             # One bad recording fails the whole batch: find it by halves.
             half = len(batch) // 2
-            return self._run(batch[:half]) + self._run(batch[half:])
-        answers: list[Tensors | Exception] = []
+            return self._run_in_thread(batch[:half]) + self._run_in_thread(batch[half:])
+        results: list[Tensors | Exception] = []
         first = 0
         for waiting in batch:
-            answers.append(self._signature.rows(outputs, first, first + waiting.rows))
+            results.append(self._signature.rows(outputs, first, first + waiting.rows))
             first += waiting.rows
-        return answers
+        return results

@@ -1,4 +1,4 @@
-"""Memory that is kept between requests, rather than given back and asked for again."""
+"""The C allocator's settings: memory is kept between requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ def keep() -> None:
 
     A recording is half a megabyte, several times over: as text, as bytes, as a tensor. By default
     each of these is mapped from the system and returned to it, page by page, which costs about as
-    much as reading the request. Of no effect where there is no glibc.
+    much as reading the request. Has no effect where there is no glibc.
+
+    Example:
+        >>> from ser_keras.export.serving.server import memory
+        >>> memory.keep()  # before models are loaded
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,8 +1,9 @@
-"""Models on disk, in the versions that are served: found, loaded, replaced and drained."""
+"""The models on disk, kept up to date: versions are found, loaded, replaced and drained."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ser_keras.export.serving.server import sound_limits
 from ser_keras.export.serving.server.batching import Batcher
-from ser_keras.export.serving.server.loaded_model import Servable, Signature
+from ser_keras.export.serving.server.loaded_model import LoadedModel
 from ser_keras.export.serving.tf_serving.model_config import ModelConfig
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
 log = logging.getLogger("ser_keras.serving")
-
-ModelConfigs = Callable[[], Mapping[str, ModelConfig]]
 
 # States of TF Serving's get_model_status.proto.
 START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
@@ -25,21 +25,36 @@ START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UN
 
 @dataclass
 class Version:
-    """A version of a model, served or not yet or no more."""
+    """A version of a model: to be loaded, served, or unloaded.
+
+    Args:
+        number: its folder's name.
+        folder: NAME/VERSION.
+        fingerprint: of the folder's files when loading began.
+
+    Example:
+        >>> Version(1, Path("served/vrnn/1")).status()["state"]
+        'START'
+    """
 
     number: int
     folder: Path
+    fingerprint: int = 0
     state: str = START
     error_code: str = "OK"
     error_message: str = ""
-    fingerprint: int = 0
-    servable: Servable | None = None
-    in_flight: int = 0
+    loaded: LoadedModel | None = None
+    in_flight: int = 0  # requests
     idle: asyncio.Event = field(default_factory=asyncio.Event)
-    batchers: dict[str, Batcher] = field(default_factory=dict)
+
+    @property
+    def model(self) -> LoadedModel:
+        """The model, while the version is in use."""
+        assert self.loaded is not None  # noqa: S101  # it is unloaded only when it is idle
+        return self.loaded
 
     def status(self) -> dict[str, object]:
-        """As GetModelStatus says it."""
+        """Return the status as GetModelStatus has it."""
         return {
             "version": str(self.number),
             "state": self.state,
@@ -48,38 +63,51 @@ class Version:
 
 
 class Repository:
-    """The models of a folder; everything here happens on one event loop.
+    """The models of a folder. All methods are called on one event loop.
 
     Args:
-        configs: gives the models to serve, whenever it is called.
-        threads: calls of models that run at once.
-        largest_batch: instances that are answered together.
+        find_models: returns the models to serve, by name; called at every look at the disk.
+        threads: number of batches that run at once.
+        largest_batch: number of instances that are run together.
         drain: seconds that a version may take to answer what it began, once it is replaced.
+
+    Attributes:
+        inference: the threads that models run in.
+
+    Example:
+        >>> repository = Repository(lambda: {}, threads=1)
+        >>> repository.names()
+        []
     """
 
     def __init__(
-        self, configs: ModelConfigs, threads: int, largest_batch: int = 32, drain: float = 60.0
+        self,
+        find_models: Callable[[], Mapping[str, ModelConfig]],
+        threads: int,
+        largest_batch: int = 32,
+        drain: float = 60.0,
     ) -> None:
-        self._configs = configs
-        self._threads = threads
-        self._largest_batch = largest_batch
+        self.inference = ThreadPoolExecutor(threads, "inference")
+        self._find_models = find_models
+        self._batcher = functools.partial(
+            Batcher,
+            executor=self.inference,
+            threads=threads,
+            fits=sound_limits.fits,
+            largest=largest_batch,
+        )
         self._drain = drain
         self._models: dict[str, dict[int, Version]] = {}
         self._labels: dict[str, dict[str, int]] = {}
-        self._inference = ThreadPoolExecutor(threads, "inference")
         self._loader = ThreadPoolExecutor(1, "loader")
         self._draining: set[asyncio.Task[None]] = set()
 
     def names(self) -> list[str]:
-        """The models that have a version to answer with."""
-        return sorted(
-            name
-            for name, versions in self._models.items()
-            if any(version.state == AVAILABLE for version in versions.values())
-        )
+        """Return the models that have a version to answer with."""
+        return sorted(name for name, versions in self._models.items() if _available(versions))
 
     def status(self, name: str, version: int | None, label: str | None) -> list[dict[str, object]]:
-        """What is served of a model: a version, or all, the newest first.
+        """Return the status of a version of a model, or of all, the newest first.
 
         Raises:
             ServingError: NOT_FOUND, no such model or version; INVALID_ARGUMENT, no such label.
@@ -97,10 +125,10 @@ class Repository:
 
     @contextmanager
     def use(self, name: str, version: int | None, label: str | None) -> Iterator[Version]:
-        """A version that will not be unloaded while it is used.
+        """Provide a version that will not be unloaded while it is used; the newest by default.
 
         Raises:
-            ServingError: as `status`.
+            ServingError: NOT_FOUND, no such model or version; INVALID_ARGUMENT, no such label.
         """
         found = self._find(name, version, label)
         found.in_flight += 1
@@ -111,30 +139,15 @@ class Repository:
             if not found.in_flight:
                 found.idle.set()
 
-    def batcher(self, version: Version, signature: Signature) -> Batcher:
-        """What runs a signature of a version."""
-        if signature.name not in version.batchers:
-            version.batchers[signature.name] = Batcher(
-                signature, self._inference, self._threads, self._largest_batch
-            )
-        return version.batchers[signature.name]
-
-    @property
-    def inference(self) -> ThreadPoolExecutor:
-        """The threads that models run in."""
-        return self._inference
-
     async def refresh(self) -> None:
         """Look at the disk once: load what is new, then drain what is no longer wanted."""
         loop = asyncio.get_running_loop()
-        configs = await loop.run_in_executor(self._loader, self._configs)
+        configs = await loop.run_in_executor(self._loader, self._find_models)
         for name, config in configs.items():
             await self._update(config)
-            versions = self._models.get(name, {})
+            available = _available(self._models.get(name, {}))
             self._labels[name] = {
-                label: number
-                for label, number in config.labels.items()
-                if number in versions and versions[number].state == AVAILABLE
+                label: number for label, number in config.labels.items() if number in available
             }
         for name in self._models.keys() - configs.keys():
             for version in self._models[name].values():
@@ -150,10 +163,10 @@ class Repository:
                 log.exception("the folder of models cannot be read; trying again")
 
     async def close(self) -> None:
-        """Let threads end; nothing may be asked any more."""
+        """End the threads; nothing may be asked afterwards."""
         for task in self._draining:
             task.cancel()
-        self._inference.shutdown(wait=True, cancel_futures=True)
+        self.inference.shutdown(wait=True, cancel_futures=True)
         self._loader.shutdown(wait=False, cancel_futures=True)
 
     async def _update(self, config: ModelConfig) -> None:
@@ -164,14 +177,13 @@ class Repository:
             if known is not None and known.state != END:
                 continue
             # What failed to load is tried again once its files have changed: it may have been
-            # copied while it was looked at.
-            found = Version(number, folder)
-            found.fingerprint = _fingerprint(found.folder)
+            # looked at while it was copied.
+            found = Version(number, folder, _fingerprint(folder))
             if known is None or known.error_code == "OK" or known.fingerprint != found.fingerprint:
                 versions[number] = found
                 await self._load(config.name, found)
-        # The old answer until the new can: a version that fails to load replaces nothing.
-        if any(versions[number].state == AVAILABLE for number in wanted) or not wanted:
+        # The old version answers until a new one can: one that fails to load replaces nothing.
+        if not wanted or wanted.keys() & set(_available(versions)):
             for number in versions.keys() - wanted.keys():
                 self._retire(config.name, versions[number])
         if not versions:
@@ -181,8 +193,10 @@ class Repository:
         version.state = LOADING
         loop = asyncio.get_running_loop()
         try:
-            version.servable = await loop.run_in_executor(self._loader, Servable, version.folder)
-        except Exception as error:  # noqa: BLE001  # TensorFlow raises of every kind
+            version.loaded = await loop.run_in_executor(
+                self._loader, LoadedModel, version.folder, self._batcher
+            )
+        except Exception as error:  # noqa: BLE001  # TensorFlow raises exceptions of many types
             log.error("%s version %d cannot be loaded: %s", name, version.number, error)
             version.state, version.error_code = END, "UNKNOWN"
             version.error_message = f"the SavedModel cannot be loaded ({type(error).__name__})"
@@ -194,7 +208,7 @@ class Repository:
         if version.state == AVAILABLE:
             version.state = UNLOADING
             task = asyncio.ensure_future(self._unload(name, version))
-            self._draining.add(task)
+            self._draining.add(task)  # the loop itself keeps no reference
             task.add_done_callback(self._draining.discard)
 
     async def _unload(self, name: str, version: Version) -> None:
@@ -204,32 +218,33 @@ class Repository:
                 await asyncio.wait_for(version.idle.wait(), self._drain)
             except asyncio.TimeoutError:
                 log.warning("%s version %d still had requests", name, version.number)
-        version.servable = None
-        version.batchers.clear()
+        version.loaded = None
         version.state = END
         log.info("%s version %d is unloaded", name, version.number)
 
     def _labeled(self, name: str, label: str) -> int:
         number = self._labels.get(name, {}).get(label)
         if number is None:
-            raise invalid("Unrecognized servable version label: ", label)
+            raise invalid(f"Unrecognized servable version label: {label}")
         return number
 
     def _find(self, name: str, version: int | None, label: str | None) -> Version:
         if label is not None:
             version = self._labeled(name, label)
-        versions = self._models.get(name, {})
-        available = [number for number in versions if versions[number].state == AVAILABLE]
-        if version is None and available:
-            version = max(available)
-        if version is None or version not in available:
+        available = _available(self._models.get(name, {}))
+        number = max(available, default=None) if version is None else version
+        if number is None or number not in available:
             request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise ServingError("NOT_FOUND", f"Servable not found for request: {request}")
-        return versions[version]
+        return available[number]
+
+
+def _available(versions: Mapping[int, Version]) -> dict[int, Version]:
+    return {number: one for number, one in versions.items() if one.state == AVAILABLE}
 
 
 def _fingerprint(folder: Path) -> int:
-    """Another number, most likely, once files have come, gone or changed."""
+    """Return a number that most likely differs once files have come, gone or changed."""
     found = []
     for path in sorted(folder.rglob("*")):
         try:

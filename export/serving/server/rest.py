@@ -1,4 +1,4 @@
-"""TF Serving's REST interface: paths, methods, and which error each mistake is."""
+"""TF Serving's REST interface: paths, methods, and a request's way from JSON to JSON."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from ser_keras.export.serving.server import sound_limits
-from ser_keras.export.serving.server.http import Answer
-from ser_keras.export.serving.server.loaded_model import Signature
-from ser_keras.export.serving.server.repository import Repository, Version
+from ser_keras.export.serving.server.answer import Answer
+from ser_keras.export.serving.server.repository import Repository
 from ser_keras.export.serving.tf_serving import examples, json_answers, json_tensors, json_text
-from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.metrics import Metrics
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
 # http_rest_api_util.cc. Letters of either case match, but a method in capitals is none.
-_PREDICTION = re.compile(
+_INFERENCE = re.compile(
     r"/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)",
     re.IGNORECASE | re.ASCII,
 )
@@ -28,63 +26,38 @@ _STATUS = re.compile(
     r"/v1/models(?:/([^/:]+))?(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?(?:/(metadata))?",
     re.IGNORECASE | re.ASCII,
 )
-_PREFIX = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Target:
-    """What a path names: a model, one of its versions, and what of it."""
+class _Target:
+    """What a path names; `what` is predict, classify, regress, metadata or status."""
 
     model: str
     version: int | None
     label: str | None
-    what: str  # predict, classify, regress, metadata or ""
+    what: str
 
 
 def is_api(path: str) -> bool:
-    """Whether a path belongs to TF Serving's interface."""
-    return _PREFIX.fullmatch(path) is not None
+    """Return whether a path belongs to TF Serving's interface.
 
-
-def target(method: str, path: str) -> Target:
-    """What a request is about.
-
-    Args:
-        method: of HTTP.
-        path: as it was sent, escapes and all, without the query.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, the request is malformed.
+    Example:
+        >>> is_api("/v1/models/vrnn:predict"), is_api("/page/models")
+        (True, False)
     """
-    pattern = {"POST": _PREDICTION, "GET": _STATUS}.get(method)
-    match = pattern.fullmatch(path) if pattern else None
-    if match is None:
-        raise invalid("Malformed request: ", method, " ", path)
-    model, version, label, what = match.groups()
-    number = None if version is None else int(version[:30])
-    if number is not None and number >= 2**63:
-        raise invalid("Failed to convert version: ", version, " to numeric.")
-    if method == "POST" and what != what.lower():
-        raise invalid("Malformed request: ", method, " ", path)
-    return Target(
-        _unescape(model or ""),
-        number,
-        None if label is None else _unescape(label),
-        what if what == (what or "").lower() and what else "",
-    )
-
-
-def _unescape(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8", "replace")
+    return path[:4].lower() == "/v1/"
 
 
 class RestInterface:
-    """Answers requests from the models of a repository.
+    """TF Serving's REST interface to the models of a repository.
 
     Args:
         repository: the models.
-        metrics: counts what is asked.
-        longest_sound: seconds of a recording that are accepted.
+        metrics: count the requests.
+        longest_sound: longest recording accepted, in seconds.
+
+    Example:
+        >>> interface = RestInterface(Repository(dict, threads=1), Metrics(), longest_sound=600.0)
     """
 
     def __init__(self, repository: Repository, metrics: Metrics, longest_sound: float) -> None:
@@ -92,74 +65,93 @@ class RestInterface:
         self._metrics = metrics
         self._longest_sound = longest_sound
 
-    async def answer(self, wanted: Target, body: bytes) -> Answer:
+    async def answer(self, method: str, path: str, body: bytes) -> Answer:
         """Answer a request.
+
+        Args:
+            method: of HTTP.
+            path: as it was sent, escapes and all, without the query.
+            body: whole.
 
         Raises:
             ServingError: it cannot be answered.
         """
-        if wanted.what in ("predict", "classify", "regress"):
-            return await self._infer(wanted, body)
-        if not wanted.model:
+        target = _parse(method, path)
+        if method == "POST":
+            return await self._infer(target, body)
+        if not target.model:
             raise invalid("Missing model name in request.")
-        if wanted.what == "metadata":
-            return self._metadata(wanted)
-        states = self._repository.status(wanted.model, wanted.version, wanted.label)
+        if target.what == "metadata":
+            return self._metadata(target)
+        states = self._repository.status(target.model, target.version, target.label)
         return _pretty({"model_version_status": states})
 
-    def _metadata(self, wanted: Target) -> Answer:
-        with self._repository.use(wanted.model, wanted.version, wanted.label) as version:
-            assert version.servable is not None  # noqa: S101  # it is in use
-            return _pretty(
-                {
-                    "model_spec": {
-                        "name": wanted.model,
-                        "signature_name": "",
-                        "version": str(version.number),
-                    },
-                    "metadata": {
-                        "signature_def": {"signature_def": version.servable.metadata},
-                    },
-                }
-            )
+    def _metadata(self, target: _Target) -> Answer:
+        with self._repository.use(target.model, target.version, target.label) as version:
+            number = str(version.number)
+            spec = {"name": target.model, "signature_name": "", "version": number}
+            signatures = {"signature_def": {"signature_def": version.model.metadata}}
+        return _pretty({"model_spec": spec, "metadata": signatures})
 
-    async def _infer(self, wanted: Target, body: bytes) -> Answer:
+    async def _infer(self, target: _Target, body: bytes) -> Answer:
+        """Turn a body into values, tensors, outputs and a body again.
+
+        As in TF Serving, what is wrong with JSON, and with examples, is told before it is known
+        whether there is such a model; what is wrong with tensors is told after.
+        """
         began = time.perf_counter()
+        status, running = "OK", 0.0
+        predicts = target.what == "predict"
         document = json_text.parse(body)
-        del body
-        name = json_tensors.signature_name(document)
-        serialized = None if wanted.what == "predict" else examples.read(document)
-        with self._repository.use(wanted.model, wanted.version, wanted.label) as version:
-            status, running = "OK", 0.0
+        name = json_text.signature_name(document)
+        serialized = None if predicts else examples.read(document)
+        with self._repository.use(target.model, target.version, target.label) as version:
             try:
-                assert version.servable is not None  # noqa: S101  # it is in use
-                signature = version.servable.signature(name)
+                model = version.model
+                signature = model.signature(name)
                 if serialized is None:
-                    request = json_tensors.predict_request(document, signature.inputs)
-                    del document
-                    entered = time.perf_counter()
-                    outputs = await self._run(version, signature, request.tensors)
-                    running = time.perf_counter() - entered
-                    text = json_answers.answer(request.form, outputs)
+                    form, tensors = json_tensors.predict_request(document, signature.inputs)
                 else:
-                    examples.check(signature, wanted.what)
-                    tensors = {examples.input_name(signature): serialized}
-                    outputs = await self._run(version, signature, tensors)
-                    text = examples.answer(wanted.what, outputs, len(serialized))
-                return Answer(text.encode())
+                    form = ""
+                    tensors = examples.tensors(
+                        serialized, target.what, signature.method, signature.inputs
+                    )
+                del document  # megabytes, not needed while the request waits for its batch
+                seconds = sound_limits.check(tensors, model.description, self._longest_sound)
+                entered = time.perf_counter()
+                outputs = await model.batchers[signature.name].run(tensors, seconds)
+                running = time.perf_counter() - entered
+                if serialized is None:
+                    return Answer(json_answers.predict_body(form, outputs))
+                return Answer(json_answers.examples_body(target.what, outputs, len(serialized)))
             except ServingError as error:
                 status = error.code
                 raise
             finally:
                 seconds = time.perf_counter() - began
-                self._metrics.record(wanted.model, wanted.what, status, seconds, running)
+                self._metrics.record(target.model, target.what, status, seconds, running)
 
-    async def _run(self, version: Version, signature: Signature, tensors: Tensors) -> Tensors:
-        signature.check(tensors)
-        assert version.servable is not None  # noqa: S101  # it is in use
-        description = version.servable.description
-        seconds = sound_limits.check(tensors, description, self._longest_sound)
-        return await self._repository.batcher(version, signature).run(tensors, seconds)
+
+def _parse(method: str, path: str) -> _Target:
+    pattern = {"POST": _INFERENCE, "GET": _STATUS}.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    if match is None:
+        raise invalid(f"Malformed request: {method} {path}")
+    model, version, label, what = match.groups()
+    number = None if version is None else int(version[:30])
+    if number is not None and number >= 2**63:
+        raise invalid(f"Failed to convert version: {version} to numeric.")
+    if what is None or not what.islower():  # GET …/METADATA is a status, POST …:PREDICT nothing
+        if method == "POST":
+            raise invalid(f"Malformed request: {method} {path}")
+        what = "status"
+    return _Target(
+        _unescape(model or ""), number, None if label is None else _unescape(label), what
+    )
+
+
+def _unescape(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
 def _pretty(value: Any) -> Answer:

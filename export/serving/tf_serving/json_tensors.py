@@ -1,9 +1,10 @@
-"""Requests in JSON to tensors: one half of json_tensor.cc of TF Serving in Python."""
+"""JSON values to tensors: the reading half of TF Serving's json_tensor.cc, in its words."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,269 +14,242 @@ from ser_keras.export.serving.tf_serving import json_text
 from ser_keras.export.serving.tf_serving.json_text import describe
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
-Tensors = dict[str, np.ndarray]
+Tensors = dict[str, np.ndarray]  # by name; strings are arrays of objects that are bytes
+Inputs = Mapping[str, tf.TensorSpec]
 
-ROW, COLUMN = "instances", "inputs"
-# Lists inside one another: an array of NumPy 1 has 32 dimensions, the instances' among them.
-MOST_LEVELS = 31
-_INTEGERS = {
-    tf.int32: (-(2**31), 2**31 - 1),
-    tf.int16: (-(2**31), 2**31 - 1),  # an int_val of the protocol buffer, narrowed afterwards
-    tf.int8: (-(2**31), 2**31 - 1),
-    tf.uint8: (-(2**31), 2**31 - 1),
-    tf.int64: (-(2**63), 2**63 - 1),
-    tf.uint32: (0, 2**32 - 1),
-    tf.uint64: (0, 2**64 - 1),
+ROW, COLUMN = "instances", "inputs"  # the two forms of a request, by their keys
+MOST_LEVELS = 31  # of nested lists: NumPy 1 has 32 dimensions, the instances' among them
+
+_INT32 = range(-(2**31), 2**31)
+# The whole numbers that each type takes. TF Serving reads the short types as an int_val of the
+# protocol buffer and narrows it afterwards; floats take what they hold exactly.
+_WHOLE = {
+    tf.int8: _INT32,
+    tf.uint8: _INT32,
+    tf.int16: _INT32,
+    tf.int32: _INT32,
+    tf.uint32: range(2**32),
+    tf.int64: range(-(2**63), 2**63),
+    tf.uint64: range(2**64),
+    tf.float32: range(1 - 2**24, 2**24),
+    tf.float64: range(1 - 2**53, 2**53),
 }
-_FLOATS = {tf.float32: (24, "float"), tf.float64: (53, "double")}
-_NAMES = {tf.float32: "float", tf.float64: "double"}
+_FLOATS = {tf.float32: "float", tf.float64: "double"}
 
 
-@dataclass(frozen=True)
-class PredictRequest:
-    """What a client asks of a signature.
-
-    Args:
-        form: ROW or COLUMN, which also is the form of the answer.
-        tensors: the inputs by name; strings are objects that are bytes.
-    """
-
-    form: str
-    tensors: Tensors
-
-
-def signature_name(document: dict[str, Any]) -> str:
-    """The signature that a request names; "" for the default one."""
-    name = document.get("signature_name", "")
-    if not isinstance(name, str):
-        raise invalid(
-            "JSON Value: ", describe(document),
-            " not formatted correctly. 'signature_name' key must be a string value.",
-        )  # fmt: skip
-    return name
-
-
-def predict_request(
-    document: dict[str, Any], inputs: Mapping[str, tf.TensorSpec]
-) -> PredictRequest:
+def predict_request(document: dict[str, Any], inputs: Inputs) -> tuple[str, Tensors]:
     """Read the tensors of a :predict request.
 
     Args:
         document: the request.
         inputs: what the signature takes.
 
+    Returns:
+        ROW or COLUMN, which is also the form of the answer, and the tensors.
+
     Raises:
-        ServingError: INVALID_ARGUMENT, in TF Serving's words.
+        ServingError: INVALID_ARGUMENT, the request does not fit the signature.
+
+    Example:
+        >>> predict_request({"instances": [1, 2.5]}, {"x": tf.TensorSpec([None], tf.float32)})
+        ('instances', {'x': array([1. , 2.5], dtype=float32)})
     """
+    if ROW in document and COLUMN in document:
+        raise invalid(
+            f"JSON Value: {describe(document)} Not formatted correctly expecting only one of "
+            "'inputs' or 'instances' keys to exist "
+        )
     if ROW in document:
         rows = document[ROW]
-        if COLUMN in document:
-            raise invalid(
-                "JSON Value: ", describe(document), " Not formatted correctly expecting only",
-                " one of 'inputs' or 'instances' keys to exist ",
-            )  # fmt: skip
         if not isinstance(rows, list):
             raise invalid(
-                "JSON Value: ", describe(document), " Excepting 'instances' to be an list/array"
+                f"JSON Value: {describe(document)} Excepting 'instances' to be an list/array"
             )
         if not rows:
-            raise invalid("JSON Value: ", describe(document), " No values in 'instances' array")
-        return PredictRequest(ROW, _of_rows(rows, inputs))
-    if COLUMN in document:
-        return PredictRequest(COLUMN, _of_columns(document[COLUMN], inputs))
-    raise invalid("Missing 'inputs' or 'instances' key")
+            raise invalid(f"JSON Value: {describe(document)} No values in 'instances' array")
+        form, tensors = ROW, _from_rows(rows, inputs)
+    elif COLUMN in document:
+        form, tensors = COLUMN, _from_columns(document[COLUMN], inputs)
+    else:
+        raise invalid("Missing 'inputs' or 'instances' key")
+    check_shapes(tensors, inputs)
+    return form, tensors
 
 
-def _of_rows(rows: list[Any], inputs: Mapping[str, tf.TensorSpec]) -> Tensors:
-    if not isinstance(rows[0], dict) and len(inputs) > 1:
+def check_shapes(tensors: Tensors, inputs: Inputs) -> None:
+    """Refuse tensors of other shapes than a signature takes.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+
+    Example:
+        >>> check_shapes({"x": np.zeros(3)}, {"x": tf.TensorSpec([None])})
+    """
+    for name, spec in inputs.items():
+        found = tensors[name].shape
+        if not spec.shape.is_compatible_with(found):
+            expected = tuple("?" if size is None else size for size in spec.shape.as_list())
+            raise invalid(f"input {name}: expected shape {_text(expected)}, found {_text(found)}")
+
+
+def tensor(value: Any, dtype: tf.DType) -> np.ndarray:
+    """Read a nested list as a tensor.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, it is ragged, or holds a value of another type.
+
+    Example:
+        >>> tensor([[1, 2], [3, 4]], tf.int32).shape
+        (2, 2)
+    """
+    shape, flat = _flatten(value, dtype)
+    return _array(flat, shape, dtype)
+
+
+def _from_rows(rows: list[Any], inputs: Inputs) -> Tensors:
+    """Stack instances: objects with a member for every input, or values of the only input."""
+    named = _is_named(rows[0])
+    if not named and len(inputs) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple "
             "input tensors required as per tensorinfo_map"
         )
-    objects = _is_element(rows[0])
-    gathered = {name: _Rows(spec.dtype) for name, spec in inputs.items()}
+    only = next(iter(inputs), "")
+    columns = {name: _Column(spec.dtype) for name, spec in inputs.items()}
     for number, row in enumerate(rows):
-        if _is_element(row) != objects:
-            wanted = "object but got list" if objects else "value/list but got object"
-            raise invalid("Expecting ", wanted, " at item ", number, " of input list")
-        if not objects:
+        if _is_named(row) != named:
+            wanted = "object but got list" if named else "value/list but got object"
+            raise invalid(f"Expecting {wanted} at item {number} of input list")
+        for name, value in row.items() if named else ((only, row),):
             try:
-                gathered[next(iter(inputs))].add(row)
+                if name not in columns:
+                    raise invalid(f"JSON object: does not have named input: {name}")
+                columns[name].append(value)
             except ServingError as error:
+                key = f" key: {name}" if named else ""
                 raise invalid(
-                    "Failed to process element: ", number, " of 'instances' list. Error: ", error
+                    f"Failed to process element: {number}{key} of 'instances' list. Error: {error}"
                 ) from None
-            continue
-        for name, value in row.items():
-            try:
-                if name not in gathered:
-                    raise invalid("JSON object: does not have named input: ", name)
-                gathered[name].add(value)
-            except ServingError as error:
-                raise invalid(
-                    "Failed to process element: ", number, " key: ", name,
-                    " of 'instances' list. Error: ", error,
-                ) from None  # fmt: skip
-        if row.keys() != inputs.keys():
+        if named and row.keys() != inputs.keys():
             raise invalid(
-                "Failed to process element: ", number, " of 'instances' list. JSON object: ",
-                describe(row), " keys must be equal to: ", ",".join(sorted(inputs)),
-            )  # fmt: skip
-    return {name: column.tensor() for name, column in gathered.items()}
+                f"Failed to process element: {number} of 'instances' list. JSON object: "
+                f"{describe(row)} keys must be equal to: {','.join(sorted(inputs))}"
+            )
+    return {name: column.tensor() for name, column in columns.items()}
 
 
-def _of_columns(value: Any, inputs: Mapping[str, tf.TensorSpec]) -> Tensors:
-    if not _is_element(value):
+def _from_columns(value: Any, inputs: Inputs) -> Tensors:
+    """Read an object with a member for every input, or the value of the only input."""
+    if not _is_named(value):
         if len(inputs) > 1:
             raise invalid(
                 "inputs is a plain value/list, but expecting an object as multiple "
                 "input tensors required as per tensorinfo_map"
             )
-        ((name, spec),) = inputs.items()
-        return {name: tensor(value, spec.dtype)}
-    found = {}
-    for name, spec in inputs.items():
+        value = dict.fromkeys(inputs, value)
+    for name in inputs:
         if name not in value:
-            raise invalid("Missing named input: ", name, " in 'inputs' object.")
-        found[name] = tensor(value[name], spec.dtype)
-    return found
+            raise invalid(f"Missing named input: {name} in 'inputs' object.")
+    return {name: tensor(value[name], spec.dtype) for name, spec in inputs.items()}
 
 
-class _Rows:
-    """The values of one input, instance after instance."""
+def _is_named(value: Any) -> bool:
+    """Return whether a value is an object whose members are inputs, rather than base64."""
+    return isinstance(value, dict) and not json_text.is_base64(value)
+
+
+class _Column:
+    """The values of one input, instance after instance, all of one shape."""
 
     def __init__(self, dtype: tf.DType) -> None:
         self._dtype = dtype
-        self._values: list[Any] = []
-        self._shape: tuple[int, ...] | None = None
-        self._size = 0
+        self._flat: list[Any] = []
+        self._shape: tuple[int, ...] = ()
         self._count = 0
 
-    def add(self, value: Any) -> None:
-        shape = _shape(value)
-        before = len(self._values)
-        _fill(value, 0, shape, self._dtype, self._values)
-        size = len(self._values) - before
-        if self._shape is None:
-            self._shape, self._size = shape, size
-        elif size != self._size:
-            raise invalid("Expecting tensor size: ", self._size, " but got: ", size)
+    def append(self, value: Any) -> None:
+        shape, flat = _flatten(value, self._dtype)
+        if not self._count:
+            self._shape = shape
+        elif len(flat) != math.prod(self._shape):
+            raise invalid(f"Expecting tensor size: {math.prod(self._shape)} but got: {len(flat)}")
         elif shape != self._shape:
-            raise invalid("Expecting shape ", _text(self._shape), " but got: ", _text(shape))
+            raise invalid(f"Expecting shape {_text(self._shape)} but got: {_text(shape)}")
+        self._flat += flat
         self._count += 1
 
     def tensor(self) -> np.ndarray:
-        assert self._shape is not None  # noqa: S101  # every row has been checked to have each key
-        return _array(self._values, (self._count, *self._shape), self._dtype)
+        return _array(self._flat, (self._count, *self._shape), self._dtype)
 
 
-def tensor(value: Any, dtype: tf.DType) -> np.ndarray:
-    """A nested list of JSON as a tensor."""
-    shape = _shape(value)
-    flat: list[Any] = []
-    _fill(value, 0, shape, dtype, flat)
-    return _array(flat, shape, dtype)
-
-
-def _is_element(value: Any) -> bool:
-    """Whether it is an object of names, rather than one of base64."""
-    return isinstance(value, dict) and not _is_base64(value)
-
-
-def _is_base64(value: dict[str, Any]) -> bool:
-    return len(value) == 1 and isinstance(value.get("b64"), str)
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    """The shape that the first element of each level claims.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, there are more than `MOST_LEVELS`.
-    """
-    shape: list[int] = []
-    while isinstance(value, list):
+def _flatten(value: Any, dtype: tf.DType) -> tuple[tuple[int, ...], list[Any]]:
+    """Return the shape of a nested list, and its values in order; strings as bytes."""
+    # The first element of each level claims a shape, which all others must have.
+    shape: tuple[int, ...] = ()
+    first = value
+    while isinstance(first, list):
         if len(shape) == MOST_LEVELS:
-            raise invalid("Encountered lists nested deeper than ", MOST_LEVELS, " levels")
-        shape.append(len(value))
-        if not value:
-            break
-        value = value[0]
-    return tuple(shape)
+            raise invalid(f"Encountered lists nested deeper than {MOST_LEVELS} levels")
+        shape += (len(first),)
+        first = first[0] if first else None
+    flat = [value]
+    for level, size in enumerate(shape):
+        for item in flat:
+            if not isinstance(item, list):
+                raise invalid(
+                    f"JSON Value: {describe(item)} found at incorrect level: {level + 1} in the "
+                    f"JSON DOM. Expected at level: {len(shape)}"
+                )
+            if len(item) != size:
+                raise invalid(
+                    f"Encountered list at unexpected size: {len(item)} at level: {level} "
+                    f"expected size: {size}"
+                )
+        flat = list(itertools.chain.from_iterable(flat))
+    return shape, _scalars(flat, len(shape), dtype)
 
 
-def _text(shape: tuple[int, ...]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"
-
-
-def _fill(value: Any, level: int, shape: tuple[int, ...], dtype: tf.DType, flat: list[Any]) -> None:
-    """Append the values of a nested list, which must have the shape."""
-    if not isinstance(value, list):
-        if level != len(shape):
-            raise invalid(
-                "JSON Value: ", describe(value), " found at incorrect level: ", level + 1,
-                " in the JSON DOM. Expected at level: ", len(shape),
-            )  # fmt: skip
-        flat.append(_scalar(value, dtype))
-        return
-    if level >= len(shape):
-        raise invalid("Encountered list at unexpected level: ", level, " expected < ", len(shape))
-    if len(value) != shape[level]:
-        raise invalid(
-            "Encountered list at unexpected size: ", len(value), " at level: ", level,
-            " expected size: ", shape[level],
-        )  # fmt: skip
-    # Hundreds of thousands of samples are one list, and are not to be asked one by one what they
-    # are. Some of them are whole: JavaScript writes 0.0 as 0.
-    if level == len(shape) - 1 and dtype in _FLOATS:
-        beyond = 2 ** _FLOATS[dtype][0]
-        for item in value:
-            if type(item) is float or (type(item) is int and -beyond < item < beyond):
-                continue
-            _fill(item, level + 1, shape, dtype, [])  # says what is wrong with it
-        flat.extend(map(float, value))
-        return
-    for item in value:
-        _fill(item, level + 1, shape, dtype, flat)
-
-
-def _scalar(value: Any, dtype: tf.DType) -> Any:
+def _scalars(flat: list[Any], level: int, dtype: tf.DType) -> list[Any]:
+    """Check the values of a tensor; strings become bytes."""
     if dtype == tf.string:
-        return _bytes(value)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if dtype in _FLOATS and number:
-        digits, name = _FLOATS[dtype]
-        # A whole number beyond 64 bits has been read as a float.
-        if isinstance(value, int) and -(2**63) <= value < 2**64 and abs(value) >= 2**digits:
-            raise _lossy(value, name)
-        return float(value)
-    if dtype in _INTEGERS and isinstance(value, int) and number:
-        least, most = _INTEGERS[dtype]
-        if least <= value <= most:
-            return value
-    if dtype == tf.bool and isinstance(value, bool):
-        return value
-    if dtype not in _FLOATS and dtype not in _INTEGERS and dtype != tf.bool:
-        raise ServingError(
-            "UNIMPLEMENTED",
-            f"Conversion of JSON Value: {describe(value)} to type: {type_name(dtype)}",
+        found = list(map(json_text.to_bytes, flat))
+        for value, content in zip(flat, found, strict=True):
+            if content is None:
+                raise _refusal(value, level, dtype)
+        return found
+    # A second of sound is thousands of values: no function is called for each of them. Whole
+    # numbers are among floats, since JavaScript writes 0.0 as 0.
+    whole, takes_floats, takes_bools = _WHOLE.get(dtype, ()), dtype in _FLOATS, dtype == tf.bool
+    for value in flat:
+        if type(value) is float:
+            if takes_floats:
+                continue
+        elif type(value) is int:
+            if value in whole:
+                continue
+        elif type(value) is bool and takes_bools:
+            continue
+        raise _refusal(value, level, dtype)
+    return flat
+
+
+def _refusal(value: Any, level: int, dtype: tf.DType) -> ServingError:
+    """Return the error of a value that a tensor of a type cannot hold."""
+    if isinstance(value, list):
+        return invalid(f"Encountered list at unexpected level: {level} expected < {level}")
+    name = _FLOATS.get(dtype, dtype.name)
+    if dtype not in (*_WHOLE, tf.bool, tf.string):
+        return ServingError(
+            "UNIMPLEMENTED", f"Conversion of JSON Value: {describe(value)} to type: {name}"
         )
-    raise _type_error(value, dtype)
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, str):
-        try:
-            return value.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            raise invalid("JSON Parse error: The surrogate pair in string is invalid.") from None
-    if not isinstance(value, dict):
-        raise _type_error(value, tf.string)
-    if not _is_base64(value):
-        raise invalid("JSON Value: ", describe(value), " not formatted correctly for base64 data")
-    decoded = json_text.unescape_base64(value["b64"])
-    if decoded is None:
-        raise invalid("Unable to base64 decode")
-    return decoded
+    if dtype in _FLOATS and type(value) is int:
+        return _lossy(value, name)
+    if dtype == tf.string and isinstance(value, dict):
+        return invalid(f"JSON Value: {describe(value)} not formatted correctly for base64 data")
+    return invalid(
+        f"JSON Value: {describe(value)} Type: {json_text.kind(value)} is not of expected type: "
+        f"{name}"
+    )
 
 
 def _array(flat: list[Any], shape: tuple[int, ...], dtype: tf.DType) -> np.ndarray:
@@ -289,25 +263,16 @@ def _array(flat: list[Any], shape: tuple[int, ...], dtype: tf.DType) -> np.ndarr
         if beyond.any():
             raise _lossy(flat[int(beyond.argmax())], "float")
         return doubles.astype(np.float32).reshape(shape)
-    wide = {"i": np.int64, "u": np.uint64 if dtype == tf.uint64 else np.int64}
-    kind = np.dtype(dtype.as_numpy_dtype).kind
-    return np.array(flat, wide.get(kind)).astype(dtype.as_numpy_dtype).reshape(shape)
+    # Integers are read wide and then narrowed, which wraps around what does not fit.
+    wide = {tf.bool: bool, tf.float64: np.float64, tf.uint64: np.uint64}.get(dtype, np.int64)
+    return np.array(flat, wide).astype(dtype.as_numpy_dtype).reshape(shape)
 
 
-def type_name(dtype: tf.DType) -> str:
-    """As `DataTypeString` names a type."""
-    return _NAMES.get(dtype, dtype.name)
-
-
-def _type_error(value: Any, dtype: tf.DType) -> ServingError:
+def _lossy(value: Any, name: str) -> ServingError:
     return invalid(
-        "JSON Value: ", describe(value), " Type: ", json_text.kind(value),
-        " is not of expected type: ", type_name(dtype),
-    )  # fmt: skip
+        f"Cannot convert JSON value: {describe(value)} to {name} without loss of precision."
+    )
 
 
-def _lossy(value: Any, target: str) -> ServingError:
-    return invalid(
-        "Cannot convert JSON value: ", describe(value), " to ", target,
-        " without loss of precision.",
-    )  # fmt: skip
+def _text(shape: tuple[object, ...]) -> str:
+    return f"[{','.join(map(str, shape))}]"

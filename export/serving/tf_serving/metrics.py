@@ -8,53 +8,57 @@ from collections import defaultdict
 PATH = "/monitoring/prometheus/metrics"
 
 # `Buckets::Exponential(10, 1.8, 33)` of TF Serving's util.cc: microseconds, to about 20 minutes.
-LIMITS = tuple(10 * 1.8**power for power in range(33))
+_LIMITS = tuple(10 * 1.8**power for power in range(33))
 
 
-class Histogram:
-    """How often a value fell between limits."""
+class _Histogram:
+    """Counts of values between limits, in microseconds."""
 
     def __init__(self) -> None:
-        self._counts = [0] * (len(LIMITS) + 1)
+        self._counts = [0] * (len(_LIMITS) + 1)
         self._sum = 0.0
 
     def add(self, value: float) -> None:
-        """Count a value, in microseconds."""
-        self._counts[bisect.bisect_right(LIMITS, value)] += 1
+        self._counts[bisect.bisect_right(_LIMITS, value)] += 1
         self._sum += value
 
     def lines(self, name: str, labels: str) -> list[str]:
-        """Prometheus' text format."""
-        total, written = 0, []
-        for count, limit in zip(
-            self._counts, [*(f"{limit:g}" for limit in LIMITS), "+Inf"], strict=True
-        ):
+        total, lines = 0, []
+        limits = [*(f"{limit:g}" for limit in _LIMITS), "+Inf"]
+        for count, limit in zip(self._counts, limits, strict=True):
             total += count
-            written.append(f'{name}_bucket{{{labels},le="{limit}"}} {total}')
-        return [
-            *written,
-            f"{name}_sum{{{labels}}} {self._sum:g}",
-            f"{name}_count{{{labels}}} {total}",
-        ]
+            lines.append(f'{name}_bucket{{{labels},le="{limit}"}} {total}')
+        lines.append(f"{name}_sum{{{labels}}} {self._sum:g}")
+        lines.append(f"{name}_count{{{labels}}} {total}")
+        return lines
 
 
 class Metrics:
-    """What was asked, how it ended, and how long it took."""
+    """Counts of requests by outcome, and their latencies.
+
+    Example:
+        >>> metrics = Metrics()
+        >>> metrics.record("vrnn", "predict", "OK", seconds=0.02, running=0.01)
+        >>> print(metrics.text())  # doctest: +ELLIPSIS
+        # TYPE :tensorflow:serving:request_count counter
+        :tensorflow:serving:request_count{model_name="vrnn",status="OK"} 1
+        ...
+    """
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str], int] = defaultdict(int)
-        self._request_latency: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
-        self._runtime_latency: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
+        self._request_latency: dict[tuple[str, str], _Histogram] = defaultdict(_Histogram)
+        self._runtime_latency: dict[tuple[str, str], _Histogram] = defaultdict(_Histogram)
 
     def record(self, model: str, method: str, status: str, seconds: float, running: float) -> None:
-        """Count a request of a model that exists.
+        """Count a request to a model that exists.
 
         Args:
             model: its name.
             method: predict, classify or regress.
             status: a canonical code, such as OK.
-            seconds: from the request read to the answer written out.
-            running: how many of them the model took, waiting for its turn included.
+            seconds: from the body read to the answer written.
+            running: seconds that the model took of these, waiting for its turn included.
         """
         api = method.capitalize()
         self._requests[model, status] += 1
@@ -62,8 +66,8 @@ class Metrics:
         if status == "OK":
             self._runtime_latency[model, api].add(running * 1e6)
 
-    def page(self) -> str:
-        """All of it, in Prometheus' text format."""
+    def text(self) -> str:
+        """Return all counters in Prometheus' text format."""
         name = ":tensorflow:serving:request_count"
         lines = [f"# TYPE {name} counter"]
         for (model, status), count in sorted(self._requests.items()):

@@ -1,4 +1,4 @@
-"""Which models of a folder are served, in which versions and under which labels."""
+"""The models of a folder that are to be served, in which versions and under which labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.export.serving.tf_serving.protocol import ModelServerConfig
 
 FILE = "models.config"
-SAVED_MODEL = "saved_model.pb"
+_SAVED_MODEL = "saved_model.pb"
+
+Labels = Mapping[str, Mapping[str, int]]  # {model: {label: version}}
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,15 @@ class ModelConfig:
     """A model to serve.
 
     Args:
-        name: as clients call it.
-        folder: where its versions lie.
-        latest: how many of the newest versions; None serves all.
-        specific: these versions instead, where there are any.
-        labels: versions by name.
+        name: the name that clients use.
+        folder: the folder of its versions.
+        latest: number of newest versions to serve; None serves all.
+        specific: versions to serve instead, where there are any.
+        labels: versions by label.
+
+    Example:
+        >>> ModelConfig("vrnn", Path("served/vrnn")).wanted()  # nothing there yet
+        {}
     """
 
     name: str
@@ -35,7 +41,7 @@ class ModelConfig:
     labels: Mapping[str, int] = field(default_factory=dict)
 
     def wanted(self) -> dict[int, Path]:
-        """The versions on disk that are to be served, ascending, and the folder of each."""
+        """Return the versions on disk that are to be served, ascending, and their folders."""
         folders = version_folders(self.folder)
         found = list(folders)
         if self.specific:
@@ -45,16 +51,18 @@ class ModelConfig:
         return {number: folders[number] for number in found}
 
 
-def versions(folder: Path) -> list[int]:
-    """The versions in a model's folder, ascending; none where it cannot be read."""
-    return list(version_folders(folder))
-
-
 def version_folders(folder: Path) -> dict[int, Path]:
-    """The versions in a model's folder, ascending, and the folder of each.
+    """Return the versions in a model's folder, ascending, and the folder of each.
 
-    A name may begin with zeros, as TF Serving's examples do; where several names are one number,
-    the shortest counts.
+    A folder's name may begin with zeros, as in TF Serving's examples; where several names are one
+    number, the shortest counts. A folder that cannot be read has no versions.
+
+    Example:
+        >>> for name in ("1", "0002", "10"):
+        ...     Path("vrnn", name).mkdir(parents=True)
+        ...     Path("vrnn", name, "saved_model.pb").touch()
+        >>> list(version_folders(Path("vrnn")))
+        [1, 2, 10]
     """
     try:
         entries = list(folder.iterdir())
@@ -63,78 +71,85 @@ def version_folders(folder: Path) -> dict[int, Path]:
     found = [
         entry
         for entry in entries
-        if entry.name.isascii() and entry.name.isdigit() and (entry / SAVED_MODEL).is_file()
+        if entry.name.isascii() and entry.name.isdigit() and (entry / _SAVED_MODEL).is_file()
     ]
-    # Of one number the shortest name comes last, and stays.
+    # Of one number the shortest name comes last, and stays in the dictionary.
     found.sort(key=lambda entry: (int(entry.name), -len(entry.name)))
     return {int(entry.name): entry for entry in found}
 
 
-class ConfigSource:
-    """Finds the models to serve; called again, it tells what has changed.
+def find_models(
+    folder: Path, latest: int | None = 1, labels: Labels | None = None
+) -> dict[str, ModelConfig]:
+    """Find the models to serve.
 
     Args:
-        folder: holds a folder per model, NAME/VERSION/, and perhaps `models.config`, which then
-            says versions and labels as it says them to TF Serving. May be one model's folder, too.
-        latest: of models that `models.config` does not name: how many of the newest versions, None
-            for all.
-        labels: of the same models: {name: {label: version}}.
+        folder: holds NAME/VERSION/ for each model, or VERSION/ of only one; `models.config` in it
+            decides about the models that it names.
+        latest: number of newest versions to serve of the other models; None serves all.
+        labels: labels beside those of `models.config`.
 
     Raises:
-        ConfigurationError: it is no folder, or `models.config` cannot be understood.
+        ConfigurationError: there is no such folder, or `models.config` cannot be parsed.
+
+    Example:
+        >>> Path("served").mkdir()
+        >>> find_models(Path("served"))
+        {}
     """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: expected a folder of NAME/VERSION/, found none")
+    labels = labels or {}
 
-    def __init__(
-        self,
-        folder: Path,
-        latest: int | None = 1,
-        labels: Mapping[str, Mapping[str, int]] | None = None,
-    ) -> None:
-        self._folder = folder
-        self._latest = latest
-        self._labels = labels or {}
-        if not folder.is_dir():
-            raise ConfigurationError(f"{folder}: found no folder, expected NAME/VERSION/ in one")
-        self._read()
+    def plain(name: str, place: Path) -> ModelConfig:
+        return ModelConfig(name, place, latest, labels=labels.get(name, {}))
 
-    def __call__(self) -> dict[str, ModelConfig]:
-        """The models, by name."""
-        if versions(self._folder):
-            name = self._folder.resolve().name
-            return {name: self._plain(name, self._folder)}
-        found = {
-            entry.name: self._plain(entry.name, entry)
-            for entry in sorted(self._folder.iterdir())
-            if entry.is_dir() and not entry.name.startswith(".") and versions(entry)
-        }
-        return {**found, **self._read()}
+    _, content = parse(folder / FILE)
+    if version_folders(folder):
+        name = folder.resolve().name
+        return {name: plain(name, folder)}
+    found = {
+        entry.name: plain(entry.name, entry)
+        for entry in sorted(folder.iterdir())
+        if not entry.name.startswith(".") and version_folders(entry)
+    }
+    for config in content.model_config_list.config:
+        found[config.name] = _configured(config, folder, labels)
+    return found
 
-    def _plain(self, name: str, folder: Path) -> ModelConfig:
-        return ModelConfig(name, folder, self._latest, (), dict(self._labels.get(name, {})))
 
-    def _read(self) -> dict[str, ModelConfig]:
-        """The models of `models.config`; none where there is no such file."""
-        path = self._folder / FILE
-        if not path.is_file():
-            return {}
-        try:
-            content = text_format.Parse(
-                path.read_text("utf-8"), ModelServerConfig(), allow_unknown_field=True
-            )
-        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-            raise ConfigurationError(f"{path}: expected a ModelServerConfig ({error})") from error
-        found = [self._configured(one) for one in content.model_config_list.config]
-        return {config.name: config for config in found}
+def _configured(config: Any, folder: Path, labels: Labels) -> ModelConfig:
+    # base_path is a path in TF Serving's container: the same folder, its last name, is here.
+    policy = config.model_version_policy
+    return ModelConfig(
+        config.name,
+        folder / (PurePosixPath(config.base_path).name or config.name),
+        None if policy.HasField("all") else max(policy.latest.num_versions, 1),
+        tuple(policy.specific.versions),
+        dict(config.version_labels) | dict(labels.get(config.name, {})),
+    )
 
-    def _configured(self, config: Any) -> ModelConfig:
-        # base_path is a path in TF Serving's container: the same folder, its last part, is here.
-        folder = self._folder / (PurePosixPath(config.base_path).name or config.name)
-        policy = config.model_version_policy
-        choice = policy.WhichOneof("policy_choice")
-        return ModelConfig(
-            config.name,
-            folder,
-            None if choice == "all" else max(policy.latest.num_versions, 1),
-            tuple(policy.specific.versions),
-            dict(config.version_labels) | dict(self._labels.get(config.name, {})),
-        )
+
+def parse(path: Path) -> tuple[str, Any]:
+    """Read a `models.config`.
+
+    Returns:
+        Its text, and the ModelServerConfig; both empty where there is no file.
+
+    Raises:
+        ConfigurationError: the file cannot be read or parsed.
+
+    Example:
+        >>> _ = Path("models.config").write_text('model_config_list { config { name: "vrnn" } }')
+        >>> parse(Path("models.config"))[1].model_config_list.config[0].name
+        'vrnn'
+    """
+    if not path.exists():
+        return "", ModelServerConfig()
+    try:
+        text = path.read_text("utf-8")
+        return text, text_format.Parse(text, ModelServerConfig(), allow_unknown_field=True)
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise ConfigurationError(
+            f"{path}: expected a ModelServerConfig, found another text ({error})"
+        ) from error

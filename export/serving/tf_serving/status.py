@@ -7,7 +7,7 @@ import re
 import tensorflow as tf
 
 # `ToHTTPStatusCode` of TF Serving's http_server.cc.
-HTTP_STATUS = {
+_HTTP_STATUS = {
     "CANCELLED": 499,
     "UNKNOWN": 500,
     "INVALID_ARGUMENT": 400,
@@ -20,9 +20,9 @@ HTTP_STATUS = {
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
 }
-_NAMES = {number: name for name, number in vars(tf.errors).items() if isinstance(number, int)}
+_CODES = {number: name for name, number in vars(tf.errors).items() if isinstance(number, int)}
 
-# What TensorFlow says around its own message: where in its graph or in our code it was.
+# TensorFlow wraps its message in locations in its graph and in our code.
 _NODE = re.compile(r"\s*(\[\[|\[Op:|Errors may have originated|Detected at node)")
 _PREFACE = re.compile(
     r"^(Graph execution error:|Detected at node .*|<stack traces unavailable>|\s*File \".*|"
@@ -35,39 +35,53 @@ class ServingError(Exception):
     """A request that cannot be answered.
 
     Args:
-        code: a canonical code's name, a key of `HTTP_STATUS`.
-        message: what a client reads; no path and no traceback.
-        http_status: where HTTP has a closer word than the code's status.
+        code: a canonical code.
+        message: what the client reads; no path and no traceback.
+        http_status: instead of the code's, where HTTP has a more precise one.
+
+    Example:
+        >>> ServingError("NOT_FOUND", "Could not find any versions of model x").http_status
+        404
     """
 
     def __init__(self, code: str, message: str, http_status: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.http_status = http_status or HTTP_STATUS[code]
+        self.http_status = http_status or _HTTP_STATUS[code]
 
     def __str__(self) -> str:
         """As `Status::ToString` writes it."""
         return f"{self.code}: {self.message}"
 
 
-def invalid(*words: object) -> ServingError:
-    """The request is wrong; the words are joined as `errors::InvalidArgument` joins them."""
-    return ServingError("INVALID_ARGUMENT", "".join(map(str, words)))
+def invalid(message: str) -> ServingError:
+    """Return the error of a request that is wrong.
+
+    Example:
+        >>> str(invalid("Missing model name in request."))
+        'INVALID_ARGUMENT: Missing model name in request.'
+    """
+    return ServingError("INVALID_ARGUMENT", message)
 
 
-def of_tensorflow(error: Exception) -> ServingError:
-    """What a model said while it ran, without the places in it."""
+def from_tensorflow(error: Exception) -> ServingError:
+    """Return what a model raised while it ran as an error for the client, without locations.
+
+    Example:
+        >>> from_tensorflow(tf.errors.InvalidArgumentError(None, None, "no sound [[{{node x}}]]"))
+        ServingError('no sound')
+    """
     if not isinstance(error, tf.errors.OpError):
         return ServingError("INTERNAL", "the model failed on this request")
-    code = _NAMES.get(error.error_code, "UNKNOWN")
     kept = []
     for line in (error.message or "").splitlines():
         if _PREFACE.match(line):
             continue
-        found = _NODE.search(line)
-        kept.append(line[: found.start()] if found else line)
-        if found:
+        node = _NODE.search(line)
+        kept.append(line[: node.start()] if node else line)
+        if node:
             break
     message = _PATH.sub("...", "\n".join(kept).strip()) or "the model failed on this request"
-    return ServingError(code if code in HTTP_STATUS else "UNKNOWN", message)
+    code = _CODES.get(error.error_code, "UNKNOWN")
+    return ServingError(code if code in _HTTP_STATUS else "UNKNOWN", message)

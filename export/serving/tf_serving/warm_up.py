@@ -1,7 +1,7 @@
-"""Requests that a server makes of itself before it calls a version ready.
+"""Requests that a server sends to a model itself before it calls a version available.
 
 TF Serving replays `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLog
-(g3doc/saved_model_warmup.md); so does the local server.
+messages (g3doc/saved_model_warmup.md); so does the local server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ def write(path: Path, model: str, requests: Sequence[tuple[str, Mapping[str, Any
     Args:
         path: the file; its folder is made.
         model: the name that the model is served by.
-        requests: a signature's name and its inputs, each.
+        requests: the signature and the inputs of each.
+
+    Example:
+        >>> write(Path("requests"), "vrnn", [("waveform", {"samples": np.array([3])})])
+        >>> list(read(Path("requests")))
+        [('waveform', {'samples': array([3])})]
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as file:
@@ -38,13 +43,19 @@ def write(path: Path, model: str, requests: Sequence[tuple[str, Mapping[str, Any
             request.model_spec.name = model
             request.model_spec.signature_name = signature
             for name, value in inputs.items():
+                # Through bytes: the messages of `protocol` have their own pool.
                 proto = tf.make_tensor_proto(value)
                 request.inputs[name].ParseFromString(proto.SerializeToString())
             file.write(log.SerializeToString())
 
 
 def read(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """The requests of a file, as `write` takes them; none where there is no file."""
+    """Yield the requests of a file, as `write` takes them; none where there is no file.
+
+    Example:
+        >>> list(read(Path("nowhere")))
+        []
+    """
     if not path.is_file():
         return
     for record in tf.data.TFRecordDataset(str(path)).take(MOST_REQUESTS).as_numpy_iterator():
@@ -59,53 +70,52 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
 
 
 def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Requests of every signature of a model, so that none of them is slow for the first client.
+    """Make requests to every signature of a model, so that the first client need not wait.
 
     Args:
-        description: what `ser_keras.export.graph.description.describe` gives.
+        description: the model's, of `ser_keras.export.graph.description.describe`.
+
+    Returns:
+        A signature and its inputs each: two instants, in batches of one and of two.
+
+    Example:
+        >>> from ser_keras.export.graph.description import describe
+        >>> [signature for signature, inputs in requests(describe(model))][:4]
+        ['serving_default', 'waveform', 'features', 'mfcc']
     """
     rate = description["sample_rate"]
-    # Two instants, in batches of one and of several.
     samples = description["window_length"] + description["hop_length"]
     noise = np.random.default_rng(0).normal(0.0, 0.01, samples).astype(np.float32)
     size, state = description["observation_size"], description["state_size"]
     # As `ser_keras.export.graph.signatures` names them.
     has_mfccs = description["preset"]["features"]["kind"] == "mfcc"
-    observations = ("features", "mfcc") if has_mfccs else ("features",)
+    names = ("features", "mfcc") if has_mfccs else ("features",)
     made: list[tuple[str, dict[str, Any]]] = []
     for batch in (1, 2):
+        lengths, instants = np.full(batch, samples, np.int32), np.full(batch, 2, np.int32)
+        observations = np.zeros((batch, 2, size), np.float32)
+        states = np.zeros((batch, state), np.float32)
         made += [
             ("serving_default", {"audio": [wav(noise, rate), *[wav(noise, 48000)] * (batch - 1)]}),
-            (
-                "waveform",
-                {
-                    "waveform": np.tile(noise, (batch, 1)),
-                    "samples": np.full(batch, samples, np.int32),
-                },
-            ),
-            *[
-                (
-                    name,
-                    {
-                        name: np.zeros((batch, 2, size), np.float32),
-                        "instants": np.full(batch, 2, np.int32),
-                    },
-                )
-                for name in observations
-            ],
-            (
-                "step",
-                {
-                    "observation": np.zeros((batch, size), np.float32),
-                    "state": np.zeros((batch, state), np.float32),
-                },
-            ),
+            ("waveform", {"waveform": np.tile(noise, (batch, 1)), "samples": lengths}),
+            *((name, {name: observations, "instants": instants}) for name in names),
+            ("step", {"observation": observations[:, 0], "state": states}),
         ]
     return made
 
 
 def wav(samples: np.ndarray, rate: int) -> bytes:
-    """A 16-bit WAV file of samples in -1 to 1."""
+    """Return a 16-bit WAV file.
+
+    Args:
+        samples: [N], full scale is -1 to 1.
+        rate: in hertz.
+
+    Example:
+        >>> from ser_keras.export.serving.tf_serving import warm_up
+        >>> warm_up.wav(np.zeros(8000), 8000)[:4]
+        b'RIFF'
+    """
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)

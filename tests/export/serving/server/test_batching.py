@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from ser_keras.export.serving.server import sound_limits
 from ser_keras.export.serving.server.batching import Batcher
-from ser_keras.export.serving.server.loaded_model import Servable
+from ser_keras.export.serving.server.loaded_model import LoadedModel
 from ser_keras.export.serving.tf_serving.warm_up import wav
 
 AGES = 3600.0  # longer than any test
@@ -49,7 +50,7 @@ def ask(values: list[int], batches: list[int], seconds: float = 0.0, **settings:
     signature = Doubling()
 
     async def play(executor: ThreadPoolExecutor) -> None:
-        batcher = Batcher(signature, executor, threads=2, **settings)  # type: ignore[arg-type]
+        batcher = Batcher(signature, executor, threads=2, fits=sound_limits.fits, **settings)  # type: ignore[arg-type]
         asked = [asyncio.ensure_future(batcher.run({"x": np.array([v])}, seconds)) for v in values]
         for begun in batches:
             while len(signature.sizes) < begun:
@@ -91,8 +92,9 @@ def test_sound_that_would_be_too_much_together_is_answered_in_several_batches():
 
 
 @pytest.fixture(scope="module")
-def loaded(servable: Path) -> Servable:
-    return Servable(servable)
+def loaded(servable: Path) -> LoadedModel:
+    with ThreadPoolExecutor(1) as executor:
+        return LoadedModel(servable, functools.partial(Batcher, executor=executor, threads=1))
 
 
 def request(name: str, rate: int, size: int) -> dict[str, np.ndarray]:
@@ -107,7 +109,7 @@ def request(name: str, rate: int, size: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["serving_default", "waveform", "features", "mfcc"])
-def test_an_answer_has_the_same_shape_alone_and_in_a_batch(loaded: Servable, name: str):
+def test_an_answer_has_the_same_shape_alone_and_in_a_batch(loaded: LoadedModel, name: str):
     signature = loaded.signature(name)
     asked = request(name, loaded.description["sample_rate"], loaded.description["observation_size"])
 

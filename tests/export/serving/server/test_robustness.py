@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from ser_keras.commands import main as cli
-from ser_keras.export.serving.server import connection
+from ser_keras.export.serving.server import http_server
 from ser_keras.export.serving.tf_serving import model_config
 from ser_keras.export.serving.tf_serving.warm_up import wav
 from tests.export.serving.conftest import Reply, Running, running
@@ -61,7 +61,7 @@ def test_a_body_that_is_too_long_is_refused_and_forgotten(server: Running):
 
 
 def test_headers_that_never_end(server: Running, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connection.GuardedProtocol, "header_seconds", 0.5)
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.5)
     with connected(server) as silent, connected(server) as slow:
         slow.sendall(HEAD)
         began = time.monotonic()
@@ -107,7 +107,7 @@ def test_sound_that_is_too_long(server: Running):
         )
         assert reply.status == status, reply.body
         if status == 400:
-            assert reply.error == "audio: instance 0 lasts 21 s, expected at most 20 s"
+            assert reply.error == "audio: expected at most 20 s, found 21 s in instance 0"
 
 
 def test_other_signatures_have_the_limits_of_recordings(
@@ -129,10 +129,11 @@ def test_other_signatures_have_the_limits_of_recordings(
                 reply = ask(name, [{name: [[0.0] * size] * (seconds - 1), "instants": 1}])
                 assert reply.status == status, reply.body
                 if status == 400:
-                    assert reply.error == f"{name}: lasts 4 s, expected at most 3 s"
+                    assert reply.error == f"{name}: expected at most 3 s, found 4 s in instance 0"
         reply = ask("features", [{"features": [[0] * size], "instants": 1}] * 2000)
         assert reply.status == 400
-        assert "features: 2000 instances, each padded to 2.0 s" in reply.error
+        assert reply.error.startswith("features: expected at most 3600 s together, found 2000 ")
+        assert reply.error.endswith("instances, each padded to 2.0 s")
         alive(server)
 
 
@@ -158,7 +159,7 @@ def test_short_sound_padded_to_a_long_one_is_too_much(server: Running):
     # However short they are, each of them becomes a window.
     reply = server.predict("vrnn", {"instances": rows[1:] * 4000})
     assert reply.status == 400
-    assert "4000 instances, each padded to 1.0 s, expected at most 3600 s" in reply.error
+    assert "at most 3600 s together, found 4000 instances, each padded to 1.0 s" in reply.error
     # Strings that are no sound are not counted.
     columns = {"int_tensor": [[1]] * 4000, "str_tensor": ["a"] * 4000}
     reply = server.predict("toy", {"signature_name": "echo", "inputs": columns})
@@ -285,11 +286,11 @@ def test_stops_when_told_to_after_it_has_answered(servable: Path, speech: list[P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere"], "nowhere: found no folder"),
-        ([], "found no NAME/VERSION/saved_model.pb, expected a model to serve"),
+        (["nowhere"], "nowhere: expected a folder of NAME/VERSION/, found none"),
+        ([], ": expected NAME/VERSION/saved_model.pb, as `ser-keras export"),
         (["--port", "70000"], "--port: expected 0 to 65535, found 70000"),
-        (["--versions", "some"], "--versions: expected a number or all, found some"),
-        (["--label", "stable"], "--label stable: expected NAME:LABEL=VERSION"),
+        (["--versions", "some"], "--versions: expected a number from 1, or all, found 'some'"),
+        (["--label", "stable"], "--label: expected NAME:LABEL=VERSION, found 'stable'"),
         (["--threads", "0"], "--threads: expected more than 0, found 0"),
     ],
 )

@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2, text_format
 
 from ser_keras import export
 from ser_keras.errors import ConfigurationError
-from ser_keras.export.serving.tf_serving import bundle, model_config, protocol, warm_up
+from ser_keras.export.serving.tf_serving import model_config, protocol, warm_up
 from tests.export.serving import schemas
 
 
@@ -41,13 +41,13 @@ def compare(mine: Any, other: Any) -> None:
     """Every field of a message of ours is one of the original's."""
     fields = {field.name: field for field in other.fields}
     for field in mine.fields:
-        twin = fields[field.name]
-        assert (field.number, field.type) == (twin.number, twin.type), field.full_name
-        assert field.is_repeated == twin.is_repeated
+        their = fields[field.name]
+        assert (field.number, field.type) == (their.number, their.type), field.full_name
+        assert field.is_repeated == their.is_repeated
         if field.message_type is not None:
-            assert field.message_type.full_name == twin.message_type.full_name
+            assert field.message_type.full_name == their.message_type.full_name
             if not field.message_type.full_name.startswith("tensorflow.Tensor"):
-                compare(field.message_type, twin.message_type)
+                compare(field.message_type, their.message_type)
 
 
 def test_models_config_is_a_model_server_config(folder: Path):
@@ -77,18 +77,14 @@ BATCHING = ("servables/tensorflow/session_bundle_config", "BatchingParameters")
 MONITORING = ("config/monitoring_config", "MonitoringConfig")
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [(protocol.BatchingParameters, BATCHING), (protocol.MonitoringConfig, MONITORING)],
-)
-def test_our_configuration_has_the_originals_fields(ours: Any, theirs: tuple[str, str]):
-    compare(ours.DESCRIPTOR, schemas.message(*theirs).DESCRIPTOR)
-
-
 def test_batching_parameters_are_consistent(folder: Path):
     parameters = schemas.message(*BATCHING)()
     text_format.Parse((folder / "batching_parameters.txt").read_text(), parameters)
     sizes = list(parameters.allowed_batch_sizes)
+    assert parameters.max_batch_size.value == 32
+    assert parameters.batch_timeout_micros.value == 2000
+    assert parameters.max_enqueued_batches.value == 100
+    assert parameters.pad_variable_length_inputs
     assert sizes == sorted(sizes)
     assert sizes[-1] == parameters.max_batch_size.value  # or TF Serving does not start
 
@@ -151,7 +147,7 @@ def test_what_people_have_written_is_kept(folder: Path, tmp_path: Path):
     with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
         export.serving_bundle(tmp_path / "vrnn")
     with pytest.raises(ConfigurationError, match="expected a ModelServerConfig"):
-        model_config.ConfigSource(tmp_path)
+        model_config.find_models(tmp_path)
 
 
 # Fields of TF Serving's that we know nothing of, and what people write between them.
@@ -216,7 +212,7 @@ def test_a_model_is_added_to_what_people_have_written(
     assert all(sign in added for sign in before), "all that stood there does, in its order"
     assert all(line in after.splitlines() for line in before.splitlines() if "#" in line)
     assert export.serving_bundle(tmp_path / "vrnn") == []
-    assert set(model_config.ConfigSource(tmp_path)()) == {*others, "vrnn"}
+    assert set(model_config.find_models(tmp_path)) == {*others, "vrnn"}
 
 
 @pytest.mark.parametrize(("here", "given"), [("vrnn", "."), ("vrnn/1", ".."), ("", "vrnn")])
@@ -257,8 +253,7 @@ def test_versions_are_folders_of_numbers_that_hold_a_model(tmp_path: Path):
         (tmp_path / name).mkdir()
         if name != "4":  # nothing in it yet
             (tmp_path / name / "saved_model.pb").touch()
-    assert model_config.versions(tmp_path) == [1, 2, 10]
-    assert bundle.LARGEST_BATCH == 32
+    assert list(model_config.version_folders(tmp_path)) == [1, 2, 10]
 
 
 def test_of_several_names_of_one_version_the_shortest_counts(tmp_path: Path):
@@ -267,4 +262,4 @@ def test_of_several_names_of_one_version_the_shortest_counts(tmp_path: Path):
         (tmp_path / name / "saved_model.pb").touch()
     folders = model_config.version_folders(tmp_path)
     assert folders == {7: tmp_path / "7", 123: tmp_path / "00000123"}
-    assert list(folders) == model_config.versions(tmp_path)
+    assert list(folders) == [7, 123]

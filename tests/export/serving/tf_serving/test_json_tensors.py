@@ -38,7 +38,8 @@ def calls(function: Callable[[], Any]) -> int:
 
 def waveform(values: list[Any]) -> np.ndarray:
     document = {"instances": [{"waveform": values, "samples": len(values)}]}
-    return json_tensors.predict_request(document, INPUTS).tensors["waveform"]
+    _, tensors = json_tensors.predict_request(document, INPUTS)
+    return tensors["waveform"]
 
 
 @pytest.mark.parametrize("whole", [0, -3, 2**24 - 1])
@@ -80,7 +81,7 @@ def test_an_error_tells_the_beginning_of_a_long_request_and_reads_no_more_of_it(
     beginning = '{\n    "waveform": [\n        0.5,\n        0.5,'
     assert beginning in messages[0]
     assert messages[0].endswith("... keys must be equal to: samples,waveform")
-    assert len(messages[0]) < 2 * json_text.LONGEST_VALUE
+    assert len(messages[0]) < 2 * json_text.LONGEST_QUOTE
 
 
 def test_a_whole_number_beyond_64_bits_is_a_float_and_beyond_a_double_is_refused():

@@ -1,0 +1,54 @@
+"""The answer to an HTTP request, and how ASGI sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ser_keras.export.serving.tf_serving import json_answers
+from ser_keras.export.serving.tf_serving.status import ServingError
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass
+class Answer:
+    """A whole answer.
+
+    Args:
+        body: its content.
+        status: of HTTP.
+        content_type: of the body.
+        headers: others than those of the body.
+        close: whether the connection is of no further use.
+
+    Example:
+        >>> Answer(b'{"models": []}').status
+        200
+    """
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    close: bool = False
+
+    @classmethod
+    def of_error(cls, error: ServingError, close: bool = False) -> Answer:
+        """Return an error in the form that TF Serving documents."""
+        return cls(json_answers.error_body(error.message), error.http_status, close=close)
+
+    async def send(self, send: Send, head: bool) -> None:
+        """Send it; to a HEAD request without its body."""
+        headers = {
+            "content-type": self.content_type,
+            "content-length": str(len(self.body)),
+            **self.headers,
+            **({"connection": "close"} if self.close else {}),
+        }
+        encoded = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": b"" if head else self.body})
