@@ -12,7 +12,7 @@ import librosa.filters
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.features.frontend import LEAST_POWER, Frontend
+from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
 
 
@@ -37,7 +37,7 @@ def exact(numbers: np.ndarray | float, waveform: tf.Tensor) -> tf.Tensor:
 
 
 class EdgeFrontend(Frontend):
-    """The TensorFlow front end for one window at a time.
+    """The TensorFlow front end for one window at a time, [1, window_length].
 
     Args:
         spec: the observations to compute.
@@ -52,37 +52,18 @@ class EdgeFrontend(Frontend):
         super().__init__(spec, **kwargs)
         self._bands, self._falling, self._rising = _neighboring_bands(spec)
 
-    def extract_windows(self, windows: tf.Tensor) -> tf.Tensor:
-        """Compute the observation of a window: [1, window_length] to [1, *observation_shape]."""
-        spec = self.spec
-        if spec.remove_offset:
-            windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
-        margin = spec.fft_size // 2
-        centered = tf.pad(windows, [[0, 0], [margin, margin]])
-        frames = tf.signal.frame(centered[0], spec.fft_size, spec.frame_hop)  # [frames, fft_size]
-        spectrum = tf.signal.rfft(frames * exact(self._hann, windows))  # [frames, frequencies]
-        power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
-        power = tf.transpose(power)  # [frequencies, frames]
+    def _constant(self, numbers: Any, windows: tf.Tensor) -> tf.Tensor:
+        return exact(numbers, windows)
+
+    def _to_mel(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
         # Each frequency contributes to two neighbouring bands at most: sums replace the product
         # with a matrix [frequencies, bands], which would take most of a small file.
+        power = tf.transpose(power)  # [frequencies, frames]
         falling, rising = (
             tf.math.segment_sum(power * exact(weights[:, np.newaxis], windows), self._bands)
             for weights in (self._falling, self._rising)
         )  # [bands + 1, frames] each
-        mel = tf.transpose(falling[1:] + rising[:-1])  # [frames, bands]
-        values = self._to_exact_decibels(mel, windows)
-        if spec.kind == "mfcc":
-            values = tf.matmul(values, exact(self._cosines, windows))  # [frames, coefficients]
-        return self._pool(values[tf.newaxis])
-
-    def _to_exact_decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-        """As `Frontend._to_decibels`, for one window [frames, bands], with exact numbers."""
-        audible = tf.maximum(power, exact(LEAST_POWER, windows))
-        decibels = exact(10.0 / np.log(10.0), windows) * tf.math.log(audible)
-        if self.spec.top_db is not None:
-            softest = tf.reduce_max(decibels) - exact(self.spec.top_db, windows)
-            decibels = tf.maximum(decibels, softest)
-        return decibels
+        return tf.transpose(falling[1:] + rising[:-1])  # [frames, bands]
 
 
 def _neighboring_bands(spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -88,14 +88,14 @@ class Frontend(keras.layers.Layer):
         centered = tf.pad(windows, [[0, 0], [margin, margin]])
         frames = tf.signal.frame(centered, spec.fft_size, spec.frame_hop)  # [M, frames, fft_size]
         # Two dimensions from here to the filters: matrix products are faster so.
-        spectrum = tf.signal.rfft(tf.reshape(frames * self._hann, [-1, spec.fft_size]))
+        hann = self._constant(self._hann, windows)
+        spectrum = tf.signal.rfft(tf.reshape(frames * hann, [-1, spec.fft_size]))
         power = tf.math.square(tf.math.real(spectrum)) + tf.math.square(tf.math.imag(spectrum))
-        bands = [tf.matmul(power[:, low:high], filters) for low, high, filters in self._filters]
-        values = self._to_decibels(
-            tf.reshape(tf.concat(bands, axis=1), [-1, spec.frames, spec.mel_bands])
-        )
+        mel = self._to_mel(power, windows)  # [M * frames, bands]
+        values = self._to_decibels(tf.reshape(mel, [-1, spec.frames, spec.mel_bands]), windows)
         if spec.kind == "mfcc":
-            cepstrum = tf.matmul(tf.reshape(values, [-1, spec.mel_bands]), self._cosines)
+            cosines = self._constant(self._cosines, windows)
+            cepstrum = tf.matmul(tf.reshape(values, [-1, spec.mel_bands]), cosines)
             values = tf.reshape(cepstrum, [-1, spec.frames, spec.coefficients])
         return self._pool(values)
 
@@ -130,12 +130,25 @@ class Frontend(keras.layers.Layer):
         _, results = tf.while_loop(lambda group, _: group < groups, add, [0, results])
         return tf.reshape(results.concat(), [count, *shape])
 
-    def _to_decibels(self, power: tf.Tensor) -> tf.Tensor:
+    def _constant(self, numbers: Any, windows: tf.Tensor) -> Any:
+        """Numbers as the graph of some windows needs them; `EdgeFrontend` overrides it."""
+        del windows
+        return numbers
+
+    def _to_mel(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+        """Sum [rows, frequencies] up to [rows, bands]."""
+        del windows
+        bands = [tf.matmul(power[:, low:high], filters) for low, high, filters in self._filters]
+        return tf.concat(bands, axis=1)
+
+    def _to_decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
         """Take the logarithm of [M, frames, bands], cut off below the loudest point of each M."""
-        decibels = (10.0 / np.log(10.0)) * tf.math.log(tf.maximum(power, LEAST_POWER))
+        audible = tf.maximum(power, self._constant(LEAST_POWER, windows))
+        decibels = self._constant(10.0 / np.log(10.0), windows) * tf.math.log(audible)
         if self.spec.top_db is not None:
             loudest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True)
-            decibels = tf.maximum(decibels, loudest - self.spec.top_db)
+            top_db = self._constant(self.spec.top_db, windows)
+            decibels = tf.maximum(decibels, loudest - top_db)
         return decibels
 
     def _pool(self, values: tf.Tensor) -> tf.Tensor:
