@@ -17,12 +17,7 @@ RESUMES = True  # after Ctrl-C
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    shared.add_corpus(parser)
-    shared.add_preset(parser)
-    shared.add_split(parser, "random")
-    parser.add_argument(
-        "--fold", type=int, default=0, metavar="K", help="fold left out to test (0)"
-    )
+    shared.add(parser, *shared.TRAINING, "fold")
     _add_search(parser)
     _add_protocol(parser)
     _add_roles(parser)

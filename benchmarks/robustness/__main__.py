@@ -20,7 +20,7 @@ from ser_keras.files import output_folder, write_json, write_text
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a trained run")
-    shared.add_out(parser)
+    shared.add(parser, "out")
     options = parser.parse_args(arguments)
     try:
         out = output_folder(options.out)

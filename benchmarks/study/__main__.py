@@ -54,9 +54,7 @@ def _places(text: str) -> list[int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
-    shared.add_corpus(parser)
-    shared.add_preset(parser, "convolutional")
-    shared.add_split(parser, "speaker")
+    shared.add(parser, *shared.TRAINING, preset="convolutional", split="speaker")
     parser.add_argument(
         "--places",
         default="0,1,2",
@@ -70,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"one variation, may be repeated: {', '.join(VARIATIONS)} (default: all)",
     )
-    shared.add_out(parser)
+    shared.add(parser, "out")
     return parser
 
 

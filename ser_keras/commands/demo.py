@@ -26,10 +26,7 @@ _PREDICTED = 3  # recordings of the test subset
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add_corpus(parser, default="synthetic")
-    shared.add_preset(parser)
-    shared.add_split(parser, "random")
-    shared.add_out(parser, default="demo-out")
+    shared.add(parser, *shared.TRAINING, "out", corpus="synthetic", out="demo-out")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="evaluate on all of this corpus instead; its emotions become the model's classes by "
         "name or synonym, and utterances of other emotions are left out and counted",
     )
-    parser.add_argument("--data", metavar="DIR", help=shared.DATA_HELP)
+    shared.add(parser, "data")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
 
 

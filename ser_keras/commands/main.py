@@ -10,7 +10,6 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TextIO
 
 from ser_keras import __version__
 from ser_keras.errors import SerKerasError
@@ -106,15 +105,4 @@ def _silence_libraries() -> None:
     """Show warnings of this package in one line each, and none of the libraries'."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # see also options.start_tensorflow
     warnings.filterwarnings("ignore", module=r"(?!ser_keras)")
-    warnings.showwarning = _show_warning
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean."""
+"""Options that several commands share, and what commands make of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,96 @@ if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
     from ser_keras.training.run import TrainingRun
 
-DATA_HELP = "the corpus' folder, or the CSV file of a manifest"
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "corpus": {
+        "required": True,
+        "metavar": "NAME",
+        "help": "ravdess, iemocap, emodb, crema-d, savee, tess, manifest or synthetic",
+    },
+    "data": {"metavar": "DIR", "help": "the corpus' folder, or the CSV file of a manifest"},
+    "model": {
+        "default": "convolutional",
+        "metavar": "RUN|FILE.keras|PRESET",
+        "help": "a trained model: the folder that `train` left, a .keras file, or a preset that "
+        "comes with weights",
+    },
+    "preset": {
+        "default": "ravdess",
+        "metavar": "NAME",
+        "help": "a preset's name, or a JSON file of your own",
+    },
+    "epochs": {"type": int, "metavar": "N", "help": "epochs of training (default: the preset's)"},
+    "no-attention": {
+        "action": "store_true",
+        "help": "sample everything at every instant (the ablation)",
+    },
+    "set": {
+        "action": "append",
+        "metavar": "KEY=VALUE",
+        "help": "replace a setting of the preset, such as latent_size=10 or, by its full name, "
+        "objective.kl_weight=0.5; may be repeated",
+    },
+    "seed": {
+        "type": int,
+        "default": 0,
+        "metavar": "N",
+        "help": "seed of a random split, the initial weights, the noise and the order of batches",
+    },
+    "split": {
+        "choices": ("random", "speaker", "session", "predefined"),
+        "default": "random",
+        "help": "how the test subset is chosen",
+    },
+    "test-fraction": {
+        "type": float,
+        "default": 0.2,
+        "metavar": "F",
+        "help": "share of the test subset in a random split",
+    },
+    "fold": {
+        "type": int,
+        "default": 0,
+        "metavar": "K",
+        "help": "fold, counted from 0, whose speakers or session are the test subset",
+    },
+    "out": {"type": Path, "required": True, "metavar": "DIR", "help": "folder for results"},
+}
+
+CORPUS = ("corpus", "data")
+PRESET = ("preset", "epochs", "no-attention", "set", "seed")
+TRAINING = (*CORPUS, *PRESET, "split", "test-fraction")
+
+
+def add(parser: argparse.ArgumentParser, *names: str, **defaults: str | None) -> None:
+    """Add options that several commands share.
+
+    Args:
+        parser: the command's.
+        *names: of the options.
+        **defaults: by name, where a command has its own; the option is then not required.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add(parser, *CORPUS, "seed", corpus="synthetic")
+        >>> parser.parse_args(["--seed", "3"])
+        Namespace(corpus='synthetic', data=None, seed=3)
+    """
+    for name in names:
+        settings = dict(_OPTIONS[name])
+        if name in defaults:
+            settings |= {"default": defaults[name], "required": False}
+        if settings.get("default") is not None:
+            settings["help"] += " (default: %(default)s)"
+        parser.add_argument(f"--{name}", **settings)
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow without what its C++ part prints on a machine that has no GPU.
+    """Import TensorFlow without the lines that its C++ part prints on a machine without a GPU.
 
-    Environment variables do not silence it: it writes before its logging is set up.
+    Environment variables do not silence them: they are written before its logging is set up.
+
+    Example:
+        >>> start_tensorflow()
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -38,89 +121,17 @@ def start_tensorflow() -> None:
         os.close(nowhere)
 
 
-def add_corpus(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """`--corpus NAME --data DIR`."""
-    parser.add_argument(
-        "--corpus",
-        default=default,
-        required=default is None,
-        metavar="NAME",
-        help="ravdess, iemocap, emodb, crema-d, savee, tess, manifest or synthetic"
-        + (f" (default: {default})" if default else ""),
-    )
-    parser.add_argument("--data", metavar="DIR", help=DATA_HELP)
-
-
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """`--model RUN|FILE.keras|PRESET`."""
-    parser.add_argument(
-        "--model",
-        default="convolutional",
-        metavar="RUN|FILE.keras|PRESET",
-        help="a trained model: the folder that `train` left, a .keras file, or a preset that comes "
-        "with weights (default: %(default)s)",
-    )
-
-
-def add_out(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """`--out DIR`."""
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=default and Path(default),
-        required=default is None,
-        metavar="DIR",
-        help="folder for results" + (f" (default: {default})" if default else ""),
-    )
-
-
-def add_preset(parser: argparse.ArgumentParser, default: str = "ravdess") -> None:
-    """`--preset NAME --epochs N --no-attention --set key=value --seed N`."""
-    parser.add_argument(
-        "--preset",
-        default=default,
-        metavar="NAME",
-        help=f"a preset's name, or a JSON file of your own (default: {default})",
-    )
-    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the preset's")
-    parser.add_argument(
-        "--no-attention", action="store_true", help="sample everything at every instant (ablation)"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replace any setting of the preset, such as latent_size=10",
-    )
-    add_seed(parser)
-
-
-def add_seed(parser: argparse.ArgumentParser) -> None:
-    """`--seed N`."""
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
-
-
-def add_split(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """`--split KIND --test-fraction F`."""
-    parser.add_argument(
-        "--split",
-        choices=("random", "speaker", "session", "predefined"),
-        default=default,
-        help="how the test part is chosen (default: "
-        + (default or "the paper's for that corpus")
-        + ")",
-    )
-    parser.add_argument(
-        "--test-fraction", type=float, default=0.2, metavar="F", help="of a random split (0.2)"
-    )
-
-
 def preset(options: argparse.Namespace) -> Preset:
-    """The preset that the options describe.
+    """Make the preset that the options of `PRESET` describe.
 
     Raises:
         ConfigurationError: an unknown preset or setting, or a value out of its range.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add(parser, *PRESET)
+        >>> preset(parser.parse_args(["--set", "latent_size=10"])).architecture.latent_size
+        10
     """
     from ser_keras.model import presets
     from ser_keras.model.settings import Preset
@@ -133,10 +144,10 @@ def preset(options: argparse.Namespace) -> Preset:
     else:
         chosen = presets.get(options.preset)
     settings: dict[str, Any] = {}
-    for assignment in options.set:
+    for assignment in options.set or []:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise ConfigurationError(f"--set {assignment}: expected KEY=VALUE")
+            raise ConfigurationError(f"--set: expected KEY=VALUE, found {assignment!r}")
         settings[key] = value
     if options.epochs is not None:
         settings["epochs"] = options.epochs
@@ -146,14 +157,25 @@ def preset(options: argparse.Namespace) -> Preset:
 
 
 def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
-    """The training run that the options describe; TensorFlow is started."""
+    """Start TensorFlow, and make the training run that the options of `TRAINING` describe.
+
+    Args:
+        options: the command's.
+        **replaced: fields of the run that are not taken from them.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add(parser, *TRAINING, corpus="synthetic")
+        >>> training_run(parser.parse_args(["--seed", "3"]), fold=1).split_index
+        3
+    """
     chosen = preset(options)
     start_tensorflow()
     from ser_keras.training.run import TrainingRun
 
     values = {
         "corpus": options.corpus,
-        # The run remembers it, and may be evaluated from another folder.
+        # Absolute: the run records it, and may be evaluated from another folder.
         "data": options.data and str(Path(options.data).expanduser().absolute()),
         "preset": chosen,
         "split": options.split,

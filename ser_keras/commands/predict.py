@@ -17,7 +17,7 @@ _REMOTE = "ser_keras.export.client.prediction"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add_model(parser)
+    shared.add(parser, "model")
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
     importlib.import_module(_REMOTE).add_arguments(parser)
 

@@ -7,28 +7,33 @@ import argparse
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import paper
+from ser_keras.fields import require
 
-HELP = "Tables 1 and 2, Figure 2 and the ablation; called again after a kill, it goes on"
-RESUMES = True  # after Ctrl-C
+HELP = (
+    "reproduce Tables 1 and 2, Figure 2 and the ablation, on the paper's kind of split for that "
+    "corpus or on --split; called again after a kill, it goes on"
+)
+RESUMES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
-    shared.add_corpus(parser)
-    shared.add_preset(parser)
-    shared.add_split(parser, None)
+    """Declare the command's options."""
+    shared.add(parser, *shared.TRAINING, split=None)
     parser.add_argument(
-        "--seeds", type=int, default=3, metavar="N", help="how many random splits (3)"
+        "--seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="number of random splits; of other kinds all folds are used (default: %(default)s)",
     )
-    shared.add_out(parser)
+    shared.add(parser, "out")
 
 
 def run(options: argparse.Namespace) -> int:
     """Reproduce, and print Table 1."""
     if options.no_attention:
-        raise ConfigurationError("--no-attention: `reproduce` always measures both")
-    if options.seeds < 1:
-        raise ConfigurationError(f"--seeds: found {options.seeds}, expected at least 1")
+        raise ConfigurationError("--no-attention: expected no such option: both are measured")
+    require(options.seeds >= 1, "--seeds", options.seeds, "at least 1")
     run = shared.training_run(options, split=options.split or paper.protocol(options.corpus))
     from ser_keras.evaluation import reproduction
 

@@ -7,24 +7,22 @@ import argparse
 from ser_keras.commands import options as shared
 
 HELP = "train a model; called again after a kill, it goes on"
-RESUMES = True  # after Ctrl-C
+RESUMES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
-    shared.add_corpus(parser)
-    shared.add_preset(parser)
-    shared.add_split(parser, "random")
-    parser.add_argument("--fold", type=int, default=0, metavar="K", help="fold left out (0)")
+    """Declare the command's options."""
+    shared.add(parser, *shared.TRAINING, "fold")
     parser.add_argument(
         "--validation-fraction",
         type=float,
         default=0.1,
         metavar="F",
-        help="share of the training part that is only watched (0.1); a predefined split that names "
-        "a validation part has that one, unless F is 0",
+        help="share of the training subset held out for the learning curves and the calibration; "
+        "a predefined split that names a validation subset has that one, unless F is 0 "
+        "(default: %(default)s)",
     )
-    shared.add_out(parser)
+    shared.add(parser, "out")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -83,7 +83,8 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
 
     Example:
         >>> from ser_keras.files import write_csv
-        >>> write_csv(Path("own.csv"), [{"path": one.path, "emotion": one.emotion} for one in corpus])
+        >>> rows = [{"path": one.path, "emotion": one.emotion} for one in corpus]
+        >>> write_csv(Path("own.csv"), rows)
         >>> subsets = split_corpus(TrainingRun("manifest", "own.csv"))
         >>> {name: len(subset) for name, subset in subsets.items()}
         {'train': 16, 'validation': 8, 'test': 8}

@@ -348,6 +348,7 @@ def test_wrong_usage_is_status_2_and_shows_the_usage(words: list[str], ser_keras
         (["--set", "latent_size"], ["latent_size", "KEY=VALUE"]),
         (["--set", "latent_size=many"], ["latent_size", "'many'"]),
         (["--set", "latent_size=0"], ["latent_size", "0", "at least 1"]),
+        (["--set", "objective.latent_size=4"], ["objective.latent_size"]),
         (["--set", "attention=perhaps"], ["attention", "'perhaps'"]),
         (["--set", "recognition_dropout=1.0"], ["recognition_dropout", "1.0"]),
         (["--set", "optimizer=luck"], ["optimizer", "'luck'", "rmsprop"]),
@@ -584,7 +585,7 @@ def test_ctrl_c_ends_listening(trained_run: Path, synthetic_corpus: Corpus):
     ("words", "message"),
     [
         (["nowhere.wav"], "nowhere.wav: cannot be opened"),
-        (["-", "--rate", "3"], "rate is 3, expected 1000"),
+        (["-", "--rate", "3"], "rate: expected 1000 to 768000, found 3"),
         (["a.wav", "--gate", "5"], "gate is 5.0 dB, expected at most 0"),
     ],
 )
