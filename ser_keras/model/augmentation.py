@@ -151,7 +151,8 @@ class Mixup(_RandomLayer):
 
     Example:
         >>> observations, labels = np.ones((2, 3, 4), np.float32), np.eye(2, dtype=np.float32)
-        >>> _, mixed = Mixup(alpha=0.3, seed=0)(observations, np.array([3, 3]), labels)
+        >>> instants = np.array([3, 3], np.int32)
+        >>> _, mixed = Mixup(alpha=0.3, seed=0)(observations, instants, labels)
         >>> np.sum(mixed, axis=1).tolist()
         [1.0, 1.0]
     """

@@ -206,29 +206,35 @@ def describe(steps: Step, instants: Tensor) -> dict[str, Tensor]:
     }
 
 
-def ragged(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert outputs with a time axis to ragged tensors [B, T, …].
+class SequenceModel(keras.Model):
+    """A Keras model whose `predict` joins batches of different lengths.
 
-    Keras joins dense batches of different T through Python lists, which takes seconds for a million
-    numbers, but ragged ones at once.
-
-    Example:
-        >>> ragged({"attention": np.ones((1, 2, 3))})["attention"].shape
-        TensorShape([1, None, 3])
-    """
-    return {
-        name: value if name in WITHOUT_TIME else tf.RaggedTensor.from_tensor(value)
-        for name, value in outputs.items()
-    }
-
-
-def padded(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Convert ragged outputs to arrays, padded with zeros to the longest.
+    `predict` returns arrays, padded with zeros to the longest utterance. In between, outputs with a
+    time axis are ragged tensors [B, T, …]: dense ones of different T Keras joins through Python
+    lists, which takes seconds for a million numbers.
 
     Example:
-        >>> padded(ragged({"attention": np.ones((1, 2, 3))}))["attention"].shape
-        (1, 2, 3)
+        >>> model.predict(np.zeros((2, 5, 13)), verbose=0)["timeline"].shape
+        (2, 5, 8)
     """
+
+    def predict_step(self, data: Any) -> dict[str, Tensor]:
+        """Call the model and convert outputs with a time axis to ragged tensors."""
+        return {
+            name: value if name in WITHOUT_TIME else tf.RaggedTensor.from_tensor(value)
+            for name, value in super().predict_step(data).items()
+        }
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, np.ndarray]:
+        """Predict as Keras does, for utterances of any lengths."""
+        return _padded(super().predict(x, *args, **kwargs))
+
+    def predict_on_batch(self, x: Any) -> dict[str, np.ndarray]:
+        """Predict a single batch."""
+        return _padded(super().predict_on_batch(x))
+
+
+def _padded(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
     return {
         name: value.to_tensor().numpy() if isinstance(value, tf.RaggedTensor) else value
         for name, value in outputs.items()

@@ -18,8 +18,8 @@ def make_optimizer(optimization: Optimization) -> keras.optimizers.Optimizer:
     optimizer's but a callback's: see `ser_keras.training.callbacks`.
 
     Example:
-        >>> make_optimizer(ser.presets.TINY.optimization).name
-        'adamw'
+        >>> make_optimizer(ser.presets.TINY.optimization).weight_decay
+        0.05
     """
     average = optimization.weight_average
     common = {

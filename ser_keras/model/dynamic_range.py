@@ -1,7 +1,8 @@
-"""A listener's dynamic range: what is far below the loudest heard until now is not heard.
+"""Levels relative to the loudest point so far, cut off far below it.
 
-What a recording's silence is made of, rounding or a room's noise, tells nothing of an emotion, and
-how far away the microphone was does not either. How loud a word is beside those before it does.
+What the silence of a recording consists of, rounding or a room's noise, tells nothing about an
+emotion. Absolute level depends on the microphone and is discarded; level relative to earlier
+speech is kept.
 """
 
 from __future__ import annotations
@@ -13,67 +14,72 @@ import tensorflow as tf
 
 Tensor = Any
 
-# Until something louder is heard: about the loudest point of very quiet speech. What is 60 dB below
-# is silence from the first instant on, as is the rounding to 16 bits, at −87 and in peaks −78 dB.
+# Stands in for the loudest point until something is louder: about that of very quiet speech. 60 dB
+# below it is silence from the first instant on, as is the rounding to 16 bits, at −87 dB and in
+# peaks −78 dB.
 QUIET_SPEECH_DB = -15.0
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
 class DynamicRange(keras.layers.Layer):
-    """Log-mel patches relative to the loudest point until now, cut off far below it.
+    """Log-mel patches relative to the loudest point so far, cut off far below it.
 
-    So speech is the same at any level unless it is very quiet, what is louder within a recording
-    remains louder, and nothing that comes later counts.
+    Speech becomes the same at any level unless it is very quiet, louder parts of a recording remain
+    louder, and nothing depends on what comes later.
 
     Args:
-        decibels: from the loudest point to the softest that is heard.
+        decibels: distance from the loudest point at which softer points are cut off.
 
     Call arguments:
         inputs: log-mel patches in decibels, float32 [B, T, frames, bands]; padding comes last.
+
+    Example:
+        >>> patches = np.array([-90.0, 0.0, -20.0]).reshape(1, 3, 1, 1)  # three instants
+        >>> DynamicRange(60.0)(patches).numpy().ravel().tolist()
+        [-60.0, 0.0, -20.0]
     """
 
     def __init__(self, decibels: float, **kwargs: Any) -> None:
-        super().__init__(dtype="float32", trainable=False, **kwargs)
+        super().__init__(**kwargs | {"dtype": "float32", "trainable": False})
         self.decibels = decibels
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Hear whole recordings; the shape stays."""
+        """Convert the patches of whole recordings; the shape stays."""
         patches = tf.cast(inputs, tf.float32)
-        loudest = tf.maximum(tf.reduce_max(patches, axis=[2, 3]), QUIET_SPEECH_DB)
-        return self._hear(patches, _highest_until_now(loudest))
+        loudest = tf.maximum(tf.reduce_max(patches, axis=[2, 3]), QUIET_SPEECH_DB)  # [B, T]
+        return self._relative(patches, _running_maximum(loudest))
 
     def step(self, patch: Tensor, loudest: Tensor) -> tuple[Tensor, Tensor]:
-        """Hear one more instant.
+        """Convert the patches of one more instant.
 
         Args:
             patch: in decibels, float32 [B, frames, bands].
-            loudest: decibels above `QUIET_SPEECH_DB` of the loudest point until now, float32
-                [B, 1]; zeros to begin.
+            loudest: decibels above `QUIET_SPEECH_DB` of the loudest point so far, float32 [B, 1];
+                zeros to begin.
 
         Returns:
-            What is heard of the patch, of the same shape, and the loudest point, this one included.
+            The patch, relative and cut off, and the loudest point, this patch included.
         """
         patch = tf.cast(patch, tf.float32)
-        louder = tf.reduce_max(patch, axis=[1, 2])[:, tf.newaxis] - QUIET_SPEECH_DB
+        louder = tf.reduce_max(patch, axis=[1, 2])[:, tf.newaxis] - QUIET_SPEECH_DB  # [B, 1]
         loudest = tf.maximum(loudest, louder)
-        return self._hear(patch[:, tf.newaxis], loudest + QUIET_SPEECH_DB)[:, 0], loudest
+        return self._relative(patch[:, tf.newaxis], loudest + QUIET_SPEECH_DB)[:, 0], loudest
 
-    def _hear(self, patches: Tensor, loudest: Tensor) -> Tensor:
-        """Of patches [B, T, frames, bands] and the loudest points [B, T]."""
+    def _relative(self, patches: Tensor, loudest: Tensor) -> Tensor:
+        """Subtract the loudest points [B, T] from patches [B, T, frames, bands], and cut off."""
         return tf.maximum(patches - loudest[:, :, tf.newaxis, tf.newaxis], -self.decibels)
 
     def get_config(self) -> dict[str, Any]:
-        """Arguments of the constructor."""
-        config = super().get_config()
-        del config["dtype"], config["trainable"]
-        return config | {"decibels": self.decibels}
+        """Return the arguments of the constructor."""
+        return super().get_config() | {"decibels": self.decibels}
 
 
-def _highest_until_now(values: Tensor) -> Tensor:
-    """Running maximum of [B, T] over T, in as many rounds as T has binary digits."""
+def _running_maximum(values: Tensor) -> Tensor:
+    """Return the maximum so far of [B, T] over T, in as many rounds as T has binary digits."""
 
     def double(reach: Tensor, highest: Tensor) -> tuple[Tensor, Tensor]:
+        # `highest` covers `reach` instants; with the `reach` before them, twice as many.
         earlier = tf.pad(highest[:, :-reach], [[0, 0], [reach, 0]], constant_values=QUIET_SPEECH_DB)
         return 2 * reach, tf.maximum(highest, earlier)
 

@@ -1,10 +1,9 @@
-"""Gaussians with a diagonal covariance, and the layers whose outputs are their parameters."""
+"""Gaussians with a diagonal covariance."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
@@ -13,30 +12,28 @@ tfd = tfp.distributions
 Tensor = Any
 Distribution = Any  # TFP has no types
 
-# Beyond e^±8 a scale of standardised features tells nothing more, and soon overflows.
+# Beyond e^±8 a scale of standardized features tells nothing more, and soon overflows.
 LOG_SCALE_LIMIT = 8.0
 
 
 def diagonal_gaussian(mean: Tensor, log_scale: Tensor) -> Distribution:
-    """N(mean, diag exp(log_scale)²) over the last axis.
+    """Return N(mean, diag exp(log_scale)²) over the last axis, from parameters [..., K].
 
-    Args:
-        mean: [..., K].
-        log_scale: logarithm of the standard deviation, [..., K].
-
-    Returns:
-        A distribution of event shape [K] and batch shape [...].
+    Example:
+        >>> zeros = np.zeros(5, np.float32)
+        >>> round(float(diagonal_gaussian(zeros, zeros).log_prob(zeros)), 3)
+        -4.595
     """
     return tfd.Independent(tfd.Normal(mean, tf.exp(log_scale)), reinterpreted_batch_ndims=1)
 
 
-def gaussian_parameters(affine: Tensor) -> tuple[Tensor, Tensor]:
-    """Split an affine layer's output [..., 2 K] into mean and bounded log scale, [..., K] each."""
-    mean, log_scale = tf.split(affine, 2, axis=-1)
+def gaussian_parameters(outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Split a layer's output [..., 2 K] into mean and bounded log scale, [..., K] each.
+
+    Example:
+        >>> mean, log_scale = gaussian_parameters(np.array([[3.0, 100.0]]))
+        >>> mean.numpy().tolist(), log_scale.numpy().tolist()
+        ([[3.0]], [[8.0]])
+    """
+    mean, log_scale = tf.split(outputs, 2, axis=-1)
     return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
-
-
-def affine(units: int, seed: int, **kwargs: Any) -> keras.layers.Dense:
-    """A layer that yields parameters of a distribution: float32 whatever the policy."""
-    initializer = keras.initializers.GlorotUniform(seed=seed)
-    return keras.layers.Dense(units, kernel_initializer=initializer, dtype="float32", **kwargs)

@@ -1,4 +1,4 @@
-"""The terms of Eq. 5, from what every step of the scan stored, with padding masked out."""
+"""The terms of Eq. 5, from the stored outputs of every step, with padding masked out."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ Tensor = Any
 
 
 class Terms(NamedTuple):
-    """Per utterance, each float32 [B], in nats; all are costs, the smaller the better."""
+    """Costs of each utterance, float32 [B] in nats: the smaller, the better.
+
+    Example:
+        >>> Terms(generation=3.0, kl=5.0, classification=7.0).loss(Objective())
+        358.0
+    """
 
     generation: Tensor  # −Σ_t log N(X_{t+1}; m_{t+1}, diag s²_{t+1}), over t = 1 … T−1
     kl: Tensor  # Σ_t KL(N(μ_t, diag σ_t²) ‖ N(0, I)), over t = 1 … T
     classification: Tensor  # −log p(y), at the last instant or summed over all
 
     def loss(self, objective: Objective) -> Tensor:
-        """The negative of Eq. 5 for each utterance, [B]."""
+        """Return the negative of Eq. 5, [B]."""
         return (
             objective.generation_weight * self.generation
             + objective.classification_weight * self.classification
@@ -32,38 +37,43 @@ class Terms(NamedTuple):
         )
 
     def negative_elbo(self) -> Tensor:
-        """Eq. 5 with all weights one: the bound on the joint likelihood of sound and label, [B]."""
+        """Return the loss with all weights one, a bound on the likelihood of sound and label."""
         return self.generation + self.kl + self.classification
 
 
 def terms(
     steps: Step, observations: Tensor, instants: Tensor, labels: Tensor, objective: Objective
 ) -> Terms:
-    """The three terms of Eq. 5.
+    """Compute the three terms of Eq. 5 for every utterance; padding contributes exactly nothing.
 
     Args:
-        steps: what the cell gave, fields [B, T, …].
-        observations: standardised observations X, float32 [B, T, D].
+        steps: the cell's outputs, fields [B, T, …].
+        observations: standardized observations X, float32 [B, T, D].
         instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
-        labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C]. What is
-            no class makes the class term NaN.
-        objective: says where the class term counts.
+        labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C]. A label
+            that is no class makes the class term NaN.
+        objective: its `class_term` and `label_smoothing` count here, its weights in `Terms.loss`.
 
-    Returns:
-        The terms of every utterance; padding contributes exactly nothing.
+    Example:
+        >>> steps = Step(*[np.zeros((1, 2, 4), np.float32)] * 8)
+        >>> zeros = np.zeros((1, 2, 4), np.float32)
+        >>> found = terms(steps, zeros, np.array([2]), np.array([0]), Objective())
+        >>> [round(float(term[0]), 3) for term in found]  # 2 log 2π, no divergence, log 4
+        [3.676, 0.0, 1.386]
     """
     labels = tf.convert_to_tensor(labels)
     if labels.dtype.is_integer:
         labels = one_hot(labels, steps.logits.shape[-1])
     valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
 
-    # The last instant's prediction has nothing to be compared with. It counts for nothing rather
-    # than being cut off: the gradient of a slice copies all that was sliced.
+    # Generation: log N(X_{t+1}; m_{t+1}, diag s²_{t+1}). The prediction of the last instant has
+    # nothing to be compared with; it is masked, since the gradient of a slice copies all of it.
     likelihood = diagonal_gaussian(steps.next_mean, steps.next_log_scale)
     following = tf.concat([observations[:, 1:], tf.zeros_like(observations[:, :1])], axis=1)
     followed = tf.concat([valid[:, 1:], tf.zeros_like(valid[:, :1])], axis=1)
     generation = -_sum_where(likelihood.log_prob(following), followed)
 
+    # KL divergence of q(z_t | x_1…t) from the prior N(0, I).
     posterior = diagonal_gaussian(steps.posterior_mean, steps.posterior_log_scale)
     prior = diagonal_gaussian(
         tf.zeros_like(steps.posterior_mean), tf.zeros_like(steps.posterior_log_scale)
@@ -80,7 +90,7 @@ def terms(
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Of [..., C] and labels [..., C]; a share of each is spread evenly over all classes."""
+    """Return the cost [...] of logits and labels [..., C], `smoothing` of each spread evenly."""
     log_probabilities = tf.nn.log_softmax(logits)
     cost = -tf.reduce_sum(labels * log_probabilities, axis=-1)
     if smoothing:
@@ -90,6 +100,6 @@ def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
 
 
 def _sum_where(values: Tensor, valid: Tensor) -> Tensor:
-    """Σ over instants of the valid values: [B, T] to [B]."""
+    """Sum the valid values over instants: [B, T] to [B]."""
     # A product would let an infinite value under the padding through as NaN.
     return tf.reduce_sum(tf.where(valid > 0, values, 0.0), axis=1)

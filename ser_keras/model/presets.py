@@ -10,19 +10,8 @@ from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.settings import Architecture, Objective, Optimization, Preset
 
-# Section 3.2: 512, 256, 512 hidden units, 20 latent variables, dropout 0.3, 0.3, 0.1.
-RAVDESS = Preset(
-    name="ravdess",
-    architecture=Architecture(
-        recognition_units=512,
-        generation_units=256,
-        classification_units=512,
-        latent_size=20,
-        recognition_dropout=0.3,
-        generation_dropout=0.3,
-        classification_dropout=0.1,
-    ),
-)
+# Section 3.2: the defaults of all settings.
+RAVDESS = Preset(name="ravdess")
 
 # Section 3.2: 64 hidden units each, 10 latent variables, dropout 0.8.
 IEMOCAP = Preset(

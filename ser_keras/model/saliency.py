@@ -1,4 +1,7 @@
-"""Action selection (Eq. 2-4): what surprised the model is sampled, the rest is believed."""
+"""Action selection (Eq. 2-4): sample where the prediction failed, believe it elsewhere.
+
+Tensors are of shape [..., D], D being the elements of an observation.
+"""
 
 from __future__ import annotations
 
@@ -10,42 +13,34 @@ Tensor = Any
 
 
 def saliency_map(observation: Tensor, prediction: Tensor) -> Tensor:
-    """How far each element of the observation is from its prediction (Eq. 2).
+    """Return S_t = |X_t − x̂_t|, the prediction error of each element (Eq. 2).
 
-    Args:
-        observation: the true observation X_t, [..., D].
-        prediction: the predicted observation x̂_t, [..., D].
-
-    Returns:
-        S_t = |X_t − x̂_t|, [..., D].
+    Example:
+        >>> saliency_map(np.array([3.0, 1.0]), np.array([1.0, 1.0])).numpy()
+        array([2., 0.])
     """
     return ops.absolute(observation - prediction)
 
 
 def attention_weights(saliency: Tensor) -> Tensor:
-    """Binary attention: one where the saliency reaches its own mean (Eq. 3).
+    """Return W_t = 1[S_t ≥ mean over D of S_t], zeros and ones of the saliency's type (Eq. 3).
 
-    Args:
-        saliency: S_t, [..., D].
-
-    Returns:
-        W_t = 1[S_t ≥ mean over D of S_t], [..., D], zeros and ones of the saliency's type.
+    Example:
+        >>> attention_weights(np.array([2.0, 0.0])).numpy()
+        array([1., 0.])
     """
-    mean = ops.mean(saliency, axis=-1, keepdims=True)
+    mean = ops.mean(saliency, axis=-1, keepdims=True)  # [..., 1]
     # Rounding can lift the mean of equal values above all of them; Eq. 3 samples them all.
     threshold = ops.minimum(mean, ops.max(saliency, axis=-1, keepdims=True))
     return ops.cast(saliency >= threshold, saliency.dtype)
 
 
 def sample_observation(observation: Tensor, prediction: Tensor, attention: Tensor) -> Tensor:
-    """What the model gets to see: the truth where it attends, its own prediction elsewhere (Eq. 4).
+    """Return x_t = W_t ⊙ X_t + (1 − W_t) ⊙ x̂_t: the truth where attended to (Eq. 4).
 
-    Args:
-        observation: X_t, [..., D].
-        prediction: x̂_t, [..., D].
-        attention: W_t, [..., D], zeros and ones.
-
-    Returns:
-        x_t = W_t ⊙ X_t + (1 − W_t) ⊙ x̂_t, [..., D].
+    Example:
+        >>> attention = np.array([1.0, 0.0])
+        >>> sample_observation(np.array([3.0, 1.0]), np.array([5.0, 5.0]), attention)
+        array([3., 5.])
     """
     return attention * observation + (1.0 - attention) * prediction

@@ -1,10 +1,10 @@
-"""What defines a model and its training: small frozen dataclasses, to and from JSON."""
+"""Everything that defines a model and its training: frozen dataclasses, to and from JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,33 +16,39 @@ from ser_keras.fields import check_kinds, require
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes, dropouts and attention; the defaults are the paper's for RAVDESS (section 3.2)."""
+    """Sizes, dropouts and attention; the defaults are the paper's for RAVDESS (section 3.2).
 
+    Example:
+        >>> Architecture(latent_size=10).recognition_units
+        512
+    """
+
+    # Hidden units of the three LSTMs, and Z, elements of the latent variable.
     recognition_units: int = 512
     generation_units: int = 256
     classification_units: int = 512
     latent_size: int = 20
+    # Dropout on the hidden state of each LSTM where its affine layer reads it.
     recognition_dropout: float = 0.3
     generation_dropout: float = 0.3
     classification_dropout: float = 0.1
-    attention: bool = True
-    # The convolutional VRNN, for features without statistics: see `VRNNCell`.
+    attention: bool = True  # False samples everything at every instant (the ablation)
+    # The convolutional VRNN, for patches. Without channels, as in the paper, the recognition LSTM
+    # reads x_t itself, and an affine layer makes the likelihood.
     recognition_channels: tuple[int, ...] = ()
     generation_channels: tuple[int, ...] = ()
-    embedding_units: int = 96
-    initial_log_scale: float = 0.0
-    # Of log-mel patches, in decibels, see `DynamicRange`; None hears them as they are.
-    range_db: float | None = None
+    embedding_units: int = 96  # size of the embedding that the recognition LSTM reads of a patch
+    initial_log_scale: float = 0.0  # log σ_t of the posterior before training
+    range_db: float | None = None  # of log-mel patches, see `DynamicRange`; None: unbounded
 
     def __post_init__(self) -> None:
         check_kinds(self)
         for name in ("recognition_channels", "generation_channels"):
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-            channels = getattr(self, name)
+            object.__setattr__(self, name, channels := tuple(getattr(self, name)))
             require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
-        heard = self.range_db
-        require(heard is None or heard > 0.0, "range_db", heard, "decibels above 0, or none")
+        range_db = self.range_db
+        require(range_db is None or range_db > 0, "range_db", range_db, "decibels above 0, or none")
         for name, value in dataclasses.asdict(self).items():
             if name.endswith(("_units", "_size")):
                 require(value >= 1, name, value, "at least 1")
@@ -52,7 +58,12 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Objective:
-    """Weights of Eq. 5 and the readings it leaves open; the defaults are the paper's."""
+    """Weights of Eq. 5 and the readings it leaves open; the defaults are the paper's.
+
+    Example:
+        >>> Objective(class_term="every").classification_weight
+        50.0
+    """
 
     generation_weight: float = 1.0  # λ1
     classification_weight: float = 50.0  # λ2
@@ -64,16 +75,19 @@ class Objective:
         check_kinds(self)
         for name in ("generation_weight", "classification_weight", "kl_weight"):
             require(getattr(self, name) >= 0.0, name, getattr(self, name), "0 or more")
-        require(
-            self.class_term in ("last", "every"), "class_term", self.class_term, '"last" or "every"'
-        )
-        smoothing = self.label_smoothing
+        term, smoothing = self.class_term, self.label_smoothing
+        require(term in ("last", "every"), "class_term", term, '"last" or "every"')
         require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """How the model is trained; the defaults are the paper's (section 3.2, Algorithm 1)."""
+    """How the model is trained; the defaults are the paper's (section 3.2, Algorithm 1).
+
+    Example:
+        >>> Optimization(epochs=10).batch_size
+        256
+    """
 
     optimizer: str = "rmsprop"
     learning_rate: float = 0.001
@@ -81,7 +95,7 @@ class Optimization:
     epsilon: float = 1e-10
     batch_size: int = 256
     epochs: int = 200
-    schedule: str = "constant"  # "cosine": the learning rate falls to nothing over the epochs
+    schedule: str = "constant"  # "cosine": the learning rate falls to zero over the epochs
     weight_decay: float = 0.0  # AdamW's, decoupled
     weight_average: float = 0.0  # momentum of the average of weights that training ends with
 
@@ -89,10 +103,10 @@ class Optimization:
         check_kinds(self)
         known = ("rmsprop", "adam", "adamw")
         require(self.optimizer in known, "optimizer", self.optimizer, f"one of {', '.join(known)}")
-        for name in ("learning_rate", "epsilon"):
-            require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
         schedules = ("constant", "cosine")
         require(self.schedule in schedules, "schedule", self.schedule, '"constant" or "cosine"')
+        for name in ("learning_rate", "epsilon"):
+            require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
         for name in ("rho", "weight_average"):
             value = getattr(self, name)
             require(0.0 <= value < 1.0, name, value, "at least 0 and below 1")
@@ -103,10 +117,14 @@ class Optimization:
 
 @dataclass(frozen=True)
 class Preset:
-    """A complete setting: features, architecture, objective, optimisation and augmentation.
+    """A complete setting: features, architecture, objective, optimization and augmentation.
 
     Raises:
-        ConfigurationError: a part asks for what the features do not have.
+        ConfigurationError: a section needs features of another kind.
+
+    Example:
+        >>> ser.Preset().with_settings({"objective.kl_weight": "0.5"}).objective.kl_weight
+        0.5
     """
 
     name: str = "custom"
@@ -120,53 +138,38 @@ class Preset:
         features, augmentation = self.features, self.augmentation
         patches = features.patch_shape is not None
         log_mel = patches and features.kind == "log-mel"
-        needs = (
-            (
-                "band_mask, frame_mask",
-                augmentation.band_mask or augmentation.frame_mask,
-                patches,
-                "features with statistics=(), patches",
-            ),
-            (
-                "band_gain",
-                augmentation.band_gain,
-                log_mel,
-                "log-mel features with statistics=(), patches",
-            ),
-            (
-                "range_db",
-                self.architecture.range_db,
-                log_mel,
-                "log-mel features with statistics=(), patches",
-            ),
-        )
-        for names, asked, had, expected in needs:
-            if asked and not had:
+        masked = augmentation.band_mask or augmentation.frame_mask
+        for names, asked, possible, kind in (
+            ("band_mask, frame_mask", masked, patches, ""),
+            ("band_gain", augmentation.band_gain, log_mel, "log-mel "),
+            ("range_db", self.architecture.range_db, log_mel, "log-mel "),
+        ):
+            if asked and not possible:
                 raise ConfigurationError(
-                    f"{names}: expected {expected}; found {features.kind} with "
-                    f"statistics={features.statistics}"
+                    f"{names}: expected {kind}features with statistics=(), that is patches, found "
+                    f"{features.kind} with statistics={features.statistics}"
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """A nested dictionary that JSON can hold."""
+        """Return a nested dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preset:
-        """The inverse of `to_dict`.
+        """Invert `to_dict`; sections and fields that are missing have their defaults.
 
         Raises:
-            ConfigurationError: a field is unknown or out of range.
+            ConfigurationError: a section or field is unknown or out of range.
         """
-        table = isinstance(values, Mapping)
-        found = list(values) if table else type(values).__name__
-        require(table and "name" in values, "preset", found, "a table with a field `name`")
+        is_table = isinstance(values, Mapping)
+        found = list(values) if is_table else type(values).__name__
+        require(is_table and "name" in values, "preset", found, "a table with a field `name`")
         preset = f"preset {values['name']!r}"
-        for section, part in values.items():
-            known = section in ("name", *_PARTS)
-            require(known, preset, section, f"name, {', '.join(_PARTS)}")
-            table = section == "name" or isinstance(part, Mapping)
-            require(table, f"{preset}: {section}", part, "a table of fields")
+        for section, fields in values.items():
+            known = section in ("name", *_SECTIONS)
+            require(known, preset, section, f"name, {', '.join(_SECTIONS)}")
+            is_table = section == "name" or isinstance(fields, Mapping)
+            require(is_table, f"{preset}: {section}", fields, "a table of fields")
         try:
             return cls(
                 name=values["name"],
@@ -180,44 +183,48 @@ class Preset:
             raise ConfigurationError(f"{preset}: {error}") from error
 
     def with_settings(self, settings: Mapping[str, Any]) -> Preset:
-        """A copy with single fields replaced.
+        """Return a copy with single fields replaced.
 
         Args:
-            settings: field name of any part to its value; text is converted to the field's type,
-                as in `--set recognition_units=128`.
+            settings: values by field, `kl_weight` or in full `objective.kl_weight`; text is
+                converted to the field's type, as in `--set recognition_units=128`.
 
         Raises:
-            ConfigurationError: no part has such a field, or the value does not fit it.
+            ConfigurationError: there is no such field, or the value does not fit it.
         """
-        types = {name: _field_types(type(getattr(self, name))) for name in _PARTS}
-        # Gathered by part, since two fields may be right together and neither of them alone.
-        changes: dict[str, dict[str, Any]] = {name: {} for name in _PARTS}
-        for key, value in settings.items():
-            owner = next((name for name in _PARTS if key in types[name]), None)
-            if owner is None:
-                keys = sorted(key for fields in types.values() for key in fields)
-                raise ConfigurationError(
-                    f"unknown setting {key!r}; the settings are {', '.join(keys)}"
-                )
-            changes[owner][key] = _convert(key, value, types[owner][key])
+        types = {name: typing.get_type_hints(type(getattr(self, name))) for name in _SECTIONS}
+        # Replaced section by section, since two fields may be right together and neither alone.
+        changes: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+        for setting, value in settings.items():
+            section, key = _find(setting, types)
+            changes[section][key] = _convert(setting, value, types[section][key])
         try:
-            parts = {
-                name: dataclasses.replace(getattr(self, name), **changes[name]) for name in _PARTS
+            sections = {
+                name: dataclasses.replace(getattr(self, name), **changes[name])
+                for name in _SECTIONS
             }
         except TypeError as error:  # such as a number where several are expected
             raise ConfigurationError(f"settings {dict(settings)}: {error}") from error
-        return dataclasses.replace(self, **parts)
+        return dataclasses.replace(self, **sections)
 
 
-_PARTS = ("features", "architecture", "objective", "optimization", "augmentation")
+_SECTIONS = ("features", "architecture", "objective", "optimization", "augmentation")
 
 
-def _field_types(part: type) -> dict[str, Any]:
-    return typing.get_type_hints(part)
+def _find(setting: str, fields: Mapping[str, Iterable[str]]) -> tuple[str, str]:
+    """Return section and field that a name stands for, with or without its section."""
+    names = [(section, key) for section in fields for key in fields[section]]
+    found = [(section, key) for section, key in names if setting in (key, f"{section}.{key}")]
+    if len(found) != 1:
+        section = setting.partition(".")[0]
+        possible = found or [name for name in names if name[0] == section] or names
+        expected = f"one of {', '.join('.'.join(name) for name in possible)}"
+        require(False, "setting", setting, expected)
+    return found[0]
 
 
 def _convert(name: str, value: Any, to: Any) -> Any:
-    """A value given as text, in the type of its field."""
+    """Convert a value given as text to the type of its field."""
     if not isinstance(value, str) or to is str:
         return value
     if to is bool:
@@ -233,4 +240,5 @@ def _convert(name: str, value: Any, to: Any) -> Any:
     try:
         return number(value)
     except ValueError as error:
-        raise ConfigurationError(f"{name}: expected {number.__name__}, found {value!r}") from error
+        expected = "a whole number" if number is int else "a number"
+        raise ConfigurationError(f"{name}: expected {expected}, found {value!r}") from error

@@ -14,7 +14,7 @@ Tensor = Any
 # A dimension that never varied in training must not blow up what little it varies later.
 SMALLEST_SCALE = 1e-6
 
-PATH_IN_OLD_FILES = "layers/standardisation"
+_PATH_IN_OLD_FILES = "layers/standardisation"
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
@@ -26,6 +26,13 @@ class Standardization(keras.layers.Layer):
 
     Call arguments:
         inputs: float32 [..., K].
+
+    Example:
+        >>> layer = Standardization()
+        >>> layer.build((None, 1))
+        >>> layer.adapt([np.array([[1.0], [3.0]])])
+        >>> layer(np.array([[5.0]])).numpy().tolist()
+        [[3.0]]
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -45,11 +52,11 @@ class Standardization(keras.layers.Layer):
         1983, doi:10.1080/00031305.1983.10483115).
 
         Args:
-            batches: [..., K] each; together all of the training part, without padding.
+            batches: [..., K] each; together the training subset, without padding.
         """
         count, mean, squares = 0, np.zeros(self.mean.shape), np.zeros(self.mean.shape)
         for batch in batches:
-            flat = np.asarray(batch, dtype=np.float64).reshape(-1, np.shape(batch)[-1])
+            flat = np.asarray(batch, dtype=np.float64).reshape(-1, np.shape(batch)[-1])  # [N, K]
             if not len(flat):
                 continue
             both, apart = count + len(flat), flat.mean(axis=0) - mean
@@ -62,7 +69,7 @@ class Standardization(keras.layers.Layer):
 
     def load_own_variables(self, store: Any) -> None:
         """Load the weights; files of version 0.1 spell the layer's name with an s."""
-        super().load_own_variables(store if len(store.keys()) else store.get(PATH_IN_OLD_FILES))
+        super().load_own_variables(store if len(store.keys()) else store.get(_PATH_IN_OLD_FILES))
 
     @property
     def adapted(self) -> bool:
@@ -70,5 +77,5 @@ class Standardization(keras.layers.Layer):
         return int(self.count.numpy()) > 0
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Standardise; [..., K]."""
+        """Standardize; [..., K]."""
         return (ops.cast(inputs, "float32") - self.mean) / self.scale

@@ -16,8 +16,8 @@ from ser_keras.model.convolution import (
     PatchDecoder,
     PatchEncoder,
     PatchNormalization,
-    channels_to_points,
-    points_to_channels,
+    _depth_to_space,
+    _space_to_depth,
 )
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
@@ -57,9 +57,9 @@ def test_points_become_channels_and_channels_points_as_tensorflow_does_it(
 ):
     patches = random.normal(size=(3, 16, 8)).astype(np.float32)
     expected = tf.nn.space_to_depth(patches[..., np.newaxis], block)
-    blocks = points_to_channels(patches, block)
+    blocks = _space_to_depth(patches, block)
     np.testing.assert_array_equal(blocks, expected)
-    np.testing.assert_array_equal(channels_to_points(blocks, block), patches)
+    np.testing.assert_array_equal(_depth_to_space(blocks, block), patches)
 
 
 def test_an_encoder_computed_by_scipy(random: np.random.Generator):

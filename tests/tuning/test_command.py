@@ -145,7 +145,7 @@ def test_an_unknown_name_in_a_space(tune: Callable[..., tuple[int, str, str]], t
     (tmp_path / "space.toml").write_text("recognition_unit = { values = [4, 8] }\n")
     status, _, err = tune()
     assert status == 1
-    assert "unknown setting 'recognition_unit'" in err
+    assert "found 'recognition_unit'" in err
     assert "recognition_units" in err
 
 

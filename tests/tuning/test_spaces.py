@@ -72,7 +72,7 @@ def test_a_users_own(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("velocity = { values = [1, 2] }", "unknown setting 'velocity'"),
+        ("velocity = { values = [1, 2] }", "found 'velocity'"),
         ("latent_size = { low = 20, high = 10 }", "low below high"),
         ("latent_size = { low = 0, high = 10 }", "latent_size: found 0"),
         ("latent_size = { low = 1.5, high = 10.5 }", "found 1.5, expected int"),
