@@ -147,6 +147,15 @@ class VRNN(batch.SequenceModel):
         observations, instants = self._standardized(inputs, training and self.augments)
         return batch.describe(self._steps(observations, training), instants)
 
+    def call_with_terms(
+        self, inputs: batch.Inputs, labels: Tensor
+    ) -> tuple[dict[str, Tensor], eq5.Terms]:
+        """Return the outputs of `call` and the terms of Eq. 5, from one pass over the batch."""
+        observations, instants = self._standardized(inputs, augment=False)
+        steps = self._steps(observations, training=False)
+        terms = eq5.terms(steps, observations, instants, labels, self.objective)
+        return batch.describe(steps, instants), terms
+
     def _standardized(self, inputs: batch.Inputs, augment: bool) -> tuple[Tensor, Tensor]:
         """Return standardized flat observations [B, T, D] and instants [B]."""
         observations, instants = batch.dense(inputs)  # [B, T, *observation_shape] and [B]
@@ -169,15 +178,6 @@ class VRNN(batch.SequenceModel):
         # No mask: padding comes last and the scan is causal, so it cannot reach a valid instant.
         with self.cell.laid_out():
             return Step.split(self.scan(observations, training=training), self.cell.sizes)
-
-    def call_with_terms(
-        self, inputs: Inputs, labels: Tensor
-    ) -> tuple[dict[str, Tensor], eq5.Terms]:
-        """Return the outputs of `call` and the terms of Eq. 5, from one pass over the batch."""
-        observations, instants = self._unpack(inputs, augment=False)
-        steps = self._steps(observations, training=False)
-        terms = eq5.terms(steps, observations, instants, labels, self.objective)
-        return describe(steps, instants), terms
 
     def get_initial_state(self, batch_size: int) -> list[Tensor]:
         """Return the state that `step` begins with: the loudest point if it matters, the cell's."""
