@@ -57,7 +57,7 @@ class Evaluation:
     Example:
         >>> evaluation = ser.evaluate(model, corpus, progress=False)
         >>> evaluation.n_test, evaluation.predictions[0]["emotion"]
-        (16, 'neutral')
+        (32, 'angry')
     """
 
     corpus: str
@@ -180,7 +180,8 @@ def _answer(model: VRNN, batches: tf.data.Dataset, attention: AttentionTotals) -
         return outputs["attention"], *values
 
     if not model.run_eagerly:
-        answer = tf.function(answer, input_signature=batches.element_spec)  # traced once
+        # Of any length, so that it is traced once for all batches.
+        answer = tf.function(answer, input_signature=batches.element_spec).get_concrete_function()
     found = []
     with deferred() as interruption:
         for inputs, labels in batches:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -26,138 +26,180 @@ WITH, WITHOUT = "attention", "no_attention"
 
 
 def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
-    """Train and evaluate with and without attention on every split; resumes after a kill.
+    """Train and evaluate with and without attention on every split; resume after a kill.
 
-    Every run trains on the whole training part for the preset's epochs: the test part chooses
+    Every run trains on the whole training subset for the preset's epochs: the test subset chooses
     nothing.
 
     Args:
         run: what to reproduce; its seed is the first, its fold is not used.
-        out: gets `reproduction.json`, `report.html`, plots, and a folder per run.
-        seeds: how many random splits; folds are always all of the corpus'.
+        out: folder for `reproduction.json`, `report.html`, plots, and a folder per run.
+        seeds: number of random splits; folds are always all of the corpus'.
 
     Returns:
-        What `reproduction.json` holds.
+        The content of `reproduction.json`.
 
     Raises:
         ConfigurationError: the folder holds runs of another configuration.
         CorpusError: the corpus or a split cannot be used.
         OutputError: the folder cannot be written to.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.evaluation.reproduction import reproduce
+        >>> from ser_keras.training.run import TrainingRun
+        >>> reproduce(TrainingRun("manifest", "no.csv"), Path("out"), seeds=1)
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: ...
     """
-    out = output_folder(out)
+    output_folder(out)
     began = time.monotonic()
-    runs = _runs(run, seeds)
-    for name, _, single in runs:
-        # Here and not only in `train`, which is not called for finished runs.
-        refuse_another(out / "runs" / name, single, split_corpus(single))
-    found: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
-    for number, (name, kind, single) in enumerate(runs, start=1):
-        folder = out / "runs" / name
-        if not (folder / results.EVALUATION_FILE).exists():
-            label = f"run {number} of {len(runs)} ({name})"
-            model = train(single, folder, label)
-            results.evaluate_run(model, folder, folder, figures=False)
-            with deferred():
-                keras.backend.clear_session()
-        found[kind].append(results.read(folder))
-        accuracy = found[kind][-1]["weighted_accuracy"]
+    runs = _runs(run, out, seeds)
+    for single in runs:
+        # Here and not only in `train`, which does not train finished runs again.
+        refuse_another(single.folder, single.run, split_corpus(single.run))
+    evaluations: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
+    for number, single in enumerate(runs, start=1):
+        name = single.folder.name
+        evaluation = _train_and_evaluate(single, f"run {number} of {len(runs)} ({name})")
+        evaluations[single.kind].append(evaluation)
+        accuracy = evaluation["weighted_accuracy"]
         print(f"{name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
 
-    reproduction = {
-        "corpus": run.corpus,
-        "preset": run.preset.name,
-        "protocol": _protocol(run, seeds, len(found[WITH])),
-        WITH: summarize(found[WITH]),
-        WITHOUT: summarize(found[WITHOUT]),
-        "table2": _mean_by_label(found[WITH], "per_emotion"),
-        "table2_after_first": _mean_by_label(found[WITH], "per_emotion_after_first"),
-        "figure2": {
-            "labels": found[WITH][0]["labels"],
-            "similarity": _mean([evaluation["attention_similarity"] for evaluation in found[WITH]]),
-        },
-        "paper": paper.published(run.corpus),
-        "seconds": time.monotonic() - began,
-        "versions": provenance.versions(),
-        "git": provenance.git_state(),
-    }
-    reproduction = finite(reproduction)
+    attending = evaluations[WITH]
+    reproduction = finite(
+        {
+            "corpus": run.corpus,
+            "preset": run.preset.name,
+            "protocol": _protocol(run, splits_evaluated=len(attending)),
+            WITH: summarize(attending),
+            WITHOUT: summarize(evaluations[WITHOUT]),
+            "table2": _mean_by_label(attending, "per_emotion"),
+            "table2_after_first": _mean_by_label(attending, "per_emotion_after_first"),
+            "figure2": {
+                "labels": attending[0]["labels"],
+                "similarity": _mean([each["attention_similarity"] for each in attending]),
+            },
+            "paper": paper.published(run.corpus),
+            "seconds": time.monotonic() - began,
+            "versions": provenance.versions(),
+            "git": provenance.git_state(),
+        }
+    )
+    _write(reproduction, run, out)
+    return reproduction
+
+
+class _Single(NamedTuple):
+    """One training of a reproduction."""
+
+    folder: Path
+    kind: str  # WITH or WITHOUT attention
+    run: TrainingRun
+
+
+def _runs(run: TrainingRun, out: Path, seeds: int) -> list[_Single]:
+    """List every training, both kinds for each split."""
+    if run.split == "random":
+        name, split_indexes = "seed", range(run.seed, run.seed + seeds)
+    else:
+        folds = splits.folds(corpora.load(run.corpus, run.data), run.split)
+        name, split_indexes = "fold", range(folds)
+    runs = []
+    for split_index in split_indexes:
+        for kind in (WITH, WITHOUT):
+            preset = run.preset.with_settings({"attention": kind == WITH})
+            single = dataclasses.replace(
+                run.on_split(split_index), preset=preset, validation_fraction=0.0
+            )
+            folder = out / "runs" / f"{kind.replace('_', '-')}-{name}-{split_index}"
+            runs.append(_Single(folder, kind, single))
+    return runs
+
+
+def _train_and_evaluate(single: _Single, label: str) -> dict[str, Any]:
+    """Return the run's `evaluation.json`, after what is still to be done for it."""
+    if not (single.folder / results.EVALUATION_FILE).exists():
+        model = train(single.run, single.folder, label)
+        results.evaluate_run(model, single.folder, single.folder, figures=False)
+        with deferred():
+            keras.backend.clear_session()
+    return results.read(single.folder)
+
+
+def _protocol(run: TrainingRun, splits_evaluated: int) -> dict[str, Any]:
+    if run.split != "random":
+        return {"split": run.split, "folds": splits_evaluated}
+    return {"split": "random", "test_fraction": run.test_fraction, "seeds": splits_evaluated}
+
+
+def _write(reproduction: dict[str, Any], run: TrainingRun, out: Path) -> None:
     write_json(out / REPRODUCTION_FILE, reproduction)
     figures = plots.reproduction_figures(reproduction)
     for name, figure in figures.items():
         plots.save(figure, out / f"{name}.png")
-    configuration = {"run": run.to_dict(), "git": provenance.git_state()}
-    report.write(
-        out / results.REPORT_FILE,
-        report.reproduction_report(reproduction, figures, configuration),
-    )
-    return reproduction
-
-
-def _runs(run: TrainingRun, seeds: int) -> list[tuple[str, str, TrainingRun]]:
-    """Name, kind and configuration of every single training."""
-    if run.split == "random":
-        name, places = "seed", range(run.seed, run.seed + seeds)
-    else:
-        folds = splits.folds(corpora.load(run.corpus, run.data), run.split)
-        name, places = "fold", range(folds)
-    return [
-        (
-            f"{kind.replace('_', '-')}-{name}-{split_index}",
-            kind,
-            dataclasses.replace(
-                run.on_split(split_index),
-                preset=run.preset.with_settings({"attention": kind == WITH}),
-                validation_fraction=0.0,
-            ),
-        )
-        for split_index in places
-        for kind in (WITH, WITHOUT)
-    ]
-
-
-def _protocol(run: TrainingRun, seeds: int, folds: int) -> dict[str, Any]:
-    if run.split == "random":
-        return {"split": run.split, "test_fraction": run.test_fraction, "seeds": seeds}
-    return {"split": run.split, "folds": folds}
+    configuration = {"run": run.to_dict(), "git": reproduction["git"]}
+    html = report.reproduction_report(reproduction, figures, configuration)
+    report.write(out / results.REPORT_FILE, html)
 
 
 def summarize(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What runs of one setting reach together, of the `evaluation.json` of each."""
+    """Summarize runs of one setting, given the `evaluation.json` of each.
+
+    Example:
+        >>> from ser_keras.evaluation.reproduction import summarize
+        >>> summary = summarize([ser.evaluate(model, corpus, progress=False).to_dict()])
+        >>> list(summary)
+        ['weighted_accuracy', 'unweighted_accuracy', 'sampled_fraction', 'parameters']
+    """
     return {
-        "weighted_accuracy": spread([e["weighted_accuracy"] for e in evaluations]),
-        "unweighted_accuracy": spread([e["unweighted_accuracy"] for e in evaluations]),
+        "weighted_accuracy": spread([each["weighted_accuracy"] for each in evaluations]),
+        "unweighted_accuracy": spread([each["unweighted_accuracy"] for each in evaluations]),
         "sampled_fraction": {
-            part: _mean([e["sampled_fraction"][part] for e in evaluations])
-            for part in ("with_first", "after_first")
+            instants: _mean([each["sampled_fraction"][instants] for each in evaluations])
+            for instants in ("with_first", "after_first")
         },
         "parameters": evaluations[0]["parameters"],
     }
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation of the sample (n − 1; 0 for a single run) and the runs."""
+    """Return mean, standard deviation of the sample (n − 1; 0 for a single run) and the runs.
+
+    Example:
+        >>> from ser_keras.evaluation.reproduction import spread
+        >>> spread([0.5])
+        {'mean': 0.5, 'std': 0.0, 'runs': [0.5]}
+    """
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     return {"mean": float(np.mean(values)), "std": deviation, "runs": list(values)}
 
 
-def _mean_by_label(evaluations: Sequence[dict[str, Any]], part: str) -> dict[str, float | None]:
+def _mean_by_label(evaluations: Sequence[dict[str, Any]], key: str) -> dict[str, float | None]:
     return {
-        label: _mean([evaluation["sampled_fraction"][part][label] for evaluation in evaluations])
+        label: _mean([each["sampled_fraction"][key][label] for each in evaluations])
         for label in evaluations[0]["labels"]
     }
 
 
 def _mean(values: Sequence[Any]) -> Any:
-    """Mean over runs of a number or a matrix; what is missing in one run is left out."""
-    stacked = np.array(values, dtype=np.float64)
-    present = np.sum(np.isfinite(stacked), axis=0)
-    total = np.nansum(stacked, axis=0)
-    mean = np.where(present > 0, total / np.maximum(present, 1), np.nan)
-    return mean.tolist()
+    """Average a number or a matrix over runs; a value that is missing in a run is left out."""
+    return np.ma.masked_invalid(np.array(values, np.float64)).mean(axis=0).tolist()
 
 
 def summary(reproduction: dict[str, Any]) -> str:
-    """Table 1 for the terminal: ours beside the paper's."""
+    """Format Table 1 for the terminal, ours beside the paper's.
+
+    Example:
+        >>> from ser_keras.evaluation.reproduction import summary
+        >>> accuracy = {"mean": 0.667, "std": 0.02}
+        >>> ours = {"weighted_accuracy": accuracy, "unweighted_accuracy": accuracy}
+        >>> ours["sampled_fraction"] = {"after_first": 0.4}
+        >>> print(summary({"attention": ours, "no_attention": ours, "paper": {}}))
+                                          WA              UA   sampled  paper WA
+        with attention          66.7% ± 2.0%    66.7% ± 2.0%     40.0%         –
+        without attention       66.7% ± 2.0%    66.7% ± 2.0%     40.0%         –
+    """
     published = reproduction["paper"].get("weighted_accuracy", {})
     lines = [f"{'':<20}{'WA':>16}{'UA':>16}{'sampled':>10}{'paper WA':>10}"]
     for kind, name in ((WITH, "with attention"), (WITHOUT, "without attention")):

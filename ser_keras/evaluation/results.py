@@ -1,17 +1,18 @@
-"""The files that an evaluation leaves: numbers, answers, plots and a report."""
+"""The files that an evaluation leaves: numbers, predictions, plots and a report."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from matplotlib.figure import Figure
 
 from ser_keras import corpora, provenance
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import AudioError, CorpusError
+from ser_keras.errors import CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
 from ser_keras.files import finite, write_csv, write_json
@@ -25,30 +26,34 @@ EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "predictions.csv"
 REPORT_FILE = "report.html"
 
-
-def test_subset(run: TrainingRun, folder: Path) -> Corpus:
-    """The test part that a run's own `split.csv` names.
-
-    Raises:
-        CorpusError: the corpus no longer holds it.
-    """
-    corpus = corpora.load(run.corpus, run.data)
-    parts = splits.read(folder / SPLIT_FILE, corpus)
-    if "test" not in parts:
-        raise CorpusError(
-            f"{folder / SPLIT_FILE}: found the parts {', '.join(parts)}, expected one named test"
-        )
-    return parts["test"]
+_EXAMPLES_AMONG = 20  # first utterances, of which the longest is drawn
 
 
 def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> Evaluation:
-    """Evaluate a run on its own test part and write what `evaluate` leaves.
+    """Evaluate a run on its own test subset and write the results.
 
     Args:
         model: the run's model.
-        folder: the run's.
-        out: an existing folder for the files.
+        folder: the run's folder.
+        out: an existing folder for the results.
         figures: also draw plots and a report.
+
+    Raises:
+        ConfigurationError: the folder holds no run.
+        CorpusError: the run's corpus no longer holds its test subset.
+        OutputError: the results cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras import files
+        >>> from ser_keras.evaluation import results
+        >>> from ser_keras.training.run import TrainingRun
+        >>> files.write_csv(Path("corpus.csv"), [{"path": wav, "emotion": corpus[0].emotion}])
+        >>> run = TrainingRun("manifest", "corpus.csv").to_dict()
+        >>> files.write_json(Path("config.json"), {"run": run})
+        >>> ser.splits.write("split.csv", {"test": ser.corpora.load("manifest", "corpus.csv")})
+        >>> results.evaluate_run(model, Path("."), Path("."), figures=False).n_test
+        1
     """
     run = read_run(folder)
     corpus = test_subset(run, folder)
@@ -61,15 +66,61 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
     return evaluation
 
 
+def test_subset(run: TrainingRun, folder: Path) -> Corpus:
+    """Return the test subset that `split.csv` in a run's folder names.
+
+    Raises:
+        CorpusError: the file names none, or utterances that the corpus does not hold.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras import files
+        >>> from ser_keras.evaluation import results
+        >>> from ser_keras.training.run import TrainingRun
+        >>> files.write_csv(Path("corpus.csv"), [{"path": wav, "emotion": corpus[0].emotion}])
+        >>> test = ser.corpora.load("manifest", "corpus.csv")
+        >>> ser.splits.write("split.csv", {"test": test})
+        >>> results.test_subset(TrainingRun("manifest", "corpus.csv"), Path(".")) == test
+        True
+    """
+    subsets = splits.read(folder / SPLIT_FILE, corpora.load(run.corpus, run.data))
+    if "test" not in subsets:
+        raise CorpusError(
+            f"{folder / SPLIT_FILE}: expected a test subset, found {', '.join(subsets)}"
+        )
+    return subsets["test"]
+
+
 def write(evaluation: Evaluation, out: Path) -> None:
     """Write `evaluation.json` and `predictions.csv` to an existing folder.
 
     Raises:
         OutputError: they cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.evaluation import results
+        >>> results.write(ser.evaluate(model, corpus, progress=False), Path("."))
+        >>> len(Path("predictions.csv").read_text().splitlines())
+        33
     """
     write_csv(out / PREDICTIONS_FILE, evaluation.predictions)
-    # The last: `reproduce` takes it for the sign of a finished run.
+    # Last, since `reproduce` takes it for the sign of a finished run.
     write_json(out / EVALUATION_FILE, evaluation.to_dict())
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return the content of `evaluation.json` in a folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.evaluation import results
+        >>> from ser_keras.files import write_json
+        >>> write_json(Path("evaluation.json"), {"n_test": 16})
+        >>> results.read(Path("."))
+        {'n_test': 16}
+    """
+    return json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
 
 
 def draw(
@@ -80,64 +131,73 @@ def draw(
     history: dict[str, list[float]] | None = None,
     configuration: dict[str, Any] | None = None,
 ) -> None:
-    """Draw an evaluation's plots, the attention on one utterance, and `report.html`."""
+    """Draw an evaluation's plots, the attention on one utterance, and `report.html`.
+
+    Args:
+        evaluation: the evaluation.
+        model: the model evaluated.
+        corpus: the test subset.
+        out: an existing folder for the files.
+        history: metrics by epoch, each under its name, for the learning curves.
+        configuration: of the run, for the report.
+
+    Raises:
+        OutputError: a file cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.evaluation import results
+        >>> evaluation = ser.evaluate(model, corpus, progress=False)
+        >>> results.draw(evaluation, model, corpus, Path("."))
+        >>> Path("report.html").exists(), Path("attention.png").exists()
+        (True, True)
+    """
     numbers = finite(evaluation.to_dict())
-    figures = plots.evaluation_figures(numbers, history, paper.published(corpus.name))
-    examples = []
-    line, waveform = example(model, corpus)
-    if line:
-        spec = model.features
-        examples = [
-            (
-                line,
-                plots.attention_heatmap(
-                    waveform,
-                    spec.sample_rate,
-                    line,
-                    coefficient_labels=spec.labels() if spec.patch_shape is None else None,
-                    observation_shape=spec.patch_shape,
-                ),
-            )
-        ]
-        plots.save(examples[0][1], out / "attention.png")
-    for name, figure in figures.items():
+    published = paper.published(corpus.name)
+    figures = plots.evaluation_figures(numbers, history, published)
+    example = _example(evaluation, model, corpus)
+    for name, figure in {**figures, "attention": example[1]}.items():
         plots.save(figure, out / f"{name}.png")
-    html = report.evaluation_report(
-        numbers,
-        figures,
-        {
-            "run": configuration or {},
-            "versions": provenance.versions(),
-            "git": provenance.git_state(),
-        },
-        examples,
-        paper.published(corpus.name),
-    )
+    record = {
+        "run": configuration or {},
+        "versions": provenance.versions(),
+        "git": provenance.git_state(),
+    }
+    html = report.evaluation_report(numbers, figures, record, [example], published)
     report.write(out / REPORT_FILE, html)
 
 
-def example(model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Any]:
-    """What the model makes of the longest-lasting of the first utterances, and its waveform.
-
-    Those of an emotion that the model does not know are passed over, as in the evaluation.
-    """
-    recognizer = Recognizer(model)
-    rate = model.features.sample_rate
-    best: tuple[dict[str, Any], Any] = ({}, None)
-    for utterance in corpora.match(corpus, model.classes).corpus.utterances[:20]:
-        try:
-            waveform = decoding.load(utterance.path, rate, utterance.start, utterance.end)
-        except AudioError:
-            continue
-        if best[1] is None or len(waveform) > len(best[1]):
-            best = ({"file": corpus.relative_path(utterance)}, waveform)
-    if best[1] is None:
-        return best
-    return {**best[0], **recognizer.recognize_samples(best[1])}, best[1]
+def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Figure]:
+    """Recognise the longest of the first utterances evaluated; return the line and its picture."""
+    longest = max(evaluation.predictions[:_EXAMPLES_AMONG], key=lambda row: row["instants"])
+    place = [longest[key] for key in ("file", "start", "end")]
+    [path] = {
+        utterance.path
+        for utterance in corpus
+        if [corpus.relative_path(utterance), utterance.start, utterance.end] == place
+    }
+    spec = model.features
+    waveform = decoding.load(path, spec.sample_rate, longest["start"], longest["end"])
+    line = {"file": longest["file"], **Recognizer(model).recognize_samples(waveform)}
+    figure = plots.attention_heatmap(
+        waveform,
+        spec.sample_rate,
+        line,
+        coefficient_labels=spec.labels() if spec.patch_shape is None else None,
+        observation_shape=spec.patch_shape,
+    )
+    return line, figure
 
 
 def summary(evaluation: Evaluation) -> str:
-    """A small table for the terminal."""
+    """Format a small table for the terminal.
+
+    Example:
+        >>> from ser_keras.evaluation import results
+        >>> table = results.summary(ser.evaluate(model, corpus, progress=False))
+        >>> table.splitlines()[4]
+        'utterances                32'
+    """
     sampled = evaluation.sampled_fraction
     lines = [
         f"weighted accuracy     {_percent(evaluation.weighted_accuracy):>7}",
@@ -156,9 +216,4 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{fraction:.1%}" if np.isfinite(fraction) else "–"
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The `evaluation.json` in a folder."""
-    return json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
+    return f"{fraction:.1%}" if math.isfinite(fraction) else "–"

@@ -286,10 +286,10 @@ def test_a_training_that_diverges_leaves_its_history_and_no_model(
     assert not math.isfinite(read_history(tmp_path / "history.csv")[-1]["loss"])
 
 
-def test_a_split_without_a_test_part_is_named(trained_run: Path, tmp_path: Path):
+def test_a_split_without_a_test_subset_is_named(trained_run: Path, tmp_path: Path):
     text = (trained_run / "split.csv").read_text().replace("test,", "train,")
     (tmp_path / "split.csv").write_text(text)
-    with pytest.raises(CorpusError, match=r"split\.csv: found the parts .*expected one named test"):
+    with pytest.raises(CorpusError, match=r"split\.csv: expected a test subset, found train"):
         results.test_subset(read_run(trained_run), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Figures of what a model does: plain arrays and result dictionaries in, matplotlib figures out.
+"""Figures of models and their results: arrays and result dictionaries in, matplotlib figures out.
 
 pyplot is never imported: a figure belongs to whoever asked for it, and the user's backend, style
 and open figures stay as they are.

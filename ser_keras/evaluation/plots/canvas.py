@@ -1,4 +1,4 @@
-"""The look that all figures share, and how they become PNG files."""
+"""The style that all figures share, and their PNG files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,14 @@ STYLE: dict[str, Any] = {
 
 
 def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Decorate `draw` to run under our style alone; the user's is as before when it returns."""
+    """Decorate a function that draws, to use our style alone; the user's comes back afterwards.
+
+    Example:
+        >>> from ser_keras.evaluation.plots import canvas
+        >>> empty = canvas.styled(lambda: canvas.panel(1, height_per_row=1, height=1)[0])
+        >>> empty().axes[0].spines["top"].get_visible()
+        False
+    """
 
     @wraps(draw)
     def drawn(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
@@ -52,13 +59,25 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
 
 
 def panel(rows: int, height_per_row: float, height: float) -> tuple[Figure, Axes]:
-    """A figure with one panel, tall enough for `rows` rows; heights in inches."""
+    """Make a figure with one panel, tall enough for `rows` rows; heights in inches.
+
+    Example:
+        >>> from ser_keras.evaluation.plots import canvas
+        >>> figure, axes = canvas.panel(rows=4, height_per_row=0.5, height=1)
+        >>> figure.get_size_inches().tolist()
+        [5.6, 3.0]
+    """
     figure = Figure(figsize=(WIDTH, height + height_per_row * rows), layout="constrained")
     return figure, figure.subplots()
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG; fixed resolution and no metadata, so equal numbers give equal bytes."""
+    """Encode a figure as PNG; fixed resolution and no metadata, so equal numbers give equal bytes.
+
+    Example:
+        >>> ser.plots.png(ser.plots.confusion_matrix([[1]], ["sad"]))[1:4]
+        b'PNG'
+    """
     stream = io.BytesIO()
     with style.context(["default", STYLE]):
         FigureCanvasAgg(figure).print_figure(
@@ -68,10 +87,16 @@ def png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, path: str | PathLike[str]) -> None:
-    """Write the figure to `path` as PNG.
+    """Write a figure to a file as PNG.
 
     Raises:
         OutputError: the file cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> ser.plots.save(ser.plots.confusion_matrix([[1]], ["sad"]), "figure.png")
+        >>> Path("figure.png").exists()
+        True
     """
     content = png(figure)
     with replacing(Path(path)) as temporary:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
 
-# Of a Gaussian prediction error, the share that lies above its own mean absolute value.
+# The share of Gaussian prediction errors above their own mean absolute value.
 GAUSSIAN_SHARE = 0.425
 
 # Units of Keras metrics, by the last word of their names.
@@ -23,11 +23,19 @@ NATS = ("loss", "nll", "kl", "entropy", "crossentropy", "elbo", "likelihood")
 
 @styled
 def confusion_matrix(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
-    """Counts of utterances, coloured by their share of the true emotion.
+    """Draw counts of utterances, coloured by their share of the true emotion.
 
     Args:
         matrix: counts [C, C], true emotion by recognised emotion.
         labels: the C emotions.
+
+    Raises:
+        ValueError: the matrix is not [C, C].
+
+    Example:
+        >>> figure = ser.plots.confusion_matrix([[3, 1], [0, 2]], ["happy", "sad"])
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['3', '1', '0', '2']
     """
     counts = np.asarray(matrix)
     totals = counts.sum(axis=1, keepdims=True)
@@ -44,41 +52,57 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
 
 @styled
 def attention_similarity(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
-    """Similarity of the emotions' mean attention, as the paper's Figure 2.
+    """Draw the similarity of the emotions' mean attention, as the paper's Figure 2.
 
     Args:
         matrix: absolute cosines [C, C] in 0..1; NaN where an emotion has no instant to compare.
         labels: the C emotions.
+
+    Raises:
+        ValueError: the matrix is not [C, C].
+
+    Example:
+        >>> figure = ser.plots.attention_similarity([[1, 0.5], [0.5, 1]], ["happy", "sad"])
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['1.00', '0.50', '0.50', '1.00']
     """
     similarity = np.array(matrix, dtype=float)
     # Attention differs little between emotions: colours span what occurs, numbers tell how much.
     low = min(np.nanmin(similarity, initial=1.0), 0.99)
     digits = 2 if low < 0.9 else 3
+
+    def written(row: int, column: int) -> str:
+        cosine = similarity[row, column]
+        return f"{cosine:.{digits}f}" if np.isfinite(cosine) else "–"
+
     return _matrix(
         np.ma.masked_invalid(similarity),
         labels,
         limits=(low, 1),
         color_label="absolute cosine of mean attention",
         axis_labels=("emotion", "emotion"),
-        written=lambda row, column: (
-            f"{similarity[row, column]:.{digits}f}" if np.isfinite(similarity[row, column]) else "–"
-        ),
+        written=written,
     )
 
 
 @styled
 def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """One panel per quantity of a Keras history, training and validation together.
+    """Draw one panel per metric of a Keras history, training and validation together.
 
     Args:
         history: values per epoch, by metric; `val_NAME` joins `NAME`, and `epoch` is left out.
 
     Raises:
         ValueError: the history holds no metric.
+
+    Example:
+        >>> figure = ser.plots.learning_curves({"loss": [3.0, 2.0], "val_loss": [3.1, 2.5]})
+        >>> [line.get_label() for line in figure.axes[0].get_lines()]
+        ['training', 'validation']
     """
     names = list(dict.fromkeys(key.removeprefix("val_") for key in history if key != "epoch"))
     if not names:
-        raise ValueError("learning curves need a history with a metric; this one has none")
+        raise ValueError("history: expected at least one metric, found none")
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(WIDTH, 0.5 + 2 * rows), layout="constrained")
@@ -98,12 +122,17 @@ def sampled_fraction(
     after_first: Mapping[str, float] | None = None,
     published: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Share of the observation that is sampled, per emotion: the paper's Table 2.
+    """Draw the share of the observation that is sampled, per emotion: the paper's Table 2.
 
     Args:
         with_first: fractions 0..1 by emotion, over all instants.
         after_first: the same without first instants, which sample everything.
         published: the paper's, where it has this corpus.
+
+    Example:
+        >>> figure = ser.plots.sampled_fraction({"sad": 0.4}, published={"sad": 0.6})
+        >>> [line.get_label() for line in figure.axes[0].get_lines()]
+        ['all instants', 'paper', 'Gaussian error, 42.5 %']
     """
     figure, axes = panel(len(with_first), height_per_row=0.32, height=1.6)
     series = (
@@ -127,11 +156,16 @@ def sampled_fraction(
 def accuracy_comparison(
     ours: Mapping[str, Sequence[float]], published: Mapping[str, float]
 ) -> Figure:
-    """Weighted accuracy of every run of ours beside published numbers: the paper's Table 1.
+    """Draw the weighted accuracy of every run beside published numbers: the paper's Table 1.
 
     Args:
         ours: accuracies 0..1 of the runs, by model.
         published: accuracies 0..1, by model.
+
+    Example:
+        >>> figure = ser.plots.accuracy_comparison({"ours": [0.6, 0.7]}, {"paper": 0.8})
+        >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        ['ours', 'paper']
     """
     names = [*ours, *published]
     figure, axes = panel(len(names), height_per_row=0.34, height=1.4)
@@ -153,48 +187,54 @@ def evaluation_figures(
     history: Mapping[str, Sequence[float]] | None = None,
     paper: Mapping[str, Any] | None = None,
 ) -> dict[str, Figure]:
-    """All figures of an `evaluation.json`, by the name that is also their file's.
+    """Draw all figures of an `evaluation.json`, by the name that is also their file's.
 
     Args:
-        evaluation: what `evaluate` writes.
-        history: the Keras history of the run, where there is one.
+        evaluation: the content of `evaluation.json`.
+        history: the Keras history of the run, if there is one.
         paper: the published numbers for this corpus, as `paper` of `reproduction.json`.
+
+    Example:
+        >>> evaluation = ser.evaluate(model, corpus, progress=False).to_dict()
+        >>> list(ser.plots.evaluation_figures(evaluation))
+        ['confusion_matrix', 'sampled_fraction', 'attention_similarity']
     """
     labels, sampled = evaluation["labels"], evaluation["sampled_fraction"]
     figures = {
         "confusion_matrix": confusion_matrix(evaluation["confusion_matrix"], labels),
         "sampled_fraction": sampled_fraction(
-            sampled["per_emotion"],
-            sampled["per_emotion_after_first"],
-            (paper or {}).get("table2"),
+            sampled["per_emotion"], sampled["per_emotion_after_first"], (paper or {}).get("table2")
         ),
         "attention_similarity": attention_similarity(evaluation["attention_similarity"], labels),
     }
-    if history:
-        figures["learning_curves"] = learning_curves(history)
-    return figures
+    return figures | ({"learning_curves": learning_curves(history)} if history else {})
 
 
 def reproduction_figures(reproduction: Mapping[str, Any]) -> dict[str, Figure]:
-    """All figures of a `reproduction.json`, by the name that is also their file's."""
+    """Draw all figures of a `reproduction.json`, by the name that is also their file's.
+
+    Example:
+        >>> ours = {"weighted_accuracy": {"runs": [0.6, 0.7]}}
+        >>> figure2 = {"labels": ["sad"], "similarity": [[1.0]]}
+        >>> reproduction = {"attention": ours, "no_attention": ours, "paper": {}}
+        >>> reproduction |= {"table2": {"sad": 0.4}, "figure2": figure2}
+        >>> list(ser.plots.reproduction_figures(reproduction))
+        ['accuracy', 'sampled_fraction', 'attention_similarity']
+    """
     paper, figure2 = reproduction["paper"], reproduction["figure2"]
+    ours = {
+        "ours, attention": reproduction["attention"]["weighted_accuracy"]["runs"],
+        "ours, no attention": reproduction["no_attention"]["weighted_accuracy"]["runs"],
+    }
     published = {
         f"paper, {model.replace('_', ' ')}": accuracy
         for model, accuracy in paper.get("weighted_accuracy", {}).items()
     }
     published |= {other["model"]: other["weighted_accuracy"] for other in paper.get("others", ())}
     return {
-        "accuracy": accuracy_comparison(
-            {
-                "ours, attention": reproduction["attention"]["weighted_accuracy"]["runs"],
-                "ours, no attention": reproduction["no_attention"]["weighted_accuracy"]["runs"],
-            },
-            published,
-        ),
+        "accuracy": accuracy_comparison(ours, published),
         "sampled_fraction": sampled_fraction(
-            reproduction["table2"],
-            reproduction.get("table2_after_first"),
-            paper.get("table2"),
+            reproduction["table2"], reproduction.get("table2_after_first"), paper.get("table2")
         ),
         "attention_similarity": attention_similarity(figure2["similarity"], figure2["labels"]),
     }
@@ -208,10 +248,10 @@ def _matrix(
     axis_labels: tuple[str, str],
     written: Callable[[int, int], str],
 ) -> Figure:
-    """A square matrix [C, C] as colours, with a text in each cell."""
+    """Draw a square matrix [C, C] as colours, with a text in each cell."""
     if values.shape != (len(labels), len(labels)):
         raise ValueError(
-            f"expected a square matrix over {len(labels)} labels: found shape {values.shape}"
+            f"matrix: expected a square over {len(labels)} labels, found shape {values.shape}"
         )
     figure, axes = panel(len(labels), height_per_row=0.4, height=2)
     image = axes.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
@@ -219,9 +259,8 @@ def _matrix(
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
-    middle = sum(limits) / 2
     for row, column in np.ndindex(values.shape):
-        color = "white" if values[row, column] > middle else "black"
+        color = "white" if values[row, column] > sum(limits) / 2 else "black"
         axes.text(column, row, written(row, column), ha="center", va="center", color=color)
     return figure
 

@@ -1,4 +1,4 @@
-"""One utterance over time: its waveform, what the model attended to, and what it recognised."""
+"""One utterance over time: its waveform, the model's attention and the emotions recognised."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ser_keras.evaluation.plots.canvas import BLUE, WIDTH, styled
 
-# Coloured against grey, and never lighter than the paper: told apart by anyone, and in print.
+# Coloured against grey, both darker than the page: told apart by all readers, and in print.
 SAMPLED = ListedColormap(matplotlib.colormaps["YlOrBr"](np.linspace(0.25, 1, 256)))
 PREDICTED = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.15, 0.9, 256)))
 
@@ -32,7 +32,7 @@ def attention_heatmap(
     coefficient_labels: Sequence[str] | None = None,
     observation_shape: Sequence[int] | None = None,
 ) -> Figure:
-    """Waveform, saliency and emotions of one utterance over a shared time axis.
+    """Draw waveform, saliency and emotions of one utterance over a shared time axis.
 
     Windows overlap, so an instant is drawn where its window brings something new: over its last
     hop, the first instant over its whole window. Cells that the model sampled are coloured, those
@@ -43,16 +43,24 @@ def attention_heatmap(
         sample_rate: of the waveform, in hertz.
         recognition: a line of `predict`; `time` of an instant is the end of its window in seconds.
         coefficient_labels: names of the D coefficients, or of a patch's bands.
-        observation_shape: (frames, bands), where a time-frequency patch is written flat as [D].
+        observation_shape: (frames, bands) of a patch that the recognition holds flat, as [D].
 
     Raises:
         ValueError: the waveform is not [N], or the recognition has no instants.
+
+    Example:
+        >>> line = ser.Recognizer(model).recognize(wav)
+        >>> rate = model.features.sample_rate
+        >>> waveform = np.zeros(int(line["duration"] * rate))
+        >>> figure = ser.plots.attention_heatmap(waveform, rate, line)
+        >>> [axes.get_ylabel() for axes in figure.axes][:3]
+        ['amplitude', 'coefficient', 'emotion']
     """
     samples = np.asarray(waveform, dtype=float)
     instants = recognition.get("instants", ())
     if samples.ndim != 1 or not instants:
         raise ValueError(
-            "an attention heat map needs a waveform [N] and a recognition with instants: "
+            "attention heat map: expected a waveform [N] and a recognition with instants, "
             f"found shape {samples.shape} and {len(instants)} instants"
         )
     edges = np.array([0.0, *(instant["time"] for instant in instants)])
@@ -80,7 +88,7 @@ def _title(recognition: Mapping[str, Any]) -> str:
     emotion = recognition["emotion"]
     name = PurePath(str(recognition["file"])).name
     name = name if len(name) <= 50 else f"{name[:30]}…{name[-19:]}"
-    # A file name may hold bytes that no font, and no encoder, can take.
+    # A file name may hold bytes that no font can show and no encoder can write.
     name = "".join(c if c.isprintable() else "?" for c in name)
     return f"{name}: {emotion} ({100 * recognition['probabilities'][emotion]:.0f} %)"
 
@@ -106,6 +114,7 @@ def _draw_saliency(
     attention = np.array([instant["attention"] for instant in instants], dtype=float)
     shape = tuple(observation_shape or saliency.shape[1:])
     frames = shape[0] if len(shape) > 1 else 1
+    # [T, D] or [T, frames, bands] to [T, frames, rows]
     cells, times = _last_hops(saliency.reshape(len(instants), frames, -1), edges)
     sampled, _ = _last_hops(attention.reshape(len(instants), frames, -1), edges)
 
@@ -134,10 +143,10 @@ def _draw_saliency(
 def _last_hops(
     patches: NDArray[np.float64], edges: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lay windows that overlap side by side: the first whole, of the others their last hop.
+    """Lay overlapping windows side by side: the first whole, of each other one its last hop.
 
     Args:
-        patches: one per instant, [T, frames, rows]; one frame stands for the whole window.
+        patches: [T, frames, rows], one per instant; a single frame stands for the whole window.
         edges: 0 and the end of each window in seconds, [T + 1].
 
     Returns:
@@ -149,7 +158,7 @@ def _last_hops(
         kept = int(np.clip(round(frames * (end - start) / edges[1]), 1, frames))
         cells.append(patch[-kept:])
         times.append(np.linspace(start, end, kept + 1)[1:])
-    return np.concatenate(cells).T, np.concatenate(times)
+    return np.concatenate(cells).T, np.concatenate(times)  # [kept frames, rows] transposed
 
 
 def _name_rows(axes: Axes, labels: Sequence[str] | None) -> None:

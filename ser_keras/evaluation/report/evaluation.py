@@ -43,7 +43,7 @@ def evaluation_report(
         configuration=configuration,
         examples=examples,
         paper=paper or {},
-        interval=wilson_interval(evaluation["weighted_accuracy"], evaluation["n_test"]),
+        interval=_wilson_interval(evaluation["weighted_accuracy"], evaluation["n_test"]),
         precisions={
             label: matrix[index][index] / recognized[index] if recognized[index] else None
             for index, label in enumerate(labels)
@@ -52,14 +52,8 @@ def evaluation_report(
     )
 
 
-def wilson_interval(share: float, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Compute the interval of a share 0..1 of `total` trials (Wilson 1927); z = 1.96 gives 95 %.
-
-    Example:
-        >>> from ser_keras.evaluation.report.evaluation import wilson_interval
-        >>> np.round(wilson_interval(0.5, 10), 3).tolist()
-        [0.237, 0.763]
-    """
+def _wilson_interval(share: float, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Compute the interval of a share 0..1 of `total` trials (Wilson 1927); z = 1.96 gives 95 %."""
     center = share + z**2 / (2 * total)
     margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
     scale = 1 + z**2 / total

@@ -43,10 +43,10 @@ def render(package: str, template: str, **values: Any) -> str:
         "data_url": _data_url,
         "decimals": _decimals,
         "flat": _flat,
-        "number": number,
+        "number": _number,
         "pairs": _pairs,
-        "percent": percent,
-        "spread": spread,
+        "percent": _percent,
+        "spread": _spread,
     }
     return environment.get_template(template).render(values)
 
@@ -58,8 +58,9 @@ def write(path: str | PathLike[str], page: str) -> None:
         OutputError: the file cannot be written.
 
     Example:
+        >>> from pathlib import Path
         >>> ser.report.write("report.html", "<!DOCTYPE html>")
-        >>> open("report.html").read()
+        >>> Path("report.html").read_text()
         '<!DOCTYPE html>'
     """
     # A file name that is no valid text reaches us with lone surrogates, which UTF-8 cannot hold.
@@ -68,41 +69,22 @@ def write(path: str | PathLike[str], page: str) -> None:
         temporary.write_bytes(content)
 
 
-def number(fraction: float | None) -> str:
-    """Format a fraction 0..1 in percent without the sign, for a column that names its unit.
-
-    Example:
-        >>> from ser_keras.evaluation.report import page
-        >>> page.number(0.6667), page.number(None)
-        ('66.7', '–')
-    """
+def _number(fraction: float | None) -> str:
+    """Format a fraction 0..1 in percent without the sign, for a column that names its unit."""
     return _MISSING if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f}"
 
 
-def percent(fraction: float | None) -> str:
-    """Format a fraction 0..1 as `number` does, with the sign unless it is missing.
-
-    Example:
-        >>> from ser_keras.evaluation.report import page
-        >>> page.percent(0.6667).split(), page.percent(None)
-        (['66.7', '%'], '–')
-    """
-    text = number(fraction)
+def _percent(fraction: float | None) -> str:
+    text = _number(fraction)
     return text if text == _MISSING else f"{text}\N{NO-BREAK SPACE}%"
 
 
-def spread(accuracy: Mapping[str, Any]) -> str:
-    """Format {mean, std, runs} as mean ± standard deviation, and a single run as its value.
-
-    Example:
-        >>> from ser_keras.evaluation.report import page
-        >>> page.spread({"mean": 0.667, "std": 0.02, "runs": [0.65, 0.68]}).split()
-        ['66.7', '±', '2.0', '%']
-    """
+def _spread(accuracy: Mapping[str, Any]) -> str:
+    """Format {mean, std, runs} as mean ± standard deviation, and a single run as its value."""
     if len(accuracy["runs"]) < 2:
-        return percent(accuracy["mean"])
-    deviation = percent(accuracy["std"])
-    return f"{number(accuracy['mean'])}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{deviation}"
+        return _percent(accuracy["mean"])
+    deviation = _percent(accuracy["std"])
+    return f"{_number(accuracy['mean'])}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{deviation}"
 
 
 def _decimals(term: float | None) -> str:
