@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Loaded when first used: reading a corpus or asking for help need not wait for TensorFlow.
+# Imported on first use: reading a corpus and asking for help do not wait for TensorFlow.
 _MODULES = {
     "corpora": "corpora",
     "extraction": "features.extraction",

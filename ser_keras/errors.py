@@ -1,4 +1,7 @@
-"""Errors a user can cause and mend; the command line prints their message and nothing else."""
+"""Errors that a user can cause and mend; the command line prints their message and nothing else.
+
+A message has the form `<what>: expected <…>, found <…>`; what is a file, an option or a field.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,34 @@ from os import PathLike
 
 
 class SerKerasError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Example:
+        >>> from ser_keras.errors import ConfigurationError, SerKerasError
+        >>> issubclass(ConfigurationError, SerKerasError)
+        True
+    """
 
 
 class CorpusError(SerKerasError, ValueError):
-    """A folder, label or split does not hold what a corpus of its name must hold."""
+    """A folder, file, label or split is not what its corpus requires.
+
+    Example:
+        >>> corpus.labels(classes=("bored",))
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: ...wav: emotion: expected one of bored, found 'angry'
+    """
 
 
 class ConfigurationError(SerKerasError, ValueError):
-    """An option has a value outside its range, or is not known at all."""
+    """An option is unknown or its value is out of range.
+
+    Example:
+        >>> ser.splits.random(corpus, test_fraction=20)
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: test_fraction: expected more than 0 and less than 1,
+        found 20
+    """
 
 
 class AudioError(SerKerasError, ValueError):
@@ -22,7 +44,12 @@ class AudioError(SerKerasError, ValueError):
 
     Args:
         path: the recording, as the user named it.
-        reason: what was found and what was expected.
+        reason: what was expected of it, and what was found.
+
+    Example:
+        >>> from ser_keras.errors import AudioError
+        >>> print(AudioError("a.wav", "expected sound, found an empty file"))
+        a.wav: expected sound, found an empty file
     """
 
     def __init__(self, path: str | PathLike[str], reason: str) -> None:
@@ -31,9 +58,16 @@ class AudioError(SerKerasError, ValueError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[AudioError], tuple[str, str]]:
-        # The default rebuilds from args, the joined message: it would not survive a worker process.
+        # The default rebuilds from args, the joined message, and fails in a worker process.
         return type(self), (self.path, self.reason)
 
 
 class DivergenceError(SerKerasError, ArithmeticError):
-    """Training has led away from any solution."""
+    """Training has led away from any solution: the loss is no longer finite.
+
+    Example:
+        >>> from ser_keras.errors import DivergenceError
+        >>> raise DivergenceError("loss: expected a finite number, found nan")
+        Traceback (most recent call last):
+        ser_keras.errors.DivergenceError: loss: expected a finite number, found nan
+    """

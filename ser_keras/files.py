@@ -1,4 +1,4 @@
-"""Writing result files so that a reader never sees half of one."""
+"""Result files, written so that a reader never sees half of one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,26 @@ from ser_keras.errors import SerKerasError
 
 
 class OutputError(SerKerasError, OSError):
-    """A result cannot be written where the user wants it."""
+    """A result cannot be written where the user wants it.
+
+    Example:
+        >>> from ser_keras.files import output_folder
+        >>> output_folder("/dev/null")
+        Traceback (most recent call last):
+        ser_keras.files.OutputError: /dev/null: expected a folder to write to, found ...
+    """
 
 
 def output_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder for results, or take the one that is there.
+    """Make a folder for results unless it exists.
 
     Raises:
         OutputError: it is a file, or cannot be made or written to.
+
+    Example:
+        >>> from ser_keras.files import output_folder
+        >>> output_folder("runs/first").is_dir()
+        True
     """
     folder = Path(path)
     try:
@@ -33,16 +45,27 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
             pass
     except OSError as error:
         raise OutputError(
-            f"output folder {folder}: found that it cannot be written to ({error.strerror}), "
-            "expected a folder of yours"
+            f"{folder}: expected a folder to write to, found otherwise ({error.strerror})"
         ) from error
     return folder
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that becomes `path` when the block ends without an error."""
-    # The suffix stays, since Keras and matplotlib tell formats by it.
+    """Yield a temporary path beside `path`, moved there when the block ends without an error.
+
+    Raises:
+        OutputError: the file cannot be written; one of that name stays as it was.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.files import replacing
+        >>> with replacing(Path("a.npy")) as temporary:
+        ...     np.save(temporary, np.zeros(3))
+        >>> np.load("a.npy")
+        array([0., 0., 0.])
+    """
+    # Keras, NumPy and matplotlib tell formats by the suffix, so it stays.
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield temporary
@@ -58,6 +81,11 @@ def write_text(path: Path, text: str) -> None:
 
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.files import write_text
+        >>> write_text(Path("a.txt"), "surprisé")
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -66,12 +94,12 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> None:
-    """Write a table as CSV in UTF-8 under a line of column names, whole or not at all.
+    """Write a CSV file with a line of column names, whole or not at all.
 
     Args:
         path: the file.
         rows: values by column; None becomes an empty field.
-        columns: in order; by default those of the first row.
+        columns: the columns in order; by default those of the first row.
 
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
@@ -93,12 +121,29 @@ def write_csv(
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all; what is not a number becomes null."""
+    """Write a JSON file, whole or not at all, with null for numbers that are not finite.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written to.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.files import write_json
+        >>> write_json(Path("a.json"), {"loss": float("nan")})
+        >>> Path("a.json").read_text().split()
+        ['{', '"loss":', 'null', '}']
+    """
     write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def json_line(value: Any) -> str:
-    """One line of JSON, in ASCII: a file's name may hold bytes that are no text."""
+    """Return JSON on one line, in ASCII: a file's name may hold bytes that are not text.
+
+    Example:
+        >>> from ser_keras.files import json_line
+        >>> json_line({"file": "a.wav", "p": [0.5, float("nan")]})
+        '{"file": "a.wav", "p": [0.5, null]}'
+    """
     try:
         return json.dumps(value, allow_nan=False)
     except ValueError:  # a model that has diverged
@@ -106,7 +151,13 @@ def json_line(value: Any) -> str:
 
 
 def finite(value: Any) -> Any:
-    """A copy in which NaN and infinities, which JSON does not have, are None."""
+    """Copy a value, with None for NaN and infinities, which JSON does not have.
+
+    Example:
+        >>> from ser_keras.files import finite
+        >>> finite({"p": (0.5, float("inf"))})
+        {'p': [0.5, None]}
+    """
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -117,7 +168,13 @@ def finite(value: Any) -> Any:
 
 
 def cache_directory() -> Path:
-    """`$SER_KERAS_CACHE`, else `$XDG_CACHE_HOME/ser_keras`, else `~/.cache/ser_keras`; absolute."""
+    """Return `$SER_KERAS_CACHE`, else `$XDG_CACHE_HOME/ser_keras`, else `~/.cache/ser_keras`.
+
+    Example:
+        >>> from ser_keras.files import cache_directory
+        >>> cache_directory().is_absolute()
+        True
+    """
     if chosen := os.environ.get("SER_KERAS_CACHE"):
         return Path(chosen).expanduser().absolute()
     caches = os.environ.get("XDG_CACHE_HOME")

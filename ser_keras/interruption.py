@@ -1,8 +1,8 @@
-"""Ctrl-C that waits until the code of libraries is left.
+"""Ctrl-C that waits until control has returned from libraries.
 
 Python raises KeyboardInterrupt wherever the main thread happens to be. Inside TensorFlow, the
-garbage collector and libsndfile's callbacks it is at times swallowed, and the work goes on; at
-times another error takes its place; and at times it ends the process by a failed check in C++.
+garbage collector and libsndfile's callbacks it is sometimes swallowed, and the work goes on;
+sometimes another error takes its place; sometimes a failed check in C++ ends the process.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-STANDARD_ERROR = 2
+_STANDARD_ERROR = 2
 
 
 class Deferred:
-    """Whether Ctrl-C was pressed and has not been answered yet."""
+    """Whether Ctrl-C was pressed and has not been answered yet.
+
+    Example:
+        >>> from ser_keras.interruption import Deferred
+        >>> Deferred().pressed
+        False
+    """
 
     def __init__(self) -> None:
         self.pressed = False
 
     def check(self) -> None:
-        """Answer it, where it can do no harm.
-
-        Raises:
-            KeyboardInterrupt: it was pressed.
-        """
+        """Raise KeyboardInterrupt, where it can do no harm, if Ctrl-C was pressed."""
         if self.pressed:
             self.pressed = False
             raise KeyboardInterrupt
@@ -41,23 +43,27 @@ _outermost: Deferred | None = None
 def deferred(message: str = "") -> Iterator[Deferred]:
     """Remember Ctrl-C, and raise it at the next `check` or on leaving; a second one raises at once.
 
-    A block inside another is part of it. Whoever has a handler of his own keeps it, and outside the
-    main thread, which alone is interrupted, nothing changes.
+    A block inside another shares its state. A caller's own signal handler stays in place, and
+    nothing changes outside the main thread, the only one that Python interrupts.
 
     Args:
-        message: told on standard error when Ctrl-C is pressed.
+        message: written to standard error when Ctrl-C is pressed.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed inside, whatever else has gone wrong since.
+
+    Example:
+        >>> from ser_keras.interruption import deferred
+        >>> with deferred("Stopping after this batch.") as interruption:
+        ...     for batch in range(2):
+        ...         interruption.check()
     """
     global _outermost
-    if threading.current_thread() is not threading.main_thread():
-        yield Deferred()
-        return
-    if _outermost is not None:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and _outermost is not None:
         yield _outermost
         return
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield Deferred()
         return
     interruption = Deferred()
@@ -67,16 +73,17 @@ def deferred(message: str = "") -> Iterator[Deferred]:
             signal.default_int_handler(number, frame)
         interruption.pressed = True
         if message:
-            # Not by print, in the middle of which this may be; it must not fail where it is either.
+            # print may be what was interrupted, and cannot be entered twice. A closed standard
+            # error must not raise here either.
             with contextlib.suppress(OSError):
-                os.write(STANDARD_ERROR, f"{message}\n".encode())
+                os.write(_STANDARD_ERROR, f"{message}\n".encode())
 
     _outermost = interruption
     signal.signal(signal.SIGINT, remember)
     try:
         yield interruption
     except Exception as error:
-        # Such as one that has taken the place of a second Ctrl-C's.
+        # An error that may have taken the place of the second Ctrl-C's KeyboardInterrupt.
         if interruption.pressed:
             raise KeyboardInterrupt from error
         raise

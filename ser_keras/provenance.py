@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "ser-keras",
-    "tensorflow",
-    "keras",
-    "tensorflow-probability",
-    "librosa",
-    "numpy",
-    "soundfile",
-    "soxr",
+    *("ser-keras", "tensorflow", "keras", "tensorflow-probability"),
+    *("librosa", "numpy", "soundfile", "soxr"),
 )
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of every package that can change a number."""
+    """Return the versions of Python and of every package that can change a number.
+
+    Example:
+        >>> from ser_keras.provenance import versions
+        >>> versions()["ser-keras"]
+        '0.1.0'
+    """
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -32,7 +32,15 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of the package's source and whether it was changed since; None outside a checkout."""
+    """Return the commit of the package's source and whether it has been modified since.
+
+    None outside a checkout.
+
+    Example:
+        >>> from ser_keras.provenance import git_state
+        >>> git_state()  # doctest: +SKIP
+        {'commit': '20b9854…', 'modified': False}
+    """
     folder = Path(__file__).parent
     # Installed in an environment below somebody's project, git would tell of that project.
     if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
@@ -45,14 +53,9 @@ def git_state() -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -1,27 +1,25 @@
-"""Tell Keras of `VRNN`, so that `keras.saving.load_model` finds it after `import ser_keras`.
+"""Let `keras.saving.load_model` find `VRNN` after `import ser_keras`, in whichever order.
 
-Importing the model imports TensorFlow, which takes seconds, and most uses of the package need
-neither. So a stand-in is registered, as soon as Keras itself is imported, in whichever order.
+Importing the model imports TensorFlow, which takes seconds that reading a corpus or asking for help
+does not need. So a stand-in is registered, and not before Keras itself is imported.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
+import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-REGISTERED_NAME = "ser_keras>VRNN"
+_REGISTERED_NAME = "ser_keras>VRNN"
 
 
-class DeferredVRNN:
-    """Stands in for `VRNN` among Keras' registered classes until a model is loaded.
-
-    Importing `ser_keras.model.vrnn` registers the class itself in its place.
-    """
+class _DeferredVRNN:
+    """The stand-in; importing `ser_keras.model.vrnn` registers the class itself in its place."""
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -29,34 +27,33 @@ class DeferredVRNN:
         return importlib.import_module("ser_keras.model.vrnn").VRNN.from_config(config)
 
 
-class _AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Import Keras as usual, then register the stand-in."""
+class _RegisterAfterKeras(MetaPathFinder):
+    """Finds Keras as the other finders do, and registers the stand-in once it is loaded."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         if name != "keras":
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            self._loader, spec.loader = spec.loader, self
-        return spec
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
         sys.meta_path.remove(self)
-        # Tools that read a package's files ask for the loader that knows them.
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        _register(module)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)  # this search may be a look, with no import after it
+        if spec is None or spec.loader is None:
+            return spec
+        load = spec.loader.exec_module
+
+        def load_and_register(module: ModuleType) -> None:
+            load(module)
+            _register(module)
+
+        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        return spec
 
 
 def _register(keras: Any) -> None:
-    keras.saving.get_custom_objects().setdefault(REGISTERED_NAME, DeferredVRNN)
+    keras.saving.get_custom_objects().setdefault(_REGISTERED_NAME, _DeferredVRNN)
 
 
 def register_with_keras() -> None:
@@ -69,5 +66,5 @@ def register_with_keras() -> None:
     """
     if "keras" in sys.modules:
         _register(sys.modules["keras"])
-    elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _AfterImport())
+    else:
+        sys.meta_path.insert(0, _RegisterAfterKeras())

@@ -1,4 +1,11 @@
-"""Corpora of emotional speech, all loaded into one type: `load("ravdess", "/data/RAVDESS")`."""
+"""Corpora of emotional speech, all loaded into one type: `load("ravdess", "/data/RAVDESS")`.
+
+To add a corpus whose file names tell emotion and speaker, describe them in a module like `emodb`
+and list its `RELEASE.load` in `_LOADERS`. Any other corpus needs a function from its folder to a
+`Corpus`, like `iemocap.load`; its other parameters become options of `load`. Words for emotions
+that `synonyms` lacks go there, and the speaker folds of a published protocol into `splits`. Test it
+with files named as released, in tests/corpora/test_named_corpora.py.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +14,37 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
-from ser_keras.corpora import (
-    crema_d,
-    emodb,
-    iemocap,
-    manifest,
-    ravdess,
-    savee,
-    synthetic,
-    tess,
-)
+from ser_keras.corpora import crema_d, emodb, iemocap, manifest, ravdess, savee, synthetic, tess
 from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 
 __all__ = ["Corpus", "Utterance", "load", "match", "names"]
 
 _LOADERS: dict[str, Callable[..., Corpus]] = {
-    "ravdess": ravdess.load,
+    "ravdess": ravdess.RELEASE.load,
     "iemocap": iemocap.load,
-    "emodb": emodb.load,
-    "crema-d": crema_d.load,
-    "savee": savee.load,
-    "tess": tess.load,
+    "emodb": emodb.RELEASE.load,
+    "crema-d": crema_d.RELEASE.load,
+    "savee": savee.RELEASE.load,
+    "tess": tess.RELEASE.load,
     "manifest": manifest.load,
     "synthetic": synthetic.load,
 }
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows."""
+    """Return the names that `load` knows.
+
+    Example:
+        >>> ser.corpora.names()
+        ('ravdess', 'iemocap', 'emodb', 'crema-d', 'savee', 'tess', 'manifest', 'synthetic')
+    """
     return tuple(_LOADERS)
 
 
 def load(name: str, root: str | PathLike[str] | None = None, **options: Any) -> Corpus:
-    """Find a corpus' utterances.
+    """Load a corpus' utterances; the sound itself is read later.
 
     Args:
         name: one of `names()`.
@@ -51,14 +54,15 @@ def load(name: str, root: str | PathLike[str] | None = None, **options: Any) -> 
     Raises:
         ConfigurationError: the name or an option is unknown, or an option is out of its range.
         CorpusError: `root` does not hold that corpus.
+
+    Example:
+        >>> ser.corpora.load("synthetic", "sound", speakers=1, takes=1)
+        Corpus('synthetic', 8 utterances, emotions=('neutral', 'calm', 'happy', 'sad', ...))
     """
-    if name not in _LOADERS:
-        raise ConfigurationError(f"corpus: expected one of {', '.join(names())}, found {name!r}")
+    require(name in _LOADERS, "corpus", name, f"one of {', '.join(names())}")
     loader = _LOADERS[name]
     known = [option for option in inspect.signature(loader).parameters if option != "root"]
     for option in options:
-        if option not in known:
-            raise ConfigurationError(
-                f"{option}: not an option of corpus {name}, which has {', '.join(known) or 'none'}"
-            )
+        expected = f"one of {', '.join(known)}" if known else "none"
+        require(option in known, f"options of corpus {name}", option, expected)
     return loader(root, **options)

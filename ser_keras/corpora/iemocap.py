@@ -1,4 +1,4 @@
-"""IEMOCAP, the interactive emotional dyadic motion capture database.
+"""IEMOCAP, the interactive emotional dyadic motion capture database: ten speakers, five sessions.
 
 Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee & Narayanan (2008), Language Resources and
 Evaluation 42(4), 335-359.
@@ -9,37 +9,26 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 from ser_keras.corpora.recordings import is_sound, required_folder
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.errors import CorpusError
+from ser_keras.fields import require
 
 # The labels that annotators agreed on; xxx is no agreement.
 CODES = ("neu", "hap", "sad", "ang", "exc", "fru", "sur", "fea", "dis", "oth", "xxx")
 LABELS = {"neu": "neutral", "hap": "happy", "sad": "sad", "ang": "angry"}
 
-LOOKED_FOR = "Session1 to Session5, each with dialog/EmoEvaluation/*.txt and sentences/wav"
+_LAYOUT = "folders Session1 to Session5, each with dialog/EmoEvaluation/*.txt and sentences/wav"
 
 # [START - END]<TAB>TURN<TAB>LABEL<TAB>[VALENCE, ACTIVATION, DOMINANCE]
 # The sex in a dialog's name is that of who wears the markers; that of the turn is who speaks.
-TURN_LINE = re.compile(
+_TURN_LINE = re.compile(
     r"\[\d+\.\d+ - \d+\.\d+\]\s+"
     r"(?P<turn>Ses(?P<session>\d\d)[FM]_\w+_(?P<sex>[FM])\w+)\s+(?P<label>[a-z]{3})\s+\[.*\]\s*"
 )
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """A line of an evaluation file: a turn and the label that its annotators agreed on."""
-
-    sound_folder: Path
-    name: str
-    session: int
-    sex: str
-    label: str
 
 
 def load(
@@ -48,7 +37,7 @@ def load(
     labels: Mapping[str, str] | None = None,
     merge_excitement: bool = False,
 ) -> Corpus:
-    """The turns with a label in question; by default the paper's selection.
+    """Load the turns that have one of some labels; by default the paper's selection.
 
     On the full release the defaults give 2,280 utterances of improvised dialogs: 1,099 neutral,
     284 happy, 608 sad, 289 angry.
@@ -56,103 +45,98 @@ def load(
     Args:
         root: the folder with `Session1` to `Session5`, or one above it, or one session.
         improvised: only improvised dialogs; False takes the scripted ones as well.
-        labels: the release's codes and the class each becomes; None is neutral, happy, sad, angry.
+        labels: the release's codes and the class of each; by default neutral, happy, sad, angry.
         merge_excitement: count excitement as happiness, as much of the literature does.
 
     Raises:
         ConfigurationError: a label is not one of the release's.
         CorpusError: the folder does not hold IEMOCAP.
+
+    Example:
+        >>> ser.corpora.load("iemocap", "/data/IEMOCAP")  # doctest: +SKIP
+        Corpus('iemocap', 2280 utterances, emotions=('neutral', 'happy', 'sad', 'angry'))
     """
     classes = dict(LABELS if labels is None else labels)
     for code in classes:
-        if code not in CODES:
-            raise ConfigurationError(
-                f"labels: expected codes among {', '.join(CODES)}, found {code!r}"
-            )
+        require(code in CODES, "labels", code, f"codes among {', '.join(CODES)}")
     if merge_excitement:
         classes["exc"] = classes.get("hap", "happy")
-    folder = required_folder(root, "IEMOCAP", LOOKED_FOR)
-    sessions = _session_folders(folder)
+    sessions = _session_folders(required_folder(root, "IEMOCAP", _LAYOUT))
     utterances: list[Utterance] = []
-    silent: list[Path] = []
-    sounds: dict[Path, dict[str, Path]] = {}
-    for turn in _turns(sessions, improvised):
-        if turn.label not in classes:
-            continue
-        if turn.sound_folder not in sounds:
-            sounds[turn.sound_folder] = _sounds(turn.sound_folder)
-        path = sounds[turn.sound_folder].get(turn.name)
-        if path is None:
-            silent.append(turn.sound_folder / f"{turn.name}.wav")
-            continue
-        utterances.append(
-            Utterance(
-                path=path,
-                emotion=classes[turn.label],
-                speaker=f"Ses{turn.session:02d}{turn.sex}",
-                session=f"Session{turn.session}",
-                sex="female" if turn.sex == "F" else "male",
+    missing: list[Path] = []
+    for file in _evaluations(sessions, improvised):
+        # SESSION/dialog/EmoEvaluation/DIALOG.txt, SESSION/sentences/wav/DIALOG/TURN.wav
+        sound_folder = file.parents[2] / "sentences" / "wav" / file.stem
+        sounds = _sounds(sound_folder)
+        for turn in _turns(file):
+            if turn["label"] not in classes:
+                continue
+            path = sounds.get(turn["turn"])
+            if path is None:
+                missing.append(sound_folder / f"{turn['turn']}.wav")
+                continue
+            utterances.append(
+                Utterance(
+                    path=path,
+                    emotion=classes[turn["label"]],
+                    speaker=f"Ses{turn['session']}{turn['sex']}",
+                    session=f"Session{int(turn['session'])}",
+                    sex="female" if turn["sex"] == "F" else "male",
+                )
             )
-        )
-    if silent and not utterances:
-        raise CorpusError(f"{folder}: no turn has its sound; looked for {silent[0]} and others")
+    folder = sessions[0].parent
     if not utterances:
+        dialogs = "improvised dialogs" if improvised else "dialogs"
+        found = f"found no sound, such as {missing[0]}" if missing else "found none"
         raise CorpusError(
-            f"{folder}: no turn is labelled {', '.join(classes)} in its "
-            f"{'improvised ' if improvised else ''}dialogs"
+            f"{folder}: expected turns labelled {', '.join(classes)} in its {dialogs}, {found}"
         )
-    if silent:
+    if missing:
         warnings.warn(
-            f"{folder}: skipped {len(silent)} turns of IEMOCAP whose sound is missing, such as "
-            f"{silent[0]}",
-            stacklevel=2,
+            f"{folder}: skipped {len(missing)} turns of IEMOCAP whose sound is missing, such as "
+            f"{missing[0]}",
+            stacklevel=3,
         )
     emotions = tuple(dict.fromkeys(classes.values()))
-    return Corpus.ordered("iemocap", utterances, emotions, sessions[0].parent)
+    return Corpus.ordered("iemocap", utterances, emotions, folder)
 
 
 def _session_folders(folder: Path) -> list[Path]:
-    """The session folders in, below or at the folder a user named."""
+    """Find the session folders in, below or at the folder that a user named."""
     for candidates in (folder.glob("Session[0-9]"), folder.glob("*/Session[0-9]"), [folder]):
         sessions = sorted(
             path for path in candidates if (path / "dialog" / "EmoEvaluation").is_dir()
         )
-        if len({session.parent for session in sessions}) > 1:
+        copies = sorted({session.parent.name for session in sessions})
+        if len(copies) > 1:
             raise CorpusError(
-                f"{folder}: holds more than one copy of IEMOCAP, below "
-                f"{' and '.join(sorted({session.parent.name for session in sessions}))}; name one"
+                f"{folder}: expected one copy of IEMOCAP, found {' and '.join(copies)}; name one"
             )
         if sessions:
             return sessions
-    raise CorpusError(f"{folder}: no IEMOCAP here; looked for {LOOKED_FOR}")
+    raise CorpusError(f"{folder}: expected IEMOCAP, {_LAYOUT}; found none of them")
 
 
-def _turns(sessions: list[Path], improvised: bool) -> Iterator[_Turn]:
-    """Every turn that the evaluation files list."""
+def _evaluations(sessions: list[Path], improvised: bool) -> Iterator[Path]:
+    """Find the evaluation file of each dialog."""
     for session in sessions:
         # Only the files here are summaries; subfolders hold each annotator's own.
         for file in sorted((session / "dialog" / "EmoEvaluation").glob("*.txt")):
-            dialog = file.stem
-            if file.name.startswith(".") or (improvised and "impro" not in dialog):
-                continue
-            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-                match = TURN_LINE.fullmatch(line)
-                if match:
-                    yield _Turn(
-                        sound_folder=session / "sentences" / "wav" / dialog,
-                        name=match["turn"],
-                        session=int(match["session"]),
-                        sex=match["sex"],
-                        label=match["label"],
-                    )
-                elif line.startswith("["):
-                    warnings.warn(
-                        f"{file}: skipped a line not of the form of a turn: {line}", stacklevel=3
-                    )
+            if not file.name.startswith(".") and ("impro" in file.stem or not improvised):
+                yield file
+
+
+def _turns(file: Path) -> Iterator[re.Match[str]]:
+    """Parse the lines of an evaluation file that list a turn and its label."""
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        if match := _TURN_LINE.fullmatch(line):
+            yield match
+        elif line.startswith("["):
+            warnings.warn(f"{file}: skipped a line not of the form of a turn: {line}", stacklevel=4)
 
 
 def _sounds(folder: Path) -> dict[str, Path]:
-    """The sound files of a dialog by the name of their turn."""
+    """Find the sound files of a dialog, by the names of their turns."""
     if not folder.is_dir():
         return {}
     return {path.stem: path for path in sorted(folder.iterdir()) if is_sound(path)}

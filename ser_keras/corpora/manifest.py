@@ -11,13 +11,13 @@ from pathlib import Path
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 
-REQUIRED = ("path", "emotion")
-OPTIONAL = ("speaker", "session", "split", "start", "end")
-SPLITS = ("", "train", "validation", "test")
+_REQUIRED = ("path", "emotion")
+_OPTIONAL = ("speaker", "session", "split", "start", "end")
+_SPLITS = ("", "train", "validation", "test")
 
 
 def load(root: str | PathLike[str] | None = None) -> Corpus:
-    """The utterances that a CSV file lists, one a line under a line of column names.
+    """Load the utterances that a CSV file lists, one per line under a line of column names.
 
     Columns: `path` and `emotion`, and where known `speaker`, `session`, `split` ("train",
     "validation" or "test"), `start` and `end` (seconds into the file). Others are ignored. Paths
@@ -27,58 +27,67 @@ def load(root: str | PathLike[str] | None = None) -> Corpus:
         root: the CSV file, or the folder of one named `manifest.csv`.
 
     Raises:
-        CorpusError: there is no such file, a column is missing, or a field does not hold what it
-            must; the message names the line and the field.
+        CorpusError: there is no such file, a column is missing, or a field has no valid value; the
+            message names the line and the field.
+
+    Example:
+        >>> import csv
+        >>> with open("calls.csv", "w", newline="") as file:
+        ...     csv.writer(file).writerows([["path", "emotion"], [wav, "cross"]])
+        >>> ser.corpora.load("manifest", "calls.csv")
+        Corpus('manifest', 1 utterances, emotions=('cross',))
     """
     file = _csv_file(root)
-    lines: dict[tuple[str, float, float], int] = {}
+    line_of: dict[tuple[str, float, float], int] = {}
     utterances: list[Utterance] = []
     for line, row in _rows(file):
         utterance = _utterance(file, line, row)
         key = Corpus("manifest", (), (), file.parent).utterance_key(utterance)
-        if key in lines:
-            raise _error(file, line, "path", f"{row['path']} is listed in line {lines[key]} too")
-        lines[key] = line
+        if key in line_of:
+            found = f"found {row['path']} in line {line_of[key]} too"
+            raise _error(file, line, "path", f"expected a segment once, {found}")
+        line_of[key] = line
         utterances.append(utterance)
     if not utterances:
-        raise CorpusError(f"{file}: expected an utterance a line, found only column names")
+        raise CorpusError(f"{file}: expected a line for each utterance, found only column names")
     emotions = tuple(sorted({utterance.emotion for utterance in utterances}))
     return Corpus.ordered("manifest", utterances, emotions, file.parent)
 
 
 def _csv_file(root: str | PathLike[str] | None) -> Path:
+    expected = "expected a CSV file with columns path and emotion"
     if root is None:
-        raise CorpusError("a manifest needs its CSV file (looked for columns path and emotion)")
+        raise CorpusError(f"manifest: {expected}, found none named")
     file = Path(root).expanduser().absolute()
     if file.is_dir():
         file = file / "manifest.csv"
     if not file.is_file():
-        raise CorpusError(f"{file}: expected a CSV file with columns path and emotion, found none")
+        raise CorpusError(f"{file}: {expected}, found none")
     return file
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """The lines that are not empty, each with its number, by column."""
+    """Return the lines that are not empty, each with its number, by column."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             table = csv.reader(stream, strict=True)
             lines = [(table.line_num, [field.strip() for field in row]) for row in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{file}: cannot be read as CSV in UTF-8: {error}") from error
+        raise CorpusError(f"{file}: expected CSV in UTF-8, found {error}") from error
     lines = [(line, row) for line, row in lines if any(row)]
     if not lines:
         raise CorpusError(f"{file}: expected columns path and emotion, found an empty file")
-    _, columns = lines[0]
-    for column in REQUIRED:
+    first, columns = lines[0]
+    for column in _REQUIRED:
         if column not in columns:
             raise CorpusError(
-                f"{file}, line {lines[0][0]}: no column {column!r}; expected "
-                f"{','.join(REQUIRED)} and optionally {','.join(OPTIONAL)}, separated by commas; "
+                f"{file}, line {first}: expected a column {column!r}; needed are "
+                f"{','.join(_REQUIRED)} and known {','.join(_OPTIONAL)}, separated by commas; "
                 f"found {','.join(columns)}"
             )
-    for column in (*REQUIRED, *OPTIONAL):
+    for column in (*_REQUIRED, *_OPTIONAL):
         if columns.count(column) > 1:
-            raise CorpusError(f"{file}, line {lines[0][0]}: column {column!r} is there twice")
+            raise CorpusError(f"{file}, line {first}: expected one column {column!r}, found two")
     for line, row in lines[1:]:
         if len(row) != len(columns):
             raise CorpusError(
@@ -89,29 +98,21 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
-    for column in REQUIRED:
+    for column in _REQUIRED:
         if not row[column]:
-            raise _error(file, line, column, "it is empty")
+            raise _error(file, line, column, "expected text, found nothing")
     # Not resolved: a link keeps its name, but a/../b and b are one file.
     path = Path(os.path.normpath(file.parent / row["path"]))
     if not path.is_file():
-        raise _error(file, line, "path", f"there is no file {path}")
-    if row.get("split", "") not in SPLITS:
-        raise _error(
-            file, line, "split", f"expected train, validation or test, found {row['split']!r}"
-        )
+        raise _error(file, line, "path", f"expected a sound file, found none at {path}")
+    fields = {column: row.get(column, "") for column in ("speaker", "session", "split")}
+    if fields["split"] not in _SPLITS:
+        expected = "expected train, validation or test"
+        raise _error(file, line, "split", f"{expected}, found {fields['split']!r}")
     start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")
     if end is not None and end <= (start or 0.0):
         raise _error(file, line, "end", f"expected more than start, found {row['end']}")
-    return Utterance(
-        path=path,
-        emotion=row["emotion"],
-        speaker=row.get("speaker", ""),
-        session=row.get("session", ""),
-        start=start,
-        end=end,
-        split=row.get("split", ""),
-    )
+    return Utterance(path, row["emotion"], start=start, end=end, **fields)
 
 
 def _seconds(file: Path, line: int, row: dict[str, str], column: str) -> float | None:

@@ -6,22 +6,25 @@ import dataclasses
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ser_keras.corpora.synonyms import find_class
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 
 
-@dataclass(frozen=True)
-class Matched:
-    """What of a corpus a model has classes for, and what not.
+class Matched(NamedTuple):
+    """A corpus as a model knows its emotions, and what of it the model does not know.
 
     Attributes:
-        corpus: the utterances whose emotion is one of the classes, in the whole corpus' order; each
-            has the class for its emotion, whatever word the corpus itself uses.
+        corpus: the utterances whose emotion is one of the classes, in the corpus' order; the class
+            stands for the emotion, whatever word the corpus itself uses.
         synonyms: the corpus' words that are not classes themselves, each with its class.
-        unknown: how many utterances were left out, by the corpus' word for their emotion.
+        unknown: number of utterances left out, by the corpus' word for their emotion.
+
+    Example:
+        >>> ser.corpora.match(corpus, classes=("calm", "anger")).unknown["sad"]
+        4
     """
 
     corpus: Corpus
@@ -30,43 +33,52 @@ class Matched:
 
 
 def match(corpus: Corpus, classes: Sequence[str]) -> Matched:
-    """Put a model's classes in the place of a corpus' own words for the emotions.
+    """Replace a corpus' own words for the emotions by a model's classes.
 
     Args:
-        corpus: any; it stays as it is.
+        corpus: any corpus; it stays as it is.
         classes: the model's, `model.classes`.
+
+    Example:
+        >>> ser.corpora.match(corpus, classes=("calm", "anger")).synonyms
+        {'angry': 'anger'}
     """
     counts = Counter(utterance.emotion for utterance in corpus)
-    found = {emotion: find_class(emotion, classes) for emotion in counts}
+    class_of = {emotion: find_class(emotion, classes) for emotion in counts}
     utterances = tuple(
-        utterance if utterance.emotion == name else dataclasses.replace(utterance, emotion=name)
+        dataclasses.replace(utterance, emotion=name)
         for utterance in corpus
-        if (name := found[utterance.emotion]) is not None
+        if (name := class_of[utterance.emotion]) is not None
     )
     return Matched(
         corpus=Corpus(corpus.name, utterances, tuple(classes), corpus.root),
-        synonyms={own: name for own, name in found.items() if name is not None and own != name},
-        unknown={own: count for own, count in counts.items() if found[own] is None},
+        synonyms={own: name for own, name in class_of.items() if name is not None and own != name},
+        unknown={own: count for own, count in counts.items() if class_of[own] is None},
     )
 
 
 def known(corpus: Corpus, classes: Sequence[str], what: str) -> Matched:
-    """As `match`, after telling on standard error what counts as what and what was left out.
+    """Call `match`, and print to standard error what counts as what and what was left out.
 
     Args:
-        corpus: any; it stays as it is.
+        corpus: any corpus; it stays as it is.
         classes: the model's, `model.classes`.
-        what: the corpus' name, as messages begin with it.
+        what: the corpus' name, with which messages begin.
 
     Raises:
         CorpusError: there are utterances, and none has an emotion that is one of the classes.
+
+    Example:
+        >>> from ser_keras.corpora.matching import known
+        >>> len(known(corpus, ("calm", "anger"), "the test subset").corpus)
+        8
     """
     matched = match(corpus, classes)
     left_out = ", ".join(f"{emotion} ({count})" for emotion, count in matched.unknown.items())
     if left_out and not matched.corpus:
         raise CorpusError(
-            f"{what}: found the emotions {left_out}, expected at least one of the model's classes "
-            f"or a synonym: {', '.join(classes)}"
+            f"{what}: expected at least one emotion among the model's classes or a synonym, "
+            f"{', '.join(classes)}; found {left_out}"
         )
     if matched.synonyms:
         pairs = [f"{own} counts as {name}" for own, name in matched.synonyms.items()]
@@ -74,7 +86,7 @@ def known(corpus: Corpus, classes: Sequence[str], what: str) -> Matched:
     if left_out:
         count = sum(matched.unknown.values())
         print(
-            f"{what}: left {count} out whose emotion is not a class of the model: {left_out}",
+            f"{what}: left out {count} whose emotion is not a class of the model: {left_out}",
             file=sys.stderr,
         )
     return matched

@@ -1,4 +1,4 @@
-"""Finding a corpus' recordings below a folder, by the names that its release gave them."""
+"""Published corpora whose recordings are found by the names that the release gave them."""
 
 from __future__ import annotations
 
@@ -6,115 +6,160 @@ import filecmp
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 
-LOSSLESS_ENDINGS = (".wav", ".flac")
-SOUND_ENDINGS = (*LOSSLESS_ENDINGS, ".mp3", ".ogg")
+_LOSSLESS = (".wav", ".flac")
+_SOUND = (*_LOSSLESS, ".mp3", ".ogg")
 
-# Releases nest two or three folders; a limit keeps a wrong root, such as a home folder, from being
-# walked to its last file.
-DEEPEST_FOLDER = 4
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a released corpus names its recordings.
-
-    Attributes:
-        title: the corpus' name in messages.
-        looked_for: the layout in words, for the message when nothing is found.
-        name: what FOLDER/NAME of a recording, without the ending, matches whole. Its groups tell
-            one recording from all others.
-        folder: folders in which every sound file should be a recording; None where that is not
-            known of a folder before one is found in it.
-        depth: folders between the corpus' root and its recordings.
-    """
-
-    title: str
-    looked_for: str
-    name: re.Pattern[str]
-    folder: re.Pattern[str] | None = None
-    depth: int = 0
+# Releases nest two or three folders. The limit keeps a wrong root, such as a home folder, from
+# being walked to its last file.
+_DEEPEST_FOLDER = 4
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A sound file whose name follows the layout, and what the name says."""
+class _Recording(NamedTuple):
+    """A sound file named as the release names them, and what the name says, in capitals."""
 
     path: Path
     fields: dict[str, str]
 
 
-def required_folder(root: str | os.PathLike[str] | None, title: str, looked_for: str) -> Path:
-    """The folder a user named, made absolute.
+@dataclass(frozen=True)
+class Release:
+    """A published corpus whose file names tell emotion and speaker.
+
+    Attributes:
+        name: the corpus' name, as `ser_keras.corpora.load` knows it.
+        title: the corpus' name in messages.
+        layout: its folders and files in words, for the message when nothing is found.
+        pattern: matches FOLDER/NAME of a recording, without the ending, as a whole and in any case.
+            Its groups, among them `emotion` and `speaker`, tell one recording from all others.
+        emotions: codes of emotions in the names, in capitals, and their classes in canonical order.
+        speaker: gives a speaker's name and sex for the code in the names.
+        wanted: tells from a name's groups whether the recording belongs to the corpus.
+        folder: matches folders in which every sound file should be a recording; None where that is
+            not known of a folder before a recording is found in it.
+        depth: number of folders between the corpus' root and its recordings.
+
+    Example:
+        >>> from ser_keras.corpora import emodb
+        >>> emodb.RELEASE.load("/data/EMO-DB")  # doctest: +SKIP
+        Corpus('emodb', 535 utterances, emotions=('anger', 'boredom', 'disgust', 'fear', ...))
+    """
+
+    name: str
+    title: str
+    layout: str
+    pattern: str
+    emotions: Mapping[str, str]
+    speaker: Callable[[str], tuple[str, str]]
+    wanted: Callable[[Mapping[str, str]], bool] = lambda fields: True
+    folder: str | None = None
+    depth: int = 0
+
+    def load(self, root: str | os.PathLike[str] | None = None) -> Corpus:
+        """Load the recordings in or below a folder, each once.
+
+        A recording found twice counts once: archives of RAVDESS and TESS circulate that hold a copy
+        of themselves, and CREMA-D comes as WAV and MP3. The one nearer to `root` is taken, then the
+        lossless one. Sound files beside recordings but not named like one are skipped. A warning
+        reports both.
+
+        Args:
+            root: the folder that the release describes, or one above it.
+
+        Raises:
+            CorpusError: there is no such folder, it holds no recording of this corpus, or it holds
+                two versions of one recording, so that it is not clear which to take.
+        """
+        folder = required_folder(root, self.title, self.layout)
+        recordings = _each_once(folder, self._find(folder), self.title)
+        wanted = [recording for recording in recordings if self.wanted(recording.fields)]
+        if not wanted:
+            raise CorpusError(
+                f"{folder}: expected {self.title}, {self.layout}; found only {recordings[0].path} "
+                "and others that do not belong to it"
+            )
+        above = [recording.path.parents[self.depth] for recording in recordings]
+        utterances = []
+        for path, fields in wanted:
+            speaker, sex = self.speaker(fields["speaker"])
+            utterances.append(Utterance(path, self.emotions[fields["emotion"]], speaker, sex=sex))
+        classes = tuple(self.emotions.values())
+        return Corpus.ordered(self.name, utterances, classes, Path(os.path.commonpath(above)))
+
+    def _find(self, folder: Path) -> list[_Recording]:
+        """Find the files named like recordings, at least one."""
+        found: list[_Recording] = []
+        strays: list[Path] = []
+        for directory, sounds in _folders_of_sounds(folder):
+            here, others = [], []
+            for path in sounds:
+                name = f"{directory.name}/{path.stem}"
+                if match := re.fullmatch(self.pattern, name, re.IGNORECASE):
+                    fields = {key: value.upper() for key, value in match.groupdict().items()}
+                    here.append(_Recording(path, fields))
+                else:
+                    others.append(path)
+            found += here
+            if here or (self.folder and re.fullmatch(self.folder, directory.name, re.IGNORECASE)):
+                strays += others
+        if not found:
+            raise CorpusError(
+                f"{folder}: expected {self.title}, {self.layout}; found {_contents(folder)}"
+            )
+        if strays:
+            warnings.warn(
+                f"{folder}: skipped {len(strays)} sound files not named like recordings of "
+                f"{self.title}, such as {strays[0].relative_to(folder)}",
+                stacklevel=4,
+            )
+        return found
+
+
+def required_folder(root: str | os.PathLike[str] | None, title: str, layout: str) -> Path:
+    """Return the folder that a user named as a corpus', made absolute.
 
     Raises:
         CorpusError: no folder was named, or there is none of that name.
+
+    Example:
+        >>> from ser_keras.corpora.recordings import required_folder
+        >>> required_folder("nowhere", "TESS", "files such as YAF_back_ps.wav")
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: ...nowhere: expected a folder with TESS, files such as
+        YAF_back_ps.wav; found nothing
     """
     if root is None:
-        raise CorpusError(f"{title} needs the folder that holds it (looked for {looked_for})")
+        raise CorpusError(f"{title}: expected the folder that holds it, {layout}; found none named")
     folder = Path(root).expanduser().absolute()
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
-        raise CorpusError(
-            f"{folder}: expected a folder with {title}, found {found} (looked for {looked_for})"
-        )
+        raise CorpusError(f"{folder}: expected a folder with {title}, {layout}; found {found}")
     return folder
 
 
 def is_sound(path: Path) -> bool:
-    """Whether the name is that of a sound file; the hidden `._` twins that macOS makes are not."""
-    return path.suffix.lower() in SOUND_ENDINGS and not path.name.startswith(".")
+    """Tell sound files by their names; the hidden `._` files that macOS makes are not sound.
 
-
-def find_recordings(
-    root: str | os.PathLike[str] | None, layout: Layout
-) -> tuple[Path, list[Recording]]:
-    """The recordings below a folder, each once, and the folder their relative paths start from.
-
-    The folder may be the one the layout describes or one above it. A recording found twice counts
-    once: archives of RAVDESS and TESS that circulate hold a nested copy of themselves, and CREMA-D
-    comes as WAV and MP3. The one nearer to the root is taken, then the lossless one. Sound files
-    beside recordings that are not named like one are skipped. Both are reported in a warning.
-
-    Raises:
-        CorpusError: there is no such folder, it holds no recording of this layout, or it holds two
-            versions of one recording, so that it is not clear which to take.
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.corpora.recordings import is_sound
+        >>> [is_sound(Path(name)) for name in ("a.WAV", "a.txt", "._a.wav")]
+        [True, False, False]
     """
-    folder = required_folder(root, layout.title, layout.looked_for)
-    found: list[Recording] = []
-    strays: list[Path] = []
-    for directory, sounds in _folders_of_sounds(folder):
-        matches = [
-            (path, layout.name.fullmatch(f"{directory.name}/{path.stem}")) for path in sounds
-        ]
-        found += [Recording(path, match.groupdict()) for path, match in matches if match]
-        expected = layout.folder is not None and layout.folder.fullmatch(directory.name)
-        if expected or any(match for _, match in matches):
-            strays += [path for path, match in matches if not match]
-    if not found:
-        raise CorpusError(
-            f"{folder}: no recording of {layout.title} here; looked for {layout.looked_for}; "
-            f"found {_contents(folder)}"
-        )
-    if strays:
-        warnings.warn(
-            f"{folder}: skipped {len(strays)} sound files not named like recordings of "
-            f"{layout.title}, such as {strays[0].relative_to(folder)}",
-            stacklevel=3,
-        )
-    recordings = _each_once(folder, found, layout)
-    return _common_folder(recordings, layout.depth), recordings
+    return path.suffix.lower() in _SOUND and not path.name.startswith(".")
 
 
 def _folders_of_sounds(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder down to the deepest, nearest to the root first, with the sound files in it."""
+    """Walk over folders, nearest to the root first, each with the sound files in it."""
     level = [root]
-    for _ in range(DEEPEST_FOLDER + 1):
+    for _ in range(_DEEPEST_FOLDER + 1):
         below: list[Path] = []
         for directory in level:
             try:
@@ -126,27 +171,27 @@ def _folders_of_sounds(root: Path) -> Iterator[tuple[Path, list[Path]]]:
         level = below
 
 
-def _each_once(folder: Path, found: list[Recording], layout: Layout) -> list[Recording]:
-    """The recordings without copies of an earlier one, in order of preference."""
-    kept: dict[tuple[str, ...], Recording] = {}
+def _each_once(folder: Path, found: list[_Recording], title: str) -> list[_Recording]:
+    """Leave out copies, in order of preference."""
+    kept: dict[tuple[str, ...], _Recording] = {}
     copies: list[Path] = []
     for recording in sorted(found, key=lambda recording: _preference(recording.path)):
-        identity = tuple(value.lower() for value in recording.fields.values())
-        first = kept.setdefault(identity, recording).path
-        if first == recording.path:
+        path = recording.path
+        first = kept.setdefault(tuple(recording.fields.values()), recording).path
+        if first == path:
             continue
-        copies.append(recording.path)
-        elsewhere = first.parent != recording.path.parent
-        rivals = elsewhere and _preference(first)[:2] == _preference(recording.path)[:2]
-        if rivals and not filecmp.cmp(first, recording.path, shallow=False):
+        copies.append(path)
+        # Two versions in different folders, neither of them preferable, must be the same sound.
+        equal = first.parent != path.parent and _preference(first)[:2] == _preference(path)[:2]
+        if equal and not filecmp.cmp(first, path, shallow=False):
             raise CorpusError(
-                f"{folder}: holds two versions of one recording of {layout.title}, "
-                f"{first.relative_to(folder)} and {recording.path.relative_to(folder)}; "
+                f"{folder}: expected one version of each recording of {title}, found two, "
+                f"{first.relative_to(folder)} and {path.relative_to(folder)}; "
                 "name the folder of the version to use"
             )
     if copies:
         warnings.warn(
-            f"{folder}: {len(copies)} recordings of {layout.title} are there more than once and "
+            f"{folder}: {len(copies)} recordings of {title} are there more than once and "
             f"count once, such as {copies[0].relative_to(folder)}",
             stacklevel=4,
         )
@@ -154,17 +199,12 @@ def _each_once(folder: Path, found: list[Recording], layout: Layout) -> list[Rec
 
 
 def _preference(path: Path) -> tuple[int, bool, str]:
-    """Sorts nearer to the root first, then lossless first, then by name."""
-    return len(path.parts), path.suffix.lower() not in LOSSLESS_ENDINGS, path.as_posix()
-
-
-def _common_folder(recordings: list[Recording], depth: int) -> Path:
-    """The deepest folder at least `depth` above every recording's own."""
-    return Path(os.path.commonpath([recording.path.parents[depth] for recording in recordings]))
+    """Sort nearer to the root first, then lossless first, then by name."""
+    return len(path.parts), path.suffix.lower() not in _LOSSLESS, path.as_posix()
 
 
 def _contents(folder: Path) -> str:
-    """The first names in a folder, for a message."""
+    """Name the first entries of a folder, for a message."""
     try:
         names = sorted(path.name for path in folder.iterdir())
     except PermissionError:

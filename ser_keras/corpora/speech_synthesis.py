@@ -1,8 +1,8 @@
 """Speech-like sound from a source-filter model: a glottal source through moving formants.
 
-Fant (1960), Acoustic Theory of Speech Production; the glottal pulse is Rosenberg's (1971, JASA 49,
-583-590, shape B), vowels are those of Peterson & Barney (1952, JASA 24, 175-184). How F0, tempo,
-level and voice quality move with emotion follows Scherer (2003), Speech Communication 40, 227-256.
+The model is Fant's (1960, Acoustic Theory of Speech Production), the glottal pulse Rosenberg's
+(1971, JASA 49, 583-590, shape B), the vowels Peterson & Barney's (1952, JASA 24, 175-184). Emotion
+changes F0, tempo, level and voice quality as in Scherer (2003), Speech Communication 40, 227-256.
 """
 
 from __future__ import annotations
@@ -13,23 +13,14 @@ import numpy as np
 from scipy import signal
 
 SAMPLE_RATE = 22050
-FRAME = 512  # samples a formant stands still for, 23 ms
+FRAME = 512  # samples, 23 ms, in which formants are constant
 FRAME_HOP = 256
 
 # Formants 1 to 3 of an adult male, in Hz: heed, hid, head, had, hod, hawed, hood, who'd, heard.
-VOWELS = np.array(
-    [
-        (270, 2290, 3010),
-        (390, 1990, 2550),
-        (530, 1840, 2480),
-        (660, 1720, 2410),
-        (730, 1090, 2440),
-        (570, 840, 2410),
-        (440, 1020, 2240),
-        (300, 870, 2240),
-        (490, 1350, 1690),
-    ]
-)
+VOWELS = np.array([
+    (270, 2290, 3010), (390, 1990, 2550), (530, 1840, 2480), (660, 1720, 2410), (730, 1090, 2440),
+    (570, 840, 2410), (440, 1020, 2240), (300, 870, 2240), (490, 1350, 1690),
+])  # fmt: skip
 HIGHER_FORMANTS = (3500.0, 4500.0)
 BANDWIDTHS = np.array([80.0, 100.0, 140.0, 220.0, 320.0])
 
@@ -48,7 +39,11 @@ class Voice:
         formant_scale: formants relative to an adult male's; above 1 for a shorter vocal tract.
         breathiness: aspiration noise relative to the voice, 0 to 1.
         tempo: syllables per second of neutral speech.
-        expressiveness: how far emotions move this voice; 1 is the average.
+        expressiveness: size of this voice's changes with emotion; 1 is the average.
+
+    Example:
+        >>> from ser_keras.corpora.speech_synthesis import Voice
+        >>> woman = Voice(pitch=200, formant_scale=1.16, breathiness=0.1, tempo=4, expressiveness=1)
     """
 
     pitch: float
@@ -60,7 +55,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Manner:
-    """How something is said, relative to the speaker's neutral way.
+    """A way of speaking, relative to the speaker's neutral one.
 
     Attributes:
         pitch: semitones above neutral.
@@ -74,6 +69,10 @@ class Manner:
         tremor: semitones of a 6 Hz tremor.
         formants: factor on formants; a smile shortens the vocal tract.
         pause: share of the time that is silence.
+
+    Example:
+        >>> from ser_keras.corpora.speech_synthesis import Manner
+        >>> tense = Manner(pitch=4, level=6, tilt=3)
     """
 
     pitch: float = 0.0
@@ -90,16 +89,22 @@ class Manner:
 
 
 def speak(voice: Voice, manner: Manner, duration: float, rng: np.random.Generator) -> np.ndarray:
-    """An utterance of random syllables.
+    """Synthesize an utterance of random syllables.
 
     Args:
         voice: the speaker.
-        manner: how it is said.
-        duration: seconds, silence at both ends included.
+        manner: the way of speaking.
+        duration: in seconds, silence at both ends included.
         rng: decides the syllables and all small deviations.
 
     Returns:
         float64 [duration * SAMPLE_RATE], within -1 and 1.
+
+    Example:
+        >>> from ser_keras.corpora.speech_synthesis import Manner, Voice, speak
+        >>> man = Voice(pitch=115, formant_scale=1, breathiness=0.05, tempo=4, expressiveness=1)
+        >>> speak(man, Manner(), duration=1.0, rng=np.random.default_rng(0)).shape
+        (22050,)
     """
     length = round(duration * SAMPLE_RATE)
     onsets = _syllable_onsets(voice.tempo * manner.tempo, duration, rng)
@@ -115,7 +120,7 @@ def speak(voice: Voice, manner: Manner, duration: float, rng: np.random.Generato
 
 
 def _syllable_onsets(rate: float, duration: float, rng: np.random.Generator) -> np.ndarray:
-    """Where syllables begin, then where the last ends, in seconds: float64 [syllables + 1]."""
+    """Draw the beginnings of syllables and the end of the last: seconds, [syllables + 1]."""
     speaking = duration - 2 * EDGE_SILENCE
     lengths = rng.lognormal(0.0, 0.25, max(round(rate * speaking), 2))
     lengths[-1] *= 1.4  # phrase-final lengthening
@@ -125,12 +130,13 @@ def _syllable_onsets(rate: float, duration: float, rng: np.random.Generator) -> 
 def _loudness(
     onsets: np.ndarray, pause: float, length: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The envelope of syllables, with dips for consonants and some left out: float64 [length]."""
+    """Draw the level of syllables, with dips for consonants and some left out: [length]."""
     stress = rng.lognormal(0.0, 0.3, len(onsets) - 1)
     inner = np.arange(1, len(onsets) - 2)
     pauses = rng.choice(inner, size=min(round(pause * len(stress)), len(inner)), replace=False)
     stress[pauses] = 0.0
     spans = np.diff(onsets)
+    # Each syllable rises, falls a little and ends: [syllables, 4] points of the envelope.
     times = onsets[:-1, None] + spans[:, None] * np.array([0.0, 0.25, 0.6, 0.95])
     levels = stress[:, None] * np.array([0.08, 1.0, 0.8, 0.1])
     clock = np.arange(length) / SAMPLE_RATE
@@ -140,7 +146,7 @@ def _loudness(
 def _melody(
     voice: Voice, manner: Manner, onsets: np.ndarray, length: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """F0 in Hz: declination, an accent on each syllable, a final movement: float64 [length]."""
+    """Draw F0 in Hz, with declination, an accent on each syllable, a final movement: [length]."""
     clock = np.arange(length) / SAMPLE_RATE
     middles = (onsets[:-1] + onsets[1:]) / 2
     accents = rng.normal(0.0, manner.pitch_range, len(middles))
@@ -155,7 +161,7 @@ def _melody(
 def _source(
     pitch: np.ndarray, jitter: float, breathiness: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """The derivative of glottal flow with aspiration, which is strongest while open: [length]."""
+    """Differentiate glottal flow and add aspiration, strongest while it is open: [length]."""
     cycles = np.floor(np.cumsum(pitch) / SAMPLE_RATE).astype(int)
     deviation = rng.standard_normal((2, cycles[-1] + 1))
     # A period keeps its deviation from beginning to end: jitter in length, shimmer in strength.
@@ -175,7 +181,7 @@ def _source(
 def _formant_tracks(
     scale: float, onsets: np.ndarray, length: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Formants that glide from vowel to vowel, in Hz: float64 [frames, 5]."""
+    """Draw formants that glide from vowel to vowel, in Hz: [frames, 5]."""
     vowels = VOWELS[rng.integers(len(VOWELS), size=len(onsets) - 1)]
     vowels = vowels * rng.normal(1.0, 0.03, vowels.shape)
     spans = np.diff(onsets)
@@ -189,7 +195,7 @@ def _formant_tracks(
 
 
 def _vocal_tract(source: np.ndarray, formants: np.ndarray, tilt: float) -> np.ndarray:
-    """The source through a cascade of resonances, one response per frame: float64 [length]."""
+    """Filter the source by a cascade of resonances, one response per frame: [length]."""
     frequencies, _, spectrum = signal.stft(
         source, SAMPLE_RATE, nperseg=FRAME, noverlap=FRAME - FRAME_HOP
     )

@@ -1,4 +1,4 @@
-"""The file that says which utterance of a corpus is in which part: `split.csv`."""
+"""The file `split.csv`: which utterance of a corpus is in which subset."""
 
 from __future__ import annotations
 
@@ -7,86 +7,90 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser_keras.corpora.utterance import Corpus, Utterance
+from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.files import write_csv
 
-COLUMNS = ("part", "path", "start", "end", "emotion", "speaker", "session")
+_COLUMNS = ("part", "path", "start", "end", "emotion", "speaker", "session")
+
+_Key = tuple[str, float, float]  # as Corpus.utterance_key
 
 
-def write(path: str | os.PathLike[str], parts: Mapping[str, Corpus]) -> None:
-    """Write which utterance is in which part, as CSV; paths are relative to the corpus' root.
+def write(path: str | os.PathLike[str], subsets: Mapping[str, Corpus]) -> None:
+    """Write which utterance is in which subset, as CSV; paths are relative to the corpus' root.
 
     Raises:
-        CorpusError: an utterance is in two parts.
+        CorpusError: an utterance is in two subsets.
         OutputError: the file cannot be written; one of that name stays as it was.
+
+    Example:
+        >>> train, test = ser.splits.random(corpus)
+        >>> ser.splits.write("split.csv", {"train": train, "test": test})
     """
-    seen: dict[tuple[str, float, float], str] = {}
-    for name, part in parts.items():
-        for utterance in part:
-            _refuse_leak(seen, part.utterance_key(utterance), name)
-    rows = [_row(name, part, utterance) for name, part in parts.items() for utterance in part]
-    write_csv(Path(path), rows, COLUMNS)
+    subset_of: dict[_Key, str] = {}
+    rows = []
+    for name, subset in subsets.items():
+        for utterance in subset:
+            key = subset.utterance_key(utterance)
+            _refuse_leak(subset_of, key, name)
+            fields = (getattr(utterance, column) for column in _COLUMNS[2:])
+            rows.append(dict(zip(_COLUMNS, (name, key[0], *fields), strict=True)))
+    write_csv(Path(path), rows, _COLUMNS)
 
 
 def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:
-    """The parts of a corpus that a file written by `write` names, in the order of the file.
+    """Read the subsets of a corpus from a file that `write` wrote, in the order of the file.
 
     Raises:
-        CorpusError: there is no such file or it is not of this kind, an utterance is in two parts,
-            or the corpus has none of that place or gives it another emotion.
+        CorpusError: there is no such file or it is not of this kind, an utterance is in two
+            subsets, the corpus lacks it, or the corpus gives it another emotion.
+
+    Example:
+        >>> ser.splits.write("all.csv", {"test": corpus})
+        >>> ser.splits.read("all.csv", corpus) == {"test": corpus}
+        True
     """
-    path = Path(path)
-    index = {corpus.utterance_key(utterance): position for position, utterance in enumerate(corpus)}
-    seen: dict[tuple[str, float, float], str] = {}
-    parts: dict[str, list[int]] = {}
-    for line, row in _rows(path):
+    index_of = {corpus.utterance_key(utterance): index for index, utterance in enumerate(corpus)}
+    subset_of: dict[_Key, str] = {}
+    subsets: dict[str, list[int]] = {}
+    for line, row in _rows(Path(path)):
         where = f"{path}, line {line}"
         try:
             key = row["path"], float(row["start"] or 0), float(row["end"] or "inf")
         except (TypeError, ValueError) as error:
-            raise CorpusError(f"{where}: expected start and end in seconds") from error
-        if key not in index:
-            raise CorpusError(f"{where}: {row['path']} is not in the corpus {corpus.name}")
-        if row["emotion"] != corpus[index[key]].emotion:
-            raise CorpusError(
-                f"{where}: {row['path']} is {row['emotion']!r} in the split and "
-                f"{corpus[index[key]].emotion!r} in the corpus {corpus.name}"
-            )
-        _refuse_leak(seen, key, row["part"])
-        parts.setdefault(row["part"], []).append(index[key])
-    return {name: corpus.subset(indexes) for name, indexes in parts.items()}
+            found = f"{row['start']!r} and {row['end']!r}"
+            raise CorpusError(f"{where}: start, end: expected seconds, found {found}") from error
+        if key not in index_of:
+            expected = f"expected an utterance of the corpus {corpus.name}"
+            raise CorpusError(f"{where}: {expected}, found {row['path']}, which is not in it")
+        emotion = corpus[index_of[key]].emotion
+        if row["emotion"] != emotion:
+            expected = f"expected {emotion!r}, as {row['path']} has in the corpus {corpus.name}"
+            raise CorpusError(f"{where}: emotion: {expected}, found {row['emotion']!r}")
+        _refuse_leak(subset_of, key, row["part"])
+        subsets.setdefault(row["part"], []).append(index_of[key])
+    return {name: corpus.subset(indexes) for name, indexes in subsets.items()}
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The lines of a split file, each with its number."""
+    """Return the lines of a split file, each with its number."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file)
             rows = [(table.line_num, row) for row in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{path}: cannot read the split: {error}") from error
-    if tuple(table.fieldnames or ()) != COLUMNS:
-        raise CorpusError(
-            f"{path}: expected the columns {','.join(COLUMNS)}, "
-            f"found {','.join(table.fieldnames or ())}"
-        )
+        raise CorpusError(f"{path}: expected a split as CSV, found {error}") from error
+    columns = tuple(table.fieldnames or ())
+    if columns != _COLUMNS:
+        expected, found = ",".join(_COLUMNS), ",".join(columns)
+        raise CorpusError(f"{path}: expected the columns {expected}, found {found or 'none'}")
     return rows
 
 
-def _row(name: str, part: Corpus, utterance: Utterance) -> dict[str, object]:
-    return {
-        "part": name,
-        "path": part.relative_path(utterance),
-        "start": utterance.start,
-        "end": utterance.end,
-        "emotion": utterance.emotion,
-        "speaker": utterance.speaker,
-        "session": utterance.session,
-    }
-
-
-def _refuse_leak(seen: dict[tuple[str, float, float], str], key: tuple, part: str) -> None:
-    if key in seen:
-        raise CorpusError(f"{key[0]}: the utterance is in part {seen[key]} and again in {part}")
-    seen[key] = part
+def _refuse_leak(subset_of: dict[_Key, str], key: _Key, subset: str) -> None:
+    """Note an utterance's subset, unless it is in one already."""
+    if key in subset_of:
+        raise CorpusError(
+            f"{key[0]}: expected in one subset, found in {subset_of[key]} and again in {subset}"
+        )
+    subset_of[key] = subset

@@ -1,7 +1,8 @@
-"""Training and test parts of a corpus: random, one speaker group out, one session out, predefined.
+"""Splits of a corpus into subsets: random, by speaker, by session, or predefined.
 
 Every split is a function of the set of utterances and the seed alone: the order in which they were
-found, the machine and Python's hash seed change nothing.
+found, the machine and Python's hash seed change nothing. All return (training, test) subsets in the
+corpus' order.
 """
 
 from __future__ import annotations
@@ -12,135 +13,145 @@ import numpy as np
 
 from ser_keras.corpora.split_file import read, write
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.errors import CorpusError
+from ser_keras.fields import require
 
 __all__ = [
-    "KINDS",
-    "by_session",
-    "by_speaker",
-    "folds",
-    "predefined",
-    "random",
-    "read",
-    "split",
-    "validation",
-    "write",
-]
+    "KINDS", "by_session", "by_speaker", "folds", "predefined", "random", "read", "split",
+    "validation", "write",
+]  # fmt: skip
 
 KINDS = ("random", "speaker", "session", "predefined")
+_SUBSETS = ("train", "validation", "test")
 
-DEFAULT_SPEAKER_FOLDS = 5
-RAVDESS_GROUP_SIZE = 4  # odd actors are men, even ones women: four in a row are two of each
-ONE_SPEAKER_OUT = ("emodb", "savee", "tess")
+_DEFAULT_SPEAKER_FOLDS = 5
+_RAVDESS_GROUP_SIZE = 4  # odd actors are men, even ones women: four in a row are two of each
+_ONE_SPEAKER_OUT = ("emodb", "savee", "tess")
 
 Split = tuple[Corpus, Corpus]
 
 
 def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
-    """A random test part, stratified by emotion; the paper's protocol for RAVDESS.
+    """Draw a test subset, stratified by emotion; the paper's protocol for RAVDESS.
 
-    Each emotion gives round(test_fraction * count) utterances to the test part, and at least one
-    to each part.
-
-    Returns:
-        (train, test), both in the corpus' order.
+    Each emotion gives round(test_fraction * count) utterances to the test subset, and at least one
+    to each subset.
 
     Raises:
         ConfigurationError: the fraction is not between 0 and 1, or the seed is negative.
-        CorpusError: an emotion has a single utterance, which cannot be in both parts.
+        CorpusError: an emotion has a single utterance, which cannot be in both subsets.
+
+    Example:
+        >>> train, test = ser.splits.random(corpus, test_fraction=0.25, seed=7)
+        >>> len(train), len(test)
+        (24, 8)
     """
-    if not 0 < test_fraction < 1:
-        raise ConfigurationError(
-            f"test_fraction: expected more than 0 and less than 1, found {test_fraction}"
-        )
-    _check_seed(seed)
+    fraction_expected = "more than 0 and less than 1"
+    require(0 < test_fraction < 1, "test_fraction", test_fraction, fraction_expected)
+    require(seed >= 0, "seed", seed, "0 or more")
     labels = corpus.labels()
     test: list[int] = []
     for label, emotion in enumerate(corpus.emotions):
-        members = [index for index in _in_order(corpus) if labels[index] == label]
+        # Sorted, so that the order in which utterances were found does not matter.
+        members = [index for index in corpus.sorted_indexes() if labels[index] == label]
         if not members:
             continue
         if len(members) < 2:
             raise CorpusError(
-                f"emotion {emotion!r} has {len(members)} utterance ({corpus[members[0]].path}); "
-                "a random split needs 2, one to train and one to test"
+                f"{emotion!r}: expected 2 utterances or more, one to train and one to test, "
+                f"found {corpus[members[0]].path} alone"
             )
         size = min(max(round(test_fraction * len(members)), 1), len(members) - 1)
-        # One generator per emotion: what happens to one does not depend on the others' counts.
+        # One generator per emotion: the draw of one does not depend on the others' counts.
         test += np.random.default_rng([seed, label]).permutation(members)[:size].tolist()
     return _train_and_test(corpus, test)
 
 
 def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 0) -> Split:
-    """A test part of speakers who are not heard in training.
+    """Leave a group of speakers out of training, and test on them.
 
     RAVDESS has 6 fixed groups of two men and two women, actors 4g+1 to 4g+4; EMO-DB, SAVEE and TESS
     leave one speaker out; other corpora have 5 groups drawn with the seed, balanced by sex.
 
     Args:
         corpus: every utterance needs a speaker.
-        fold: which group is the test part, from 0.
+        fold: number of the group to test on, from 0.
         folds: number of groups to draw instead of the corpus' own.
         seed: of the draw; fixed groups do not depend on it.
-
-    Returns:
-        (train, test), both in the corpus' order.
 
     Raises:
         ConfigurationError: there is no such fold, or there are fewer speakers than folds.
         CorpusError: utterances without a speaker, or a single speaker.
+
+    Example:
+        >>> train, test = ser.splits.by_speaker(corpus, fold=0)
+        >>> set(train.speakers) & set(test.speakers)
+        set()
     """
     return _one_group_out(corpus, "speaker", _speaker_groups(corpus, folds, seed), fold)
 
 
 def by_session(corpus: Corpus, fold: int) -> Split:
-    """A test part of one session, the others to train; the paper's protocol for IEMOCAP.
-
-    Returns:
-        (train, test), both in the corpus' order.
+    """Leave one session out of training, and test on it; the paper's protocol for IEMOCAP.
 
     Raises:
         ConfigurationError: there is no such fold.
         CorpusError: utterances without a session, or a single session.
+
+    Example:
+        >>> iemocap = ser.corpora.load("iemocap", "/data/IEMOCAP")  # doctest: +SKIP
+        >>> ser.splits.by_session(iemocap, fold=4)[1].sessions  # doctest: +SKIP
+        ('Session5',)
     """
     return _one_group_out(corpus, "session", _session_groups(corpus), fold)
 
 
 def predefined(corpus: Corpus) -> Split:
-    """The parts that the corpus itself names; `validation` takes its own out of the training part.
+    """Split as the corpus itself says; its validation subset stays in the training subset.
 
     Raises:
-        CorpusError: an utterance without a part, or a part without an utterance.
+        CorpusError: an utterance without a subset, or nothing to train or to test on.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from ser_keras.corpora import Corpus
+        >>> one, other = replace(corpus[0], split="train"), replace(corpus[1], split="test")
+        >>> train, test = ser.splits.predefined(Corpus("own", (one, other), corpus.emotions))
+        >>> test[0] == other
+        True
     """
     for utterance in corpus:
-        if utterance.split not in ("train", "validation", "test"):
-            raise CorpusError(
-                f"{utterance.path}: expected split train, validation or test, "
-                f"found {utterance.split!r}"
-            )
+        if utterance.split not in _SUBSETS:
+            expected = f"expected one of {', '.join(_SUBSETS)}, found {utterance.split!r}"
+            raise CorpusError(f"{utterance.path}: split: {expected}")
     test = [index for index, utterance in enumerate(corpus) if utterance.split == "test"]
     if not 0 < len(test) < len(corpus):
         raise CorpusError(
-            f"a predefined split needs utterances to train and to test; found {len(test)} of "
-            f"{len(corpus)} to test"
+            f"predefined split of {corpus.name}: expected utterances to train and to test, "
+            f"found {len(test)} of {len(corpus)} to test"
         )
     return _train_and_test(corpus, test)
 
 
 def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> Split:
-    """What of a training part is only watched: of a predefined split its own, else at random.
+    """Hold a validation subset out of a training subset.
 
     Args:
-        training: of a split of that kind.
-        kind: as `split` takes it.
-        fraction: share to draw where the corpus names no validation part.
+        training: the training subset of a split of that kind.
+        kind: as `split` takes it; a predefined split has its own validation subset.
+        fraction: share to draw at random where the corpus names no validation subset.
         seed: of the draw.
 
     Returns:
-        (train, validation), both in the corpus' order.
+        (training, validation).
 
     Raises:
-        CorpusError: an emotion with a single utterance to draw from.
+        CorpusError: an emotion has a single utterance to draw from.
+
+    Example:
+        >>> train, validation = ser.splits.validation(corpus, "random", fraction=0.25)
+        >>> len(train), len(validation)
+        (24, 8)
     """
     named = [index for index, one in enumerate(training) if one.split == "validation"]
     if kind == "predefined" and 0 < len(named) < len(training):
@@ -149,13 +160,17 @@ def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> S
 
 
 def folds(corpus: Corpus, kind: str) -> int:
-    """How many folds a kind of split has for this corpus; 1 for random and predefined ones.
+    """Return the number of folds that a kind of split has; 1 for random and predefined splits.
 
     Raises:
         ConfigurationError: the kind is unknown.
-        CorpusError: the corpus does not tell what the kind needs.
+        CorpusError: the corpus does not tell the speakers or sessions.
+
+    Example:
+        >>> ser.splits.folds(corpus, "speaker")
+        2
     """
-    _check_kind(kind)
+    require(kind in KINDS, "split", kind, f"one of {', '.join(KINDS)}")
     if kind == "speaker":
         return len(_speaker_groups(corpus, None, seed=0))
     return len(_session_groups(corpus)) if kind == "session" else 1
@@ -164,39 +179,39 @@ def folds(corpus: Corpus, kind: str) -> int:
 def split(
     corpus: Corpus, kind: str, fold: int = 0, test_fraction: float = 0.2, seed: int = 0
 ) -> Split:
-    """A split of the kind named "random", "speaker", "session" or "predefined".
+    """Make the split named "random", "speaker", "session" or "predefined".
 
     Raises:
         ConfigurationError: the kind is unknown, or an option is out of its range.
         CorpusError: the corpus does not hold what the kind needs.
+
+    Example:
+        >>> train, test = ser.splits.split(corpus, "random", test_fraction=0.5)
+        >>> len(train), len(test)
+        (16, 16)
     """
-    _check_kind(kind)
+    require(kind in KINDS, "split", kind, f"one of {', '.join(KINDS)}")
     if kind == "random":
         return random(corpus, test_fraction, seed)
     if kind == "speaker":
         return by_speaker(corpus, fold, seed=seed)
-    if kind == "session":
-        return by_session(corpus, fold)
-    return predefined(corpus)
+    return by_session(corpus, fold) if kind == "session" else predefined(corpus)
 
 
 def _speaker_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[str]]:
-    """The speakers of each fold."""
-    _check_seed(seed)
-    speakers = _values(corpus, "speaker")
+    """Return the speakers of each fold."""
+    require(seed >= 0, "seed", seed, "0 or more")
+    speakers = _known(corpus, "speaker", corpus.speakers)
     if folds is None and corpus.name == "ravdess":
-        group_of = {speaker: (int(speaker) - 1) // RAVDESS_GROUP_SIZE for speaker in speakers}
-        return [
-            {speaker for speaker in speakers if group_of[speaker] == group}
-            for group in sorted(set(group_of.values()))
-        ]
-    if folds is None and corpus.name in ONE_SPEAKER_OUT:
+        groups: dict[int, set[str]] = {}
+        for speaker in speakers:  # sorted, and so are the groups
+            groups.setdefault((int(speaker) - 1) // _RAVDESS_GROUP_SIZE, set()).add(speaker)
+        return list(groups.values())
+    if folds is None and corpus.name in _ONE_SPEAKER_OUT:
         return [{speaker} for speaker in speakers]
-    count = min(DEFAULT_SPEAKER_FOLDS, len(speakers)) if folds is None else folds
-    if not 2 <= count <= len(speakers):
-        raise ConfigurationError(
-            f"folds: expected 2 to {len(speakers)}, the number of speakers, found {count}"
-        )
+    count = min(_DEFAULT_SPEAKER_FOLDS, len(speakers)) if folds is None else folds
+    expected = f"2 to {len(speakers)}, the number of speakers"
+    require(2 <= count <= len(speakers), "folds", count, expected)
     sex_of = {utterance.speaker: utterance.sex for utterance in corpus}
     shuffled = np.random.default_rng(seed).permutation(speakers).tolist()
     # Dealing one sex after the other keeps the groups balanced; the sort is stable.
@@ -205,37 +220,35 @@ def _speaker_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[st
 
 
 def _session_groups(corpus: Corpus) -> list[set[str]]:
-    """The session of each fold."""
-    return [{session} for session in _values(corpus, "session")]
+    """Return the session of each fold."""
+    return [{session} for session in _known(corpus, "session", corpus.sessions)]
 
 
-def _values(corpus: Corpus, attribute: str) -> Sequence[str]:
-    """The corpus' speakers or sessions, two or more, known for every utterance."""
+def _known(corpus: Corpus, attribute: str, values: Sequence[str]) -> Sequence[str]:
+    """Refuse a corpus that does not tell every utterance's speaker or session, two at least."""
     for utterance in corpus:
         if not getattr(utterance, attribute):
             raise CorpusError(
-                f"{utterance.path}: no {attribute} is known, and a split by {attribute} needs "
-                f"that of every utterance of {corpus.name}"
+                f"{utterance.path}: {attribute}: expected one, as a split by {attribute} needs of "
+                f"every utterance of {corpus.name}, found none"
             )
-    values = corpus.speakers if attribute == "speaker" else corpus.sessions
-    if len(values) < 2:
-        raise CorpusError(
-            f"a split by {attribute} needs 2 {attribute}s or more, "
-            f"found {', '.join(values) or 'none'} in {corpus.name}"
-        )
+    _require_two(corpus, attribute, [{value} for value in values])
     return values
 
 
-def _one_group_out(corpus: Corpus, attribute: str, groups: Sequence[set[str]], fold: int) -> Split:
+def _require_two(corpus: Corpus, attribute: str, groups: Sequence[set[str]]) -> None:
     if len(groups) < 2:
+        found = ", ".join(value for group in groups for value in sorted(group))
         raise CorpusError(
-            f"a split by {attribute} needs 2 groups or more; all of {corpus.name}'s {attribute}s, "
-            f"{', '.join(sorted(groups[0]))}, are in one"
+            f"split of {corpus.name} by {attribute}: expected 2 groups of {attribute}s or more, "
+            f"found {len(groups)}: {found or 'none'}"
         )
-    if not 0 <= fold < len(groups):
-        raise ConfigurationError(
-            f"fold: expected 0 to {len(groups) - 1} for {corpus.name} by {attribute}, found {fold}"
-        )
+
+
+def _one_group_out(corpus: Corpus, attribute: str, groups: Sequence[set[str]], fold: int) -> Split:
+    _require_two(corpus, attribute, groups)
+    last = len(groups) - 1
+    require(0 <= fold <= last, "fold", fold, f"0 to {last} for {corpus.name} by {attribute}")
     values = [getattr(utterance, attribute) for utterance in corpus]
     test = [index for index, value in enumerate(values) if value in groups[fold]]
     return _train_and_test(corpus, test)
@@ -245,18 +258,3 @@ def _train_and_test(corpus: Corpus, test: Sequence[int]) -> Split:
     chosen = set(test)
     train = [index for index in range(len(corpus)) if index not in chosen]
     return corpus.subset(train), corpus.subset(sorted(chosen))
-
-
-def _in_order(corpus: Corpus) -> list[int]:
-    """Indexes by the utterances' places, so that the order they came in does not matter."""
-    return sorted(range(len(corpus)), key=lambda index: corpus.utterance_key(corpus[index]))
-
-
-def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise ConfigurationError(f"split: expected one of {', '.join(KINDS)}, found {kind!r}")
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise ConfigurationError(f"seed: expected 0 or more, found {seed}")

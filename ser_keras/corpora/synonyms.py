@@ -1,12 +1,12 @@
-"""One emotion, several words: corpora say anger or angry, fear or fearful, joy or happiness."""
+"""Words of one meaning: corpora say anger or angry, fear or fearful, joy or happiness."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-# A row for each emotion. Only words that published corpora use for the same emotion: excitement is
-# not happiness, calm is not neutral. TESS alone tells a pleasant surprise from any other.
+# A row for each emotion, of words that published corpora use for it: excitement is not happiness,
+# calm is not neutral. TESS alone tells a pleasant surprise from any other.
 SYNONYMS = (
     ("neutral", "neutrality"),
     ("calm", "calmness"),
@@ -29,9 +29,9 @@ _EMOTION_OF_WORD = {word: words[0] for words in SYNONYMS for word in words}
 
 
 def find_class(emotion: str, classes: Sequence[str]) -> str | None:
-    """The class that an emotion's name stands for.
+    """Find the class that an emotion's name stands for.
 
-    The very name comes first, then the same word written otherwise ("Sad", "pleasant_surprise"),
+    The same name comes first, then the same word in another spelling ("Sad", "pleasant_surprise"),
     then a synonym.
 
     Args:
@@ -40,6 +40,11 @@ def find_class(emotion: str, classes: Sequence[str]) -> str | None:
 
     Returns:
         One of `classes`; None where none of them is meant, or several may be.
+
+    Example:
+        >>> from ser_keras.corpora.synonyms import find_class
+        >>> find_class("Fear", ("calm", "fearful"))
+        'fearful'
     """
     if emotion in classes:
         return emotion
@@ -51,11 +56,11 @@ def find_class(emotion: str, classes: Sequence[str]) -> str | None:
 
 
 def _word(name: str) -> str:
-    """The name in lower case, its parts separated by single spaces."""
+    """Write a name in lower case, with single spaces between its words."""
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
 def _meaning(name: str) -> str:
-    """The first of the words for the same emotion."""
+    """Return the first of the words for the same emotion."""
     word = _word(name)
     return _EMOTION_OF_WORD.get(word, word)

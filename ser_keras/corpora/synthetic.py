@@ -1,4 +1,4 @@
-"""A corpus of speech-like sound made here, so that everything runs where no recording is at hand.
+"""A corpus of synthetic, speech-like sound, so that everything runs without any recording.
 
 It is for trying things out and for tests: accuracy on it says nothing about speech.
 """
@@ -6,7 +6,6 @@ It is for trying things out and for tests: accuracy on it says nothing about spe
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from os import PathLike
@@ -18,10 +17,11 @@ import soundfile
 from ser_keras.corpora.ravdess import EMOTIONS
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE, Manner, Voice, speak
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.errors import ConfigurationError, CorpusError
-from ser_keras.files import cache_directory
+from ser_keras.errors import CorpusError
+from ser_keras.fields import require
+from ser_keras.files import cache_directory, replacing
 
-# Part of the folder's name: raise it whenever the same options would give other sound.
+# In the folder's name: raise it whenever the same options would give other sound.
 VERSION = 1
 
 MANNERS = {
@@ -54,7 +54,7 @@ MANNERS = {
     ),
 }  # fmt: skip
 
-# How far takes of one emotion scatter about its manner: standard deviations.
+# Standard deviations of takes of one emotion about its manner, and the least values of a take.
 SCATTER = Manner(
     pitch=1.0, pitch_range=0.4, final_pitch=1.0, tempo=0.06, level=1.5, tilt=0.5,
     breathiness=0.04, jitter=0.004, tremor=0.1, formants=0.02, pause=0.04,
@@ -68,26 +68,28 @@ LEAST = Manner(
 def load(
     root: str | PathLike[str] | None = None, speakers: int = 8, takes: int = 4, seed: int = 0
 ) -> Corpus:
-    """The synthetic corpus, made where it is not there yet.
+    """Load the synthetic corpus, and make what of it does not exist yet.
 
-    RAVDESS' eight emotions, `takes` utterances of each by every speaker, 2.5 to 4.5 s long, 16-bit
-    WAV at 22,050 Hz. The same options give the same sound. Files appear whole or not at all, so
-    that a run that was stopped half-way goes on from there.
+    It has RAVDESS' eight emotions, `takes` utterances of each by every speaker, 2.5 to 4.5 s long,
+    16-bit WAV at 22,050 Hz. The same options give the same sound. Files appear whole or not at all,
+    so that an interrupted call can be repeated.
 
     Args:
-        root: where to make the corpus' own folder; None is the cache directory, `$SER_KERAS_CACHE`,
-            else `$XDG_CACHE_HOME/ser_keras`, else `~/.cache/ser_keras`.
-        speakers: how many voices; odd ones are male, even ones female, as in RAVDESS.
-        takes: how many utterances of each emotion by each speaker.
+        root: the folder in which to make the corpus' own; by default `files.cache_directory()`.
+        speakers: number of voices; odd ones are male, even ones female, as in RAVDESS.
+        takes: number of utterances of each emotion by each speaker.
         seed: of the voices and all they say.
 
     Raises:
         ConfigurationError: fewer than one speaker or take, or a negative seed.
         CorpusError: the folder cannot be written.
+
+    Example:
+        >>> ser.corpora.load("synthetic", "sound", speakers=1, takes=1)[0].path.name
+        'angry-01.wav'
     """
     for option, value, least in (("speakers", speakers, 1), ("takes", takes, 1), ("seed", seed, 0)):
-        if value < least:
-            raise ConfigurationError(f"{option}: expected {least} or more, found {value}")
+        require(value >= least, option, value, f"{least} or more")
     parent = cache_directory() if root is None else Path(root).expanduser().absolute()
     folder = parent / f"synthetic-{VERSION}-{speakers}-speakers-{takes}-takes-seed-{seed}"
     utterances = list(_utterances(folder, speakers, takes))
@@ -96,7 +98,9 @@ def load(
             if not utterance.path.exists():
                 _make(utterance, seed)
     except OSError as error:
-        raise CorpusError(f"{folder}: cannot write the synthetic corpus: {error}") from error
+        raise CorpusError(
+            f"{folder}: expected to write the synthetic corpus, found {error}"
+        ) from error
     return Corpus.ordered("synthetic", utterances, EMOTIONS, folder)
 
 
@@ -113,7 +117,7 @@ def _utterances(folder: Path, speakers: int, takes: int) -> Iterator[Utterance]:
 
 
 def _make(utterance: Utterance, seed: int) -> None:
-    """Synthesise an utterance that its speaker, emotion and take alone decide."""
+    """Write an utterance's sound, a function of seed, speaker, emotion and take alone."""
     speaker = int(utterance.speaker)
     emotion = EMOTIONS.index(utterance.emotion)
     take = int(utterance.path.stem.rpartition("-")[2])
@@ -121,21 +125,17 @@ def _make(utterance: Utterance, seed: int) -> None:
     rng = np.random.default_rng([seed, speaker, emotion, take])
     manner = _take(MANNERS[utterance.emotion], voice.expressiveness, rng)
     duration = float(np.clip(rng.normal(3.3, 0.3) / manner.tempo**0.5, 2.5, 4.5))
+    sound = speak(voice, manner, duration, rng)
+    # Encoded in memory: libsndfile's error of a full disk is "System error" alone.
+    wav = io.BytesIO()
+    soundfile.write(wav, sound, SAMPLE_RATE, subtype="PCM_16", format="WAV")
     utterance.path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = utterance.path.with_suffix(f".{os.getpid()}.unfinished")
-    try:
-        sound = speak(voice, manner, duration, rng)
-        # In memory first: of a full disk libsndfile says "System error" alone.
-        wav = io.BytesIO()
-        soundfile.write(wav, sound, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    with replacing(utterance.path) as unfinished:
         unfinished.write_bytes(wav.getvalue())
-        unfinished.replace(utterance.path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _voice(sex: str, rng: np.random.Generator) -> Voice:
-    """A speaker of that sex; F0 and vocal tract lengths of adults."""
+    """Draw a speaker; F0 and vocal tract lengths are adults'."""
     male = sex == "male"
     return Voice(
         pitch=rng.normal(115.0, 14.0) if male else rng.normal(200.0, 18.0),
@@ -147,7 +147,7 @@ def _voice(sex: str, rng: np.random.Generator) -> Voice:
 
 
 def _take(manner: Manner, expressiveness: float, rng: np.random.Generator) -> Manner:
-    """One take: the emotion's manner, nearer to or farther from neutral, with its scatter."""
+    """Draw a take: the emotion's manner, nearer to or farther from neutral, with its scatter."""
     neutral = MANNERS["neutral"]
     strength = expressiveness * rng.uniform(0.7, 1.2)
     values = {}

@@ -1,4 +1,4 @@
-"""The one type that every corpus becomes: labelled stretches of sound in a fixed order."""
+"""The type that every corpus is loaded into: labelled segments of sound in a fixed order."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from ser_keras.errors import CorpusError
 
 @dataclass(frozen=True)
 class Utterance:
-    """One labelled stretch of sound.
+    """A labelled segment of a recording.
 
     Attributes:
-        path: the sound file.
+        path: the recording.
         emotion: the corpus' own word for the emotion, such as "angry".
-        speaker: who speaks; empty where the corpus does not tell.
-        session: the recording session; empty where the corpus does not tell.
-        start: seconds into the file where the utterance begins; None is the file's beginning.
-        end: seconds into the file where the utterance ends; None is the file's end.
+        speaker: empty where unknown.
+        session: the recording session; empty where unknown.
+        start: in seconds into the recording; None for its beginning.
+        end: in seconds into the recording; None for its end.
         split: "train", "validation" or "test" where the corpus says so, else empty.
-        sex: "female" or "male" where the corpus tells, else empty.
+        sex: "female" or "male", empty where unknown.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser_keras.corpora import Utterance
+        >>> Utterance(Path("call.wav"), "angry", start=2.5).end is None
+        True
     """
 
     path: Path
@@ -46,8 +52,14 @@ class Corpus(Sequence[Utterance]):
         name: the corpus' name, as `ser_keras.corpora.load` knows it.
         utterances: in the order of their paths below `root`, whatever the file system's order.
         emotions: class names in canonical order; a subset keeps those of the whole corpus, so that
-            a label means the same in every part.
+            a label means the same in every subset.
         root: the folder that the corpus' relative paths start from.
+
+    Example:
+        >>> corpus[1:3]
+        Corpus('synthetic', 2 utterances, emotions=('neutral', 'calm', 'happy', ...))
+        >>> corpus.speakers
+        ('01', '02')
     """
 
     name: str
@@ -56,19 +68,15 @@ class Corpus(Sequence[Utterance]):
     root: Path | None = None
 
     def __post_init__(self) -> None:
-        _label_indexes(self.utterances, self.emotions)
+        self.labels()  # refuses emotions that are not classes
 
     @classmethod
     def ordered(
         cls, name: str, utterances: Iterable[Utterance], emotions: Sequence[str], root: Path
     ) -> Corpus:
-        """A corpus whose utterances are put in the order of their places below `root`."""
+        """Build a corpus, its utterances sorted by their paths below `root` and by time."""
         unordered = cls(name, tuple(utterances), tuple(emotions), root)
-        return unordered.subset(
-            sorted(
-                range(len(unordered)), key=lambda index: unordered.utterance_key(unordered[index])
-            )
-        )
+        return unordered.subset(unordered.sorted_indexes())
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -101,10 +109,10 @@ class Corpus(Sequence[Utterance]):
         return tuple(sorted({utterance.session for utterance in self} - {""}))
 
     def labels(self, classes: Sequence[str] | None = None) -> np.ndarray:
-        """Each utterance's class as an index.
+        """Return each utterance's class as an index.
 
         Args:
-            classes: class names to index; None is this corpus' `emotions`.
+            classes: class names; by default this corpus' `emotions`.
 
         Returns:
             int32 [N].
@@ -112,46 +120,46 @@ class Corpus(Sequence[Utterance]):
         Raises:
             CorpusError: an utterance's emotion is not among the classes.
         """
-        return _label_indexes(self.utterances, self.emotions if classes is None else classes)
+        classes = self.emotions if classes is None else classes
+        index = {emotion: position for position, emotion in enumerate(classes)}
+        for utterance in self:
+            if utterance.emotion not in index:
+                raise CorpusError(
+                    f"{utterance.path}: emotion: expected one of {', '.join(classes)}, "
+                    f"found {utterance.emotion!r}"
+                )
+        return np.array([index[utterance.emotion] for utterance in self], dtype=np.int32)
 
     def counts(self) -> dict[str, int]:
-        """How many utterances each emotion has, in the order of `emotions`; 0 where none."""
+        """Count each emotion's utterances, in the order of `emotions`; 0 where there are none."""
         totals = np.bincount(self.labels(), minlength=len(self.emotions))
         return {emotion: int(total) for emotion, total in zip(self.emotions, totals, strict=True)}
 
     def subset(self, indexes: Iterable[int]) -> Corpus:
-        """The utterances at these indexes, in the order given, with the whole corpus' classes."""
+        """Select utterances by index, in the order given; the classes stay the whole corpus'."""
         chosen = tuple(self.utterances[int(index)] for index in indexes)
         return Corpus(self.name, chosen, self.emotions, self.root)
 
+    def sorted_indexes(self) -> list[int]:
+        """Return the utterances' indexes, sorted by `utterance_key`."""
+        return sorted(range(len(self)), key=lambda index: self.utterance_key(self[index]))
+
     def utterance_key(self, utterance: Utterance) -> tuple[str, float, float]:
-        """What tells an utterance from all others, the same on every machine.
+        """Return what tells an utterance from all others, the same on every machine.
 
         Returns:
-            The path below `root` with forward slashes, start and end in seconds (0 and infinity
-            where the utterance is the whole file).
+            The path below `root` with forward slashes, start and end in seconds: 0 and infinity for
+            a whole recording.
         """
         start = 0.0 if utterance.start is None else utterance.start
         end = float("inf") if utterance.end is None else utterance.end
         return self.relative_path(utterance), start, end
 
     def relative_path(self, utterance: Utterance) -> str:
-        """The utterance's path from `root`, with forward slashes."""
+        """Return the utterance's path from `root`, with forward slashes."""
         if self.root is None:
             return utterance.path.as_posix()
         try:
             return Path(os.path.relpath(utterance.path, self.root)).as_posix()
         except ValueError:  # another drive, on Windows
             return utterance.path.as_posix()
-
-
-def _label_indexes(utterances: Sequence[Utterance], classes: Sequence[str]) -> np.ndarray:
-    """Each utterance's emotion as an index into `classes`: int32 [N]."""
-    index = {emotion: position for position, emotion in enumerate(classes)}
-    for utterance in utterances:
-        if utterance.emotion not in index:
-            raise CorpusError(
-                f"{utterance.path}: emotion {utterance.emotion!r} is not one of the classes "
-                f"{', '.join(classes)}"
-            )
-    return np.array([index[utterance.emotion] for utterance in utterances], dtype=np.int32)

@@ -71,7 +71,7 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
     Example:
         >>> import io
         >>> from ser_keras.sound.live import RawFormat, from_pipe
-        >>> list(from_pipe(io.BytesIO(b"\\x00\\x40"), RawFormat()))
+        >>> list(from_pipe(io.BytesIO(bytes([0, 64])), RawFormat()))
         [(array([[0.5]], dtype=float32), 16000)]
     """
     beginning = pipe.read(len(_RIFF))

@@ -202,8 +202,12 @@ def test_a_corpus_of_a_single_emotion(ser_keras: Any, recordings: Path, tmp_path
     [
         ("manifest", "path,emotion\n", "found only column names"),
         ("manifest", "", "found an empty file"),
-        ("manifest", "file,label\na.wav,sad\n", "no column 'path'"),
-        ("manifest", "path,emotion\nnowhere.wav,sad\n", "line 2, path: there is no file"),
+        ("manifest", "file,label\na.wav,sad\n", "expected a column 'path'"),
+        (
+            "manifest",
+            "path,emotion\nnowhere.wav,sad\n",
+            "line 2, path: expected a sound file",
+        ),
         ("ravdess", None, "Actor_"),
         ("iemocap", None, "EmoEvaluation"),
         ("emodb", None, "wav"),

@@ -73,22 +73,28 @@ def test_a_folder_with_a_manifest_and_absolute_paths(sounds: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,emotion\na.wav,sad\nc.wav,sad\n", "line 3, path: there is no file .*c.wav"),
-        ("path,emotion\na.wav,\n", "line 2, emotion: it is empty"),
-        ("path,emotion\n,sad\n", "line 2, path: it is empty"),
+        (
+            "path,emotion\na.wav,sad\nc.wav,sad\n",
+            "line 3, path: expected a sound file, found none at .*c.wav",
+        ),
+        ("path,emotion\na.wav,\n", "line 2, emotion: expected text, found nothing"),
+        ("path,emotion\n,sad\n", "line 2, path: expected text, found nothing"),
         ("path,emotion,split\na.wav,sad,dev\n", "line 2, split: expected train.*found 'dev'"),
         ("path,emotion,start\na.wav,sad,soon\n", "line 2, start: expected seconds.*'soon'"),
         ("path,emotion,start\na.wav,sad,-1\n", "line 2, start: expected seconds"),
         ("path,emotion,end\na.wav,sad,nan\n", "line 2, end: expected seconds"),
         ("path,emotion,start,end\na.wav,sad,2,2\n", "line 2, end: expected more than start"),
-        ("path,emotion\na.wav,sad\n./a.wav,sad\n", "line 3, path: ./a.wav is listed in line 2"),
+        (
+            "path,emotion\na.wav,sad\n./a.wav,sad\n",
+            "line 3, path: expected .* once, found ./a.wav in line 2",
+        ),
         ("path,emotion\na,b.wav,sad\n", "line 2: expected 2 fields, found 3"),
-        ("path;emotion\na.wav;sad\n", "line 1: no column 'path'; .*separated by commas"),
-        ("file,emotion\na.wav,sad\n", "no column 'path'; .*found file,emotion"),
-        ("path,emotion,path\na.wav,sad,a.wav\n", "column 'path' is there twice"),
+        ("path;emotion\na.wav;sad\n", "line 1: expected a column 'path'; .*separated by commas"),
+        ("file,emotion\na.wav,sad\n", "expected a column 'path'; .*found file,emotion"),
+        ("path,emotion,path\na.wav,sad,a.wav\n", "expected one column 'path', found two"),
         ("path,emotion\n", "found only column names"),
         ("", "found an empty file"),
-        ('path,emotion\n"a.wav,sad\n', "cannot be read as CSV"),
+        ('path,emotion\n"a.wav,sad\n', "expected CSV in UTF-8"),
     ],
 )
 def test_errors_name_the_line_and_the_field(sounds: Path, text: str, message: str):

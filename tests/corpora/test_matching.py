@@ -54,7 +54,7 @@ def test_what_counts_as_what_and_what_is_left_out_is_told_once(capsys: pytest.Ca
     known(made("bored", "Anger", "sad", "Anger", "fear", "bored"), CLASSES, "it")
     assert capsys.readouterr().err == (
         "it: Anger counts as angry\n"
-        "it: left 3 out whose emotion is not a class of the model: bored (2), fear (1)\n"
+        "it: left out 3 whose emotion is not a class of the model: bored (2), fear (1)\n"
     )
 
 
@@ -62,8 +62,8 @@ def test_nothing_that_the_model_knows_is_an_error_with_both_sides_names():
     with pytest.raises(CorpusError) as error:
         known(made("bored", "fear", "bored"), CLASSES, "it")
     assert str(error.value) == (
-        "it: found the emotions bored (2), fear (1), expected at least one of the model's classes "
-        "or a synonym: calm, angry, sad"
+        "it: expected at least one emotion among the model's classes or a synonym, calm, angry, "
+        "sad; found bored (2), fear (1)"
     )
 
 

@@ -54,7 +54,7 @@ def test_song_and_video_are_ignored(tmp_path: Path, record: Callable[..., Path])
 def test_song_alone_is_not_speech(tmp_path: Path, record: Callable[..., Path]):
     record(tmp_path / "Actor_01" / "03-02-05-01-01-01-01.wav")
 
-    with pytest.raises(CorpusError, match="looked for speech"):
+    with pytest.raises(CorpusError, match="audio-only speech"):
         corpora.load("ravdess", tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_two_versions_side_by_side_are_refused(tmp_path: Path, record: Callable[
     record(tmp_path / "clean" / "Actor_01" / name, seed=1)
     record(tmp_path / "noisy" / "Actor_01" / name, seed=2)
 
-    with pytest.raises(CorpusError, match=r"two versions .* name the folder"):
+    with pytest.raises(CorpusError, match=r"expected one version .* found two, .* name the folder"):
         corpora.load("ravdess", tmp_path)
 
 
@@ -136,10 +136,10 @@ def test_another_folder_is_named_with_what_was_looked_for(
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path):
-    with pytest.raises(CorpusError, match="expected a folder with RAVDESS, found nothing"):
+    with pytest.raises(CorpusError, match=r"expected a folder with RAVDESS, .*found nothing"):
         corpora.load("ravdess", tmp_path / "absent")
 
 
 def test_no_folder_at_all():
-    with pytest.raises(CorpusError, match="RAVDESS needs the folder"):
+    with pytest.raises(CorpusError, match="RAVDESS: expected the folder that holds it"):
         corpora.load("ravdess")

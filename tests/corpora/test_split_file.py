@@ -58,7 +58,7 @@ def test_the_corpus_may_have_moved(corpus: Corpus, tmp_path: Path):
 
 def test_a_leak_is_refused(corpus: Corpus, tmp_path: Path):
     path = tmp_path / "split.csv"
-    with pytest.raises(CorpusError, match="is in part train and again in test"):
+    with pytest.raises(CorpusError, match="one subset, found in train and again in test"):
         splits.write(path, {"train": corpus, "test": corpus[:1]})
     assert not path.exists()
 
@@ -66,14 +66,16 @@ def test_a_leak_is_refused(corpus: Corpus, tmp_path: Path):
     text = path.read_text(encoding="utf-8")
     leaked = text.splitlines()[1].replace("train", "test", 1)
     path.write_text(text + leaked + "\n", encoding="utf-8")
-    with pytest.raises(CorpusError, match="is in part train and again in test"):
+    with pytest.raises(CorpusError, match="one subset, found in train and again in test"):
         splits.read(path, corpus)
 
 
 def test_an_utterance_that_is_not_there(corpus: Corpus, tmp_path: Path):
     splits.write(tmp_path / "split.csv", {"train": corpus})
 
-    with pytest.raises(CorpusError, match=r"split.csv, line 2: .*a, b.wav is not in the corpus"):
+    with pytest.raises(
+        CorpusError, match=r"split.csv, line 2: .*found a, b.wav, which is not in it"
+    ):
         splits.read(tmp_path / "split.csv", corpus[1:])
 
 
@@ -86,17 +88,17 @@ def test_an_emotion_that_has_changed(corpus: Corpus, tmp_path: Path):
         corpus.root,
     )
 
-    with pytest.raises(CorpusError, match=r"line 2: .* is 'happy' in the split and 'sad'"):
+    with pytest.raises(CorpusError, match=r"line 2: emotion: expected 'sad', as .*, found 'happy'"):
         splits.read(tmp_path / "split.csv", changed)
 
 
 def test_other_files(corpus: Corpus, tmp_path: Path):
     path = tmp_path / "split.csv"
-    with pytest.raises(CorpusError, match="cannot read the split"):
+    with pytest.raises(CorpusError, match="expected a split as CSV, found"):
         splits.read(path, corpus)
     path.write_text("path,emotion\n")
     with pytest.raises(CorpusError, match="expected the columns part,path"):
         splits.read(path, corpus)
     path.write_text("part,path,start,end,emotion,speaker,session\ntrain,c.wav,soon,,happy,,\n")
-    with pytest.raises(CorpusError, match="line 2: expected start and end in seconds"):
+    with pytest.raises(CorpusError, match="line 2: start, end: expected seconds, found 'soon'"):
         splits.read(path, corpus)

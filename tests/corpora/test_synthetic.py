@@ -133,7 +133,7 @@ def test_options_do_not_mix(tmp_path: Path):
 def test_a_folder_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(CorpusError, match="cannot write the synthetic corpus"):
+    with pytest.raises(CorpusError, match="expected to write the synthetic corpus"):
         corpora.load("synthetic", tmp_path / "file", speakers=1, takes=1)
 
 

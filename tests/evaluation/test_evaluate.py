@@ -332,7 +332,7 @@ def test_a_corpus_without_a_usable_recording_is_an_error(model: VRNN, corpus: Co
 
 def test_emotions_none_of_which_the_model_knows_are_named(model: VRNN, corpus: Corpus):
     own = Corpus("own", (dataclasses.replace(corpus[1], emotion="bored"),), ("bored",))
-    with pytest.raises(CorpusError, match=r"bored \(1\).*neutral, sad, surprised"):
+    with pytest.raises(CorpusError, match=r"neutral, sad, surprised; found bored \(1\)"):
         evaluate(model, own, progress=False)
 
 
@@ -421,6 +421,6 @@ def test_a_run_whose_corpus_lost_a_recording_is_not_evaluated(
     config["run"]["data"] = str(fewer)
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "split.csv").write_text((trained_run / "split.csv").read_text())
-    with pytest.raises(CorpusError, match="is not in the corpus"):
+    with pytest.raises(CorpusError, match="expected an utterance of the corpus"):
         results.evaluate_run(model, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
