@@ -35,6 +35,10 @@ class Standardization(keras.layers.Layer):
         [[3.0]]
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        # Whatever the policy: half precision would round a large mean's neighbours together.
+        super().__init__(**kwargs | {"dtype": "float32"})
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create mean, scale and the number of vectors they were learnt from."""
         size = (input_shape[-1],)

@@ -71,7 +71,7 @@ class VRNN(batch.SequenceModel):
         self.dynamic_range: DynamicRange | None = None
         if (range_db := self.architecture.range_db) is not None:
             self.dynamic_range = DynamicRange(range_db, name="dynamic_range")
-        self.standardization = Standardization(dtype="float32", name="standardization")
+        self.standardization = Standardization(name="standardization")
         self.cell = VRNNCell(
             observation_size=self.features.observation_size,
             classes=len(self.classes),

@@ -165,12 +165,6 @@ def test_step_splits_what_it_concatenates():
         np.testing.assert_array_equal(field, wanted)
 
 
-def test_configuration_round_trip():
-    cell = VRNNCell(**SIZES, recognition_dropout=0.5, attention=False, seed=3)
-    again = VRNNCell.from_config(cell.get_config())
-    assert again.get_config() == cell.get_config()
-
-
 def test_parameters_at_the_papers_sizes():
     """Summed by hand: an LSTM has 4 u (i + u + 1) parameters, an affine layer o (i + 1)."""
 

@@ -82,7 +82,7 @@ def test_an_encoder_computed_by_scipy(random: np.random.Generator):
     np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
 
 
-def test_normalisation_ignores_the_level_of_a_patch_and_other_items(random: np.random.Generator):
+def test_normalization_ignores_the_level_of_a_patch_and_other_items(random: np.random.Generator):
     normalize = PatchNormalization()
     maps = random.normal(size=(2, 4, 5, 3)).astype(np.float32)
     both = normalize(maps).numpy()
@@ -91,22 +91,29 @@ def test_normalisation_ignores_the_level_of_a_patch_and_other_items(random: np.r
     np.testing.assert_allclose(normalize(100 + 7 * maps).numpy(), both, atol=2e-3)
 
 
-def test_a_normalisation_and_its_gradient_are_of_keras(random: np.random.Generator):
-    ours, peer = PatchNormalization(), keras.layers.GroupNormalization(groups=1, epsilon=1e-3)
-    maps = tf.constant(3 + 2 * random.normal(size=(2, 4, 5, 3)).astype(np.float32))
+def test_normalization_and_its_gradient_are_of_the_formula(random: np.random.Generator):
+    """Written out, as version 0.1 computed it: not a bit differs."""
+    layer = PatchNormalization()
+    maps = tf.constant(3 + 2 * random.normal(size=(2, 8, 6, 24)).astype(np.float32))
+    layer.build(maps.shape)
+    layer.gamma.assign(random.normal(size=24))
+    layer.beta.assign(random.normal(size=24))
     upstream = tf.constant(random.normal(size=maps.shape).astype(np.float32))
+
+    def formula(inputs: tf.Tensor) -> tf.Tensor:
+        mean, variance = tf.nn.moments(inputs, axes=[1, 2, 3], keepdims=True)
+        scale = layer.gamma.value * tf.math.rsqrt(variance + 1e-3)
+        return inputs * scale + (layer.beta.value - mean * scale)
+
     found = []
-    for layer in (ours, peer):
-        layer.build(maps.shape)
-        layer.gamma.assign([0.5, 1.0, -2.0])
-        layer.beta.assign([0.0, 3.0, -1.0])
+    for normalize in (layer, formula):
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            normalized = layer(maps)
-        variables = [maps, layer.gamma, layer.beta]
+            normalized = normalize(maps)
+        variables = [maps, layer.gamma.value, layer.beta.value]
         found.append([normalized, *tape.gradient(normalized, variables, upstream)])
     for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("patch", [(8, 6), (7, 5)])

@@ -9,7 +9,7 @@ import pytest
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.model import presets
-from ser_keras.model.settings import Architecture, Objective, Preset
+from ser_keras.model.settings import Architecture, Objective, Preset, _find
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -59,6 +59,35 @@ def test_settings_given_as_text_get_their_type():
     assert preset.architecture.recognition_channels == (8, 16)
     assert preset.augmentation.gain == (-24.0, 6.0)
     assert presets.RAVDESS.architecture.recognition_units == 512
+
+
+def test_settings_may_be_named_with_their_section():
+    short = presets.TINY.with_settings({"kl_weight": "0.5", "epochs": 3})
+    full = presets.TINY.with_settings({"objective.kl_weight": "0.5", "optimization.epochs": 3})
+    assert full == short
+    assert full.objective.kl_weight == 0.5
+
+
+@pytest.mark.parametrize(
+    ("setting", "possible"),
+    [
+        ("size", "one.size, two.size"),  # ambiguous
+        ("three", "one.size, one.speed, two.size"),  # unknown
+        ("one.level", "one.size, one.speed"),
+        ("one", "one.size, one.speed"),
+        ("three.size", "one.size, one.speed, two.size"),
+        ("two.speed", "two.size"),
+    ],
+)
+def test_the_possible_names_are_told_where_a_name_is_ambiguous_or_unknown(
+    setting: str, possible: str
+):
+    fields = {"one": ("size", "speed"), "two": ("size",)}
+    assert _find("speed", fields) == ("one", "speed")
+    assert _find("two.size", fields) == ("two", "size")
+    with pytest.raises(ConfigurationError) as error:
+        _find(setting, fields)
+    assert str(error.value) == f"setting: expected one of {possible}, found {setting!r}"
 
 
 def test_setting_names_are_unambiguous():
