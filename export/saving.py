@@ -46,8 +46,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
     version = version_folder(Path(path))
     try:
         version.parent.mkdir(parents=True, exist_ok=True)
-        # No server takes a folder of such a name for a version. It lies on the same file system, or
-        # it could not be renamed.
+        # On the same file system, to be renamed; no server takes such a name for a version.
         with tempfile.TemporaryDirectory(
             prefix=f".{version.name}-", suffix=".partial", dir=version.parent
         ) as scratch:

@@ -8,7 +8,7 @@
 
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
-/** Hears sound chunk by chunk and answers at every instant. */
+/** Takes sound chunk by chunk and answers at every instant. */
 export class Runner {
   /**
    * Load LiteRT.js, once, and a model.
@@ -29,8 +29,8 @@ export class Runner {
   }
 
   /**
-   * @param compiled what loadAndCompile of LiteRT.js gave.
-   * @param description what the JSON file beside the model holds.
+   * @param compiled result of LiteRT.js' loadAndCompile.
+   * @param description content of the JSON file beside the model.
    */
   constructor(compiled, description) {
     this.labels = description.labels;
@@ -42,7 +42,7 @@ export class Runner {
     this.reset();
   }
 
-  /** Forget all that was heard: the next chunk begins another recording. */
+  /** Begin another recording. */
   reset() {
     this._state = new Float32Array(this._description.state_size);
     // How much of the window is filled. Negative where windows lie apart: samples to skip.
@@ -51,14 +51,14 @@ export class Runner {
   }
 
   /**
-   * Hear what comes next. Wait for the answer before the next call.
+   * Take the next samples. Wait for the answer before the next call.
    *
    * @param {Float32Array} samples mono, -1 to 1, at sampleRate.
    * @returns {Promise<object[]>} the instants that were completed: time in seconds, where its
    *     window ends; emotion; probabilities {label: 0..1}; attention, zeros and ones, of every
    *     element of the observation.
-   * @throws {TypeError} samples of another kind.
-   * @throws {RangeError} samples that are not finite; they are not heard.
+   * @throws {TypeError} samples that are no Float32Array; none of them is taken.
+   * @throws {RangeError} samples that are not finite; none of them is taken.
    */
   async push(samples) {
     if (!(samples instanceof Float32Array)) throw new TypeError('samples: expected Float32Array');
@@ -67,16 +67,16 @@ export class Runner {
     }
     const hop = this._description.hop_length;
     const answers = [];
-    for (let place = 0; ;) {
+    for (let at = 0; ;) {
       if (this._filled < 0) {
-        const skipped = Math.min(-this._filled, samples.length - place);
-        place += skipped;
+        const skipped = Math.min(-this._filled, samples.length - at);
+        at += skipped;
         this._filled += skipped;
       }
-      const taken = Math.min(this._window.length - this._filled, samples.length - place);
+      const taken = Math.min(this._window.length - this._filled, samples.length - at);
       if (this._filled < 0 || taken <= 0) return answers;
-      this._window.set(samples.subarray(place, place + taken), this._filled);
-      place += taken;
+      this._window.set(samples.subarray(at, at + taken), this._filled);
+      at += taken;
       this._filled += taken;
       if (this._filled < this._window.length) return answers;
       answers.push(await this._answer());
@@ -86,8 +86,8 @@ export class Runner {
   }
 
   /**
-   * At the end of a recording: hear the silence that the model expects behind it. One shorter than a
-   * window is padded with silence to one.
+   * End the recording: answer for the silence that the model expects behind it. A recording shorter
+   * than a window is padded with silence to one.
    */
   async finish() {
     if (!this._instants && this._filled <= 0) return [];
@@ -96,7 +96,7 @@ export class Runner {
     return this.push(new Float32Array(this._window.length - this._filled));
   }
 
-  /** Give the model's memory back: LiteRT.js does not by itself. */
+  /** Free the model's memory, which LiteRT.js does not do by itself. */
   delete() {
     this._model.delete();
   }
@@ -126,7 +126,7 @@ export class Runner {
 
 let runtime;
 
-/** A file, or an error that names it. */
+/** Fetch a file, or throw an error that names it. */
 async function read(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`${address}: ${answer.status} ${answer.statusText}`);

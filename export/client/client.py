@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.export.client.errors import ConnectionLost, ServerError
 
 
-class Client:
+class Client(AbstractContextManager["Client"]):
     """Asks a server, TF Serving or `ser-keras serve`, for the emotion in recordings.
 
     A connection that fails is tried again; neither an error that the server answers is, nor a
@@ -67,9 +68,6 @@ class Client:
             self._transport = Grpc(server, model, version, label, timeout)
         else:
             self._transport = _Rest(server, model, version, label, timeout)
-
-    def __enter__(self) -> Client:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

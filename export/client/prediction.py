@@ -59,10 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a JSON line per recording; 1 if one of them cannot be used.
 
-    Raises:
-        ServerError: the server cannot be reached or fails on everything.
-        ConfigurationError: an option has a value outside its range.
-
     Example:
         >>> run(argparse.Namespace(batch_size=0))
         Traceback (most recent call last):

@@ -25,15 +25,11 @@ def describe(model: VRNN) -> dict[str, Any]:
         8000
     """
     spec = model.features
+    seconds = ("sample_rate", "window", "hop")
+    sizes = ("window_length", "hop_length", "trailing_length", "observation_size")
     return {
         "labels": list(model.classes),
-        "sample_rate": spec.sample_rate,
-        "window": spec.window,
-        "hop": spec.hop,
-        "window_length": spec.window_length,
-        "hop_length": spec.hop_length,
-        "trailing_length": spec.trailing_length,
-        "observation_size": spec.observation_size,
+        **{name: getattr(spec, name) for name in (*seconds, *sizes)},
         "observation_labels": spec.labels(),
         "state_size": Inference(model).state_size,
         "preset": model.preset.to_dict(),

@@ -13,7 +13,7 @@ from ser_keras.sound import resampling
 
 # Windows decoded, resampled and transformed at once; bounds the memory that a long recording takes
 # beyond its own bytes.
-WINDOWS_PER_GROUP = 16
+_WINDOWS_PER_GROUP = 16
 
 
 class SoundFrontend:
@@ -26,8 +26,7 @@ class SoundFrontend:
 
     Example:
         >>> frontend = SoundFrontend(model.features)  # windows and hops of 0.5 s
-        >>> observations, _ = frontend.from_waveforms(np.zeros((1, 12_000), "f"), np.array([12_000]))
-        >>> observations.shape
+        >>> frontend.from_waveforms(np.zeros((1, 12_000), "f"), np.array([12_000]))[0].shape
         TensorShape([1, 3, 13])
     """
 
@@ -89,47 +88,40 @@ class SoundFrontend:
         self, contents: tf.Tensor, recording: wav.Recording, instants: tf.Tensor, most: tf.Tensor
     ) -> tf.Tensor:
         """Observations of one file, [most, *observation_shape], zero from `instants` on."""
-        spec = self.spec
-        resampler = resampling.design(recording.rate, spec.sample_rate)
-        groups = -(-instants // WINDOWS_PER_GROUP)
-        results = tf.TensorArray(
-            tf.float32, groups, infer_shape=False, element_shape=[None, *spec.observation_shape]
-        )
+        spec, rate = self.spec, self.spec.sample_rate
+        resampler = resampling.design(recording.rate, rate)
+        samples = self._samples(recording)
+
+        def read(start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+            """Samples start to start + length at the specification's rate, [length]."""
+            # Both sample grids meet exactly on whole seconds: begin there, drop what is too early.
+            second = start // rate
+            skipped = start - second * rate
+            first = second * recording.rate - resampler.before
+            inputs = resampler.inputs(skipped + length)
+            waveform = wav.read(contents, recording, first, first + inputs)  # [inputs]
+            resampled = resampler.resample(waveform, skipped + length)[skipped:]
+            # The filter rings on behind the recording, where silence belongs.
+            valid = tf.clip_by_value(samples - start, 0, length)
+            return tf.where(tf.sequence_mask(valid, length), resampled, 0.0)
 
         def add(group: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            first = group * WINDOWS_PER_GROUP
-            windows = tf.minimum(WINDOWS_PER_GROUP, instants - first)
+            first = group * _WINDOWS_PER_GROUP
+            windows = tf.minimum(_WINDOWS_PER_GROUP, instants - first)
             start = tf.cast(first, tf.int64) * spec.hop_length
             length = tf.cast(windows - 1, tf.int64) * spec.hop_length + spec.window_length
-            waveform = self._read(contents, recording, resampler, start, length)
+            waveform = read(start, length)
             observations, _ = self._frontend(waveform[tf.newaxis], length[tf.newaxis])
             return group + 1, results.write(group, observations[0])  # [windows, …]
 
+        groups = -(-instants // _WINDOWS_PER_GROUP)
+        shape = spec.observation_shape
+        results = tf.TensorArray(
+            tf.float32, groups, infer_shape=False, element_shape=[None, *shape]
+        )
         # One group after another: in parallel all of them would be in memory at once.
         _, results = tf.while_loop(
             lambda group, _: group < groups, add, (0, results), parallel_iterations=1
         )
-        observations = tf.reshape(results.concat(), [instants, *spec.observation_shape])
-        padding = [[0, most - instants]] + [[0, 0]] * len(spec.observation_shape)
-        return tf.pad(observations, padding)
-
-    def _read(
-        self,
-        contents: tf.Tensor,
-        recording: wav.Recording,
-        resampler: resampling.Resampler,
-        start: tf.Tensor,
-        length: tf.Tensor,
-    ) -> tf.Tensor:
-        """Samples start to start + length at the specification's rate; silence after the end."""
-        rate = self.spec.sample_rate
-        # Both sample grids meet exactly on whole seconds: begin there and drop what is too early.
-        second = start // rate
-        skipped = start - second * rate
-        first = second * recording.rate - resampler.before
-        inputs = resampler.inputs(skipped + length)
-        waveform = wav.read(contents, recording, first, first + inputs)  # [inputs]
-        resampled = resampler.resample(waveform, skipped + length)[skipped:]  # [length]
-        # The filter rings on behind the recording, where silence belongs.
-        valid = tf.clip_by_value(self._samples(recording) - start, 0, length)
-        return tf.where(tf.sequence_mask(valid, length), resampled, 0.0)
+        observations = tf.reshape(results.concat(), [instants, *shape])
+        return tf.pad(observations, [[0, most - instants]] + [[0, 0]] * len(shape))

@@ -19,14 +19,12 @@ from ser_keras.sound.decoding import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 # would keep the graph busy for as long as minutes of sound.
 MOST_CHUNKS = 100
 
-_RIFF_HEADER = 12  # "RIFF", size, "WAVE"
+_RIFF_HEADER = 12  # bytes: "RIFF", size, "WAVE"
 _CHUNK_HEADER = 8  # four letters, size
 _FORMAT_CHUNK = 16  # of plain PCM
 _SUBFORMAT = 24  # where an extensible format chunk names the coding
-_PCM = 1
-_EXTENSIBLE = 0xFFFE
+_PCM, _EXTENSIBLE = 1, 0xFFFE
 _BYTES_PER_SAMPLE = 2
-_FULL_SCALE = 2.0**15
 
 
 class Recording(NamedTuple):
@@ -62,7 +60,7 @@ def inspect(contents: tf.Tensor) -> Recording:
     """
     size = tf.strings.length(contents)
     is_wav = (_letters(contents, 0, size) == "RIFF") & (_letters(contents, 8, size) == "WAVE")
-    with _require(is_wav, "audio: expected a WAV file, found another kind, bytes", size):
+    with _require(is_wav, "audio: expected a WAV file, found another format"):
         format_at, data_at, data_size, chunks = _find_chunks(contents, size)
     too_many = (data_at == 0) & (chunks == MOST_CHUNKS)
     far = f"audio: expected a data chunk among the first {MOST_CHUNKS} chunks, found none"
@@ -107,8 +105,8 @@ def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.T
 
     Example:
         >>> contents = open(wav, "rb").read()
-        >>> read(contents, inspect(contents), np.int64(-1), np.int64(7)).shape
-        TensorShape([8])
+        >>> float(read(contents, inspect(contents), np.int64(-1), np.int64(7))[0])
+        0.0
     """
     begin = tf.clip_by_value(first, 0, recording.frames)
     end = tf.clip_by_value(last, begin, recording.frames)
@@ -116,7 +114,7 @@ def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.T
     data = tf.strings.substr(
         contents, recording.first_byte + begin * frame_size, (end - begin) * frame_size
     )
-    samples = tf.cast(tf.io.decode_raw(data, tf.int16), tf.float32) / _FULL_SCALE
+    samples = tf.cast(tf.io.decode_raw(data, tf.int16), tf.float32) / 2.0**15
     channels = tf.reshape(samples, [end - begin, recording.channels])  # interleaved in the file
     mono = tf.reduce_mean(channels, axis=1)  # [end - begin]
     before = tf.clip_by_value(-first, 0, last - first)
@@ -132,16 +130,12 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
         none; the size of the data in bytes; the number of chunks seen; int32 [] each.
     """
 
-    def more(at: tf.Tensor, _: tf.Tensor, data_at: tf.Tensor, *rest: tf.Tensor) -> tf.Tensor:
-        return (data_at == 0) & (at <= size - _CHUNK_HEADER) & (rest[-1] < MOST_CHUNKS)
+    def more(at: tf.Tensor, *found: tf.Tensor) -> tf.Tensor:
+        _, data_at, _, chunks = found
+        return (data_at == 0) & (at <= size - _CHUNK_HEADER) & (chunks < MOST_CHUNKS)
 
-    def step(
-        at: tf.Tensor,
-        format_at: tf.Tensor,
-        data_at: tf.Tensor,
-        data_size: tf.Tensor,
-        chunks: tf.Tensor,
-    ) -> tuple[tf.Tensor, ...]:
+    def step(at: tf.Tensor, *found: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        format_at, data_at, data_size, chunks = found
         name = tf.strings.substr(contents, at, 4)
         start = at + _CHUNK_HEADER
         # A chunk ends with the file, whatever size it claims: this also keeps sums in 32 bits.
@@ -151,7 +145,7 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
         is_data = name == "data"
         return (
             # Chunks begin at even offsets; the byte that pads an odd one is not in its length.
-            tf.minimum(start + length + length % 2, size),
+            start + length + length % 2,
             tf.where(is_format, start, format_at),
             tf.where(is_data, start, data_at),
             tf.where(is_data, length, data_size),
@@ -159,8 +153,7 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
         )
 
     none = tf.zeros([], tf.int32)
-    begin = (tf.minimum(_RIFF_HEADER, size), none, none, none, none)
-    return tuple(tf.while_loop(more, step, begin)[1:])
+    return tuple(tf.while_loop(more, step, (_RIFF_HEADER, none, none, none, none))[1:])
 
 
 def _letters(contents: tf.Tensor, at: int, size: tf.Tensor) -> tf.Tensor:

@@ -30,7 +30,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def model(speech: list[Path]) -> VRNN:
-    """A model that has learnt the standardisation and nothing else, as good as any for parity."""
+    """An untrained model with the standardization learnt, which is enough to compare answers."""
     model = VRNN.from_preset("ravdess", CLASSES, seed=1, **SIZES)
     rate = model.features.sample_rate
     model.adapt(
@@ -39,7 +39,7 @@ def model(speech: list[Path]) -> VRNN:
             for path in speech
         ]
     )
-    # Far from uniform probabilities: a difference must show.
+    # Probabilities far from uniform, so that a difference shows.
     for weight in model.cell.class_logits.trainable_weights:
         weight.assign(weight * 20.0)
     return model

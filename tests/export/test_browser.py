@@ -53,7 +53,7 @@ def run(node: str, file: Path, sound: np.ndarray, chunk: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("chunk", [777, 10_000_000])
-def test_it_answers_as_the_model_does(
+def test_the_runner_answers_as_the_model_does(
     node: str, file: Path, model: VRNN, sound: np.ndarray, chunk: int
 ):
     precision = json.loads(file.with_suffix(".json").read_text("utf-8"))["precision"]
@@ -69,7 +69,7 @@ def test_it_answers_as_the_model_does(
 
 
 @pytest.mark.parametrize("length", [70_000, 9000, 2000])
-def test_the_silence_behind_a_recording_is_heard(
+def test_the_silence_behind_a_recording_is_answered(
     node: str, patch_model: VRNN, sound: np.ndarray, length: int, tmp_path: Path
 ):
     file = export.tflite(patch_model, tmp_path / "model.tflite")
@@ -103,5 +103,5 @@ def test_the_page_finds_its_modules_where_npm_puts_them():
     assert wanted in modules
     if not (BROWSER / "node_modules").is_dir():
         pytest.skip("needs LiteRT.js: npm install in export/browser")
-    for name, place in modules.items():
-        assert (BROWSER / place).is_file(), name
+    for name, path in modules.items():
+        assert (BROWSER / path).is_file(), name

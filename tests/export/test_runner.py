@@ -1,4 +1,4 @@
-"""The runner that edge developers copy, held to the Keras model, in a process with little else."""
+"""The runner that edge developers copy answers as the Keras model, with little else installed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def expected(model: VRNN, sound: np.ndarray) -> Instants:
     return Recognizer(model).recognize_samples(sound)["instants"]
 
 
-def heard(runner: Runner, samples: np.ndarray, size: int) -> Instants:
+def recognize(runner: Runner, samples: np.ndarray, size: int) -> Instants:
     runner.reset()
     chunks = (samples[start : start + size] for start in range(0, len(samples), size))
     return [*(i for chunk in chunks for i in runner.push(chunk)), *runner.finish()]
@@ -72,27 +72,27 @@ def test_chunks_of_any_size_give_what_the_model_gives(
     if size == 1:  # Python needs a while for each
         sound, expected = sound[:70_000], expected[:2]
     assert len(expected) > 1
-    assert_same(heard(runner, sound, size), expected)
+    assert_same(recognize(runner, sound, size), expected)
 
 
 def test_a_recording_shorter_than_a_window_is_padded(
     runner: Runner, model: VRNN, sound: np.ndarray
 ):
     assert_same(
-        heard(runner, sound[:9000], 4096),
+        recognize(runner, sound[:9000], 4096),
         Recognizer(model).recognize_samples(sound[:9000])["instants"],
     )
     runner.reset()
     assert list(runner.finish()) == []
 
 
-def test_the_silence_behind_a_recording_is_heard(
+def test_the_silence_behind_a_recording_is_answered(
     patch_model: VRNN, sound: np.ndarray, tmp_path: Path
 ):
     runner = Runner(export.tflite(patch_model, tmp_path / "silence.tflite"))
     for length in (70_000, 9000, 2000):
         expected = Recognizer(patch_model).recognize_samples(sound[:length])["instants"]
-        found = heard(runner, sound[:length], 4096)
+        found = recognize(runner, sound[:length], 4096)
         assert [i["time"] for i in found] == [i["time"] for i in expected]
         for mine, keras in zip(found, expected, strict=True):
             assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=1e-3)
@@ -110,13 +110,13 @@ def test_ten_minutes_at_once_and_windows_that_lie_apart(patch_model: VRNN, tmp_p
     noise = np.random.default_rng(0).normal(0, 0.1, len(level))
     samples = (level * noise).astype(np.float32)
     runner = Runner(export.tflite(model, tmp_path / "apart.tflite"))
-    found = heard(runner, samples, len(samples))
+    found = recognize(runner, samples, len(samples))
     expected = Recognizer(model).recognize_samples(samples)["instants"]
     assert len(found) == len(expected) == 231
     for mine, keras in zip(found, expected, strict=True):
         assert mine["time"] == keras["time"]
         assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=1e-4)
-    assert heard(runner, samples[:200_000], 999) == found[:5]
+    assert recognize(runner, samples[:200_000], 999) == found[:5]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_bad_chunk_is_refused_and_changes_nothing(
 
 def test_silence_and_clipping_are_answered(runner: Runner, sound: np.ndarray):
     for samples in (np.zeros(100_000, np.float32), np.sign(sound)[:100_000]):
-        for instant in heard(runner, samples, 4096):
+        for instant in recognize(runner, samples, 4096):
             assert sum(instant["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -192,7 +192,7 @@ def write(path: Path, samples: np.ndarray, rate: int, subtype: str = "PCM_16") -
     return path
 
 
-def test_nothing_but_numpy_and_the_runtime_can_be_imported(copy: Path):
+def test_the_copy_can_import_numpy_and_the_runtime_alone(copy: Path):
     program = "import numpy, ai_edge_litert.interpreter, importlib.util as u\n"
     program += (
         "print([n for n in ('tensorflow', 'keras', 'librosa', 'ser_keras') if u.find_spec(n)])"
@@ -204,13 +204,13 @@ def test_nothing_but_numpy_and_the_runtime_can_be_imported(copy: Path):
     assert done.stdout == "[]\n"
 
 
-# The answers have their place from the beginning: whatever grows is the runner.
+# The array for the answers is allocated at the beginning, so that only the runner can grow.
 REPEAT = """
 import json, os, sys
 import numpy as np
 from runner import Runner
 
-def heard():
+def recognize():
     runner.reset()
     return [*runner.push(phrase), *runner.finish()]
 
@@ -219,7 +219,7 @@ def memory():
         return int(statistics.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 runner, phrase = Runner("model.tflite"), np.load(sys.argv[1])
-first = heard()
+first = recognize()
 rounds = np.full((1000, 2, len(runner.labels)), np.nan)
 for repetition in range(1000):
     answers = list(runner.push(phrase))
@@ -228,15 +228,15 @@ for repetition in range(1000):
     rounds[repetition] = [list(answer["probabilities"].values()) for answer in answers]
 grown = memory() - begin
 np.save(sys.argv[2], rounds)
-print(json.dumps({"grown": grown, "again": heard() == first}))
+print(json.dumps({"grown": grown, "again": recognize() == first}))
 """
 
 
 @pytest.mark.usefixtures("memory")  # skips where there is no /proc
-def test_a_thousand_repetitions_leave_memory_and_answers_alone(
+def test_a_thousand_repetitions_change_neither_memory_nor_answers(
     copy: Path, runner: Runner, sound: np.ndarray, tmp_path: Path
 ):
-    """What `benchmarks/edge` does for a day. The phrase is as long as a whole number of hops.
+    """As `benchmarks/edge` does for a day. The phrase is as long as a whole number of hops.
 
     In a process of its own: in this one, what other tests leave behind comes and goes as well.
     """
@@ -271,7 +271,7 @@ def test_a_file_and_a_pipe_are_answered_as_by_the_model(
 
 
 @pytest.mark.parametrize("words", [[], ["model.tflite"], ["model.tflite", "a.wav", "b.wav"]])
-def test_wrong_usage(copy: Path, words: list[str]):
+def test_wrong_usage_exits_with_2(copy: Path, words: list[str]):
     assert run(copy, *words) == (2, "", ["usage: python runner.py MODEL.tflite FILE.wav|-"])
 
 
@@ -292,7 +292,9 @@ def test_sound_of_another_kind_is_refused(
     assert error.startswith(f"runner.py: {path}: {message}")
 
 
-def test_what_is_not_there_or_something_else_is_told(copy: Path, tmp_path: Path, file: Path):
+def test_files_that_are_missing_or_of_another_kind_are_named(
+    copy: Path, tmp_path: Path, file: Path
+):
     status, out, (error,) = run(copy, "model.tflite", "nowhere.wav")
     assert (status, out) == (1, "")
     assert "nowhere.wav" in error
@@ -309,7 +311,7 @@ def test_what_is_not_there_or_something_else_is_told(copy: Path, tmp_path: Path,
 
 
 @contextmanager
-def listening(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def streaming(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A runner that waits for sound, ended whatever happens."""
     process = subprocess.Popen(
         command("model.tflite", "-"),
@@ -334,40 +336,40 @@ def listening(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def say(process: subprocess.Popen[bytes], samples: int) -> None:
-    """Let it hear so much silence."""
+def write_silence(process: subprocess.Popen[bytes], samples: int) -> None:
+    """Write so many samples of silence to its standard input."""
     assert process.stdin is not None
     process.stdin.write(bytes(2 * samples))
     process.stdin.flush()
 
 
 def test_a_pipe_is_answered_as_soon_as_a_window_is_full(copy: Path):
-    with listening(copy) as process:
+    with streaming(copy) as process:
         assert process.stdout is not None
-        say(process, 2 * 22_050)
+        write_silence(process, 2 * 22_050)
         assert json.loads(process.stdout.readline())["time"] == 2.0
-        say(process, 22_050)
+        write_silence(process, 22_050)
         assert json.loads(process.stdout.readline())["time"] == 3.0
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(copy: Path):
-    with listening(copy) as process:
+    with streaming(copy) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        say(process, 2 * 22_050)
+        write_silence(process, 2 * 22_050)
         assert process.stdout.readline()
         process.stdout.close()
-        say(process, 22_050)
+        write_silence(process, 22_050)
         errors = process.stderr.read().decode()
         assert process.wait() == 1
     assert told(errors) == []
 
 
-def test_ctrl_c_ends_listening(copy: Path):
-    with listening(copy) as process:
+def test_ctrl_c_ends_a_stream(copy: Path):
+    with streaming(copy) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        say(process, 2 * 22_050)
+        write_silence(process, 2 * 22_050)
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
         errors = process.stderr.read().decode()

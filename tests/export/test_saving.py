@@ -1,4 +1,4 @@
-"""A SavedModel on disk: TF Serving's layout, whole versions, nothing but TensorFlow to load."""
+"""SavedModels have TF Serving's layout, appear whole, and load with nothing but TensorFlow."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def operations(folder: Path) -> set[str]:
     return {node.op for node in nodes}
 
 
-def test_loads_with_nothing_but_tensorflow(servable: Path, speech: list[Path]):
+def test_it_loads_with_nothing_but_tensorflow(servable: Path, speech: list[Path]):
     script = WITH_TENSORFLOW_ALONE.format(hidden=NOT_TENSORFLOW)
     arguments = [sys.executable, "-c", script, str(servable), str(speech[0])]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -64,14 +64,14 @@ def test_loads_with_nothing_but_tensorflow(servable: Path, speech: list[Path]):
     np.testing.assert_allclose(json.loads(done.stdout), here["probabilities"], atol=1e-6)
 
 
-def test_holds_core_operations_alone(servable: Path):
+def test_the_graph_holds_core_operations_alone(servable: Path):
     registered = set(tf.raw_ops.__dict__) | {"VarHandleOp"}
     unknown = operations(servable) - registered
     assert not unknown
     assert not [name for name in operations(servable) if "PyFunc" in name or "::" in name]
 
 
-def test_assets_tell_the_labels_and_what_a_client_must_know(servable: Path, model: VRNN):
+def test_assets_hold_the_labels_and_the_description(servable: Path, model: VRNN):
     labels = (servable / "assets" / "labels.txt").read_text(encoding="utf-8")
     assert labels.splitlines() == list(model.classes)
     description = json.loads((servable / "assets" / "description.json").read_text("utf-8"))
@@ -87,7 +87,7 @@ def test_its_permissions_are_those_of_the_umask(servable: Path):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch):
-    """Leaves out what takes seconds."""
+    """Write an empty version, since a real one takes seconds."""
 
     def write(model: VRNN, folder: Path, scratch: Path) -> None:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The client, against the local server, TF Serving's own messages over gRPC, and bad servers."""
+"""The client with the local server, with TF Serving's messages over gRPC, and with bad servers."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_errors_carry_the_message_of_the_server(server: Running):
 
 
 class Faulty:
-    """A server that answers as it is told to."""
+    """A server with prescribed replies."""
 
     def __init__(self, *replies: Any) -> None:
         self.asked = 0

@@ -1,4 +1,4 @@
-"""TFLite files, run by the runtime that phones have."""
+"""TFLite files, run by the runtime of phones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WAV decoded in the graph, held to libsndfile."""
+"""WAV files are decoded in a graph as libsndfile decodes them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ FILES = {
         chunk(b"LIST", b"abcde"), format_chunk(channels=2), chunk(b"data", DATA)
     ),
     "chunks after the sound": riff(format_chunk(), chunk(b"data", DATA), chunk(b"_PMX", b"odd")),
-    "as many chunks as may be": riff(
+    "as many chunks as are allowed": riff(
         *[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 2), format_chunk(), chunk(b"data", DATA)
     ),
     "longer format chunk": riff(chunk(b"fmt ", format_chunk()[8:] + b"\0\0"), chunk(b"data", DATA)),
@@ -132,7 +132,7 @@ BAD = {
         riff(format_chunk(rate=0xFFFFFFFF), chunk(b"data", DATA)),
         "expected a sample rate",
     ),
-    "one chunk more than may be": (
+    "one chunk more than is allowed": (
         riff(*[chunk(b"junk", b"")] * (wav.MOST_CHUNKS - 1), format_chunk(), chunk(b"data", DATA)),
         "expected a data chunk among the first 100 chunks, found none",
     ),
@@ -153,8 +153,8 @@ def test_damaged_files_are_decoded_or_refused():
     messages = []
     for _ in range(200):
         damaged = bytearray(whole[: generator.integers(1, len(whole) + 1)])
-        for place in generator.integers(0, min(60, len(damaged)), 3):
-            damaged[place] = generator.integers(0, 256)
+        for at in generator.integers(0, min(60, len(damaged)), 3):
+            damaged[at] = generator.integers(0, 256)
         try:
             samples, _ = decode(tf.constant(bytes(damaged)))
         except tf.errors.InvalidArgumentError as error:
