@@ -38,7 +38,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
 
     Example:
         >>> import tensorflow as tf
-        >>> folder = export.saved_model(model, "served/vrnn")  # served/vrnn/1
+        >>> folder = export.saved_model(model, "exported/vrnn")  # exported/vrnn/1
         >>> serve = tf.saved_model.load(folder).signatures["serving_default"]
         >>> serve(audio=tf.constant([open(wav, "rb").read()]))["probabilities"].shape
         TensorShape([1, 8])
