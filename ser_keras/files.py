@@ -1,4 +1,7 @@
-"""Result files, written so that a reader never sees half of one."""
+"""Result files, written whole or not at all, so that a reader never sees half of one.
+
+Functions that write raise `OutputError` where the disk is full or the folder cannot be written to.
+"""
 
 from __future__ import annotations
 
@@ -77,10 +80,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all.
-
-    Raises:
-        OutputError: the disk is full or the folder cannot be written to.
+    """Write a text file in UTF-8.
 
     Example:
         >>> from pathlib import Path
@@ -94,15 +94,12 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> None:
-    """Write a CSV file with a line of column names, whole or not at all.
+    """Write a CSV file with a line of column names.
 
     Args:
         path: the file.
         rows: values by column; None becomes an empty field.
         columns: the columns in order; by default those of the first row.
-
-    Raises:
-        OutputError: the disk is full or the folder cannot be written to.
 
     Example:
         >>> from pathlib import Path
@@ -121,10 +118,7 @@ def write_csv(
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, whole or not at all, with null for numbers that are not finite.
-
-    Raises:
-        OutputError: the disk is full or the folder cannot be written to.
+    """Write a JSON file, with null for numbers that are not finite.
 
     Example:
         >>> from pathlib import Path

@@ -34,58 +34,38 @@ BACKGROUND_DB = -65.0
 class Voice:
     """A speaker.
 
-    Attributes:
-        pitch: F0 of neutral speech, Hz.
-        formant_scale: formants relative to an adult male's; above 1 for a shorter vocal tract.
-        breathiness: aspiration noise relative to the voice, 0 to 1.
-        tempo: syllables per second of neutral speech.
-        expressiveness: size of this voice's changes with emotion; 1 is the average.
-
     Example:
         >>> from ser_keras.corpora.speech_synthesis import Voice
         >>> woman = Voice(pitch=200, formant_scale=1.16, breathiness=0.1, tempo=4, expressiveness=1)
     """
 
-    pitch: float
-    formant_scale: float
-    breathiness: float
-    tempo: float
-    expressiveness: float
+    pitch: float  # F0 of neutral speech, Hz
+    formant_scale: float  # relative to an adult male's; above 1 for a shorter vocal tract
+    breathiness: float  # aspiration noise relative to the voice, 0 to 1
+    tempo: float  # syllables per second of neutral speech
+    expressiveness: float  # size of the changes with emotion; 1 is the average
 
 
 @dataclass(frozen=True)
 class Manner:
     """A way of speaking, relative to the speaker's neutral one.
 
-    Attributes:
-        pitch: semitones above neutral.
-        pitch_range: size of the melody's movements, in semitones.
-        final_pitch: semitones that the melody rises over the last third; negative falls.
-        tempo: syllable rate, a factor.
-        level: decibels above neutral.
-        tilt: decibels per octave that the source gains about 500 Hz; positive is pressed voice.
-        breathiness: added share of aspiration noise.
-        jitter: relative deviation of one period's length.
-        tremor: semitones of a 6 Hz tremor.
-        formants: factor on formants; a smile shortens the vocal tract.
-        pause: share of the time that is silence.
-
     Example:
         >>> from ser_keras.corpora.speech_synthesis import Manner
         >>> tense = Manner(pitch=4, level=6, tilt=3)
     """
 
-    pitch: float = 0.0
-    pitch_range: float = 2.0
-    final_pitch: float = -2.0
-    tempo: float = 1.0
-    level: float = 0.0
-    tilt: float = 0.0
-    breathiness: float = 0.0
-    jitter: float = 0.008
-    tremor: float = 0.0
-    formants: float = 1.0
-    pause: float = 0.12
+    pitch: float = 0.0  # semitones above neutral
+    pitch_range: float = 2.0  # size of the melody's movements, semitones
+    final_pitch: float = -2.0  # semitones by which the melody rises over the last third
+    tempo: float = 1.0  # factor on the syllable rate
+    level: float = 0.0  # decibels above neutral
+    tilt: float = 0.0  # decibels per octave that the source gains about 500 Hz; > 0 is pressed
+    breathiness: float = 0.0  # added share of aspiration noise
+    jitter: float = 0.008  # relative deviation of one period's length
+    tremor: float = 0.0  # semitones of a 6 Hz tremor
+    formants: float = 1.0  # factor on formants; a smile shortens the vocal tract
+    pause: float = 0.12  # share of the time that is silence
 
 
 def speak(voice: Voice, manner: Manner, duration: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Splits of a corpus into subsets: random, by speaker, by session, or predefined.
 
 Every split is a function of the set of utterances and the seed alone: the order in which they were
-found, the machine and Python's hash seed change nothing. All return (training, test) subsets in the
-corpus' order.
+found, the machine and Python's hash seed change nothing. Functions return (training, test) subsets
+in the corpus' order. They raise ConfigurationError for an option that is out of range, and
+CorpusError for a corpus that lacks what the split needs, such as every utterance's speaker.
 """
 
 from __future__ import annotations
@@ -36,10 +37,6 @@ def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
 
     Each emotion gives round(test_fraction * count) utterances to the test subset, and at least one
     to each subset.
-
-    Raises:
-        ConfigurationError: the fraction is not between 0 and 1, or the seed is negative.
-        CorpusError: an emotion has a single utterance, which cannot be in both subsets.
 
     Example:
         >>> train, test = ser.splits.random(corpus, test_fraction=0.25, seed=7)
@@ -79,10 +76,6 @@ def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 
         folds: number of groups to draw instead of the corpus' own.
         seed: of the draw; fixed groups do not depend on it.
 
-    Raises:
-        ConfigurationError: there is no such fold, or there are fewer speakers than folds.
-        CorpusError: utterances without a speaker, or a single speaker.
-
     Example:
         >>> train, test = ser.splits.by_speaker(corpus, fold=0)
         >>> set(train.speakers) & set(test.speakers)
@@ -94,10 +87,6 @@ def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 
 def by_session(corpus: Corpus, fold: int) -> Split:
     """Leave one session out of training, and test on it; the paper's protocol for IEMOCAP.
 
-    Raises:
-        ConfigurationError: there is no such fold.
-        CorpusError: utterances without a session, or a single session.
-
     Example:
         >>> iemocap = ser.corpora.load("iemocap", "/data/IEMOCAP")  # doctest: +SKIP
         >>> ser.splits.by_session(iemocap, fold=4)[1].sessions  # doctest: +SKIP
@@ -108,9 +97,6 @@ def by_session(corpus: Corpus, fold: int) -> Split:
 
 def predefined(corpus: Corpus) -> Split:
     """Split as the corpus itself says; its validation subset stays in the training subset.
-
-    Raises:
-        CorpusError: an utterance without a subset, or nothing to train or to test on.
 
     Example:
         >>> from dataclasses import replace
@@ -145,9 +131,6 @@ def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> S
     Returns:
         (training, validation).
 
-    Raises:
-        CorpusError: an emotion has a single utterance to draw from.
-
     Example:
         >>> train, validation = ser.splits.validation(corpus, "random", fraction=0.25)
         >>> len(train), len(validation)
@@ -161,10 +144,6 @@ def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> S
 
 def folds(corpus: Corpus, kind: str) -> int:
     """Return the number of folds that a kind of split has; 1 for random and predefined splits.
-
-    Raises:
-        ConfigurationError: the kind is unknown.
-        CorpusError: the corpus does not tell the speakers or sessions.
 
     Example:
         >>> ser.splits.folds(corpus, "speaker")
@@ -180,10 +159,6 @@ def split(
     corpus: Corpus, kind: str, fold: int = 0, test_fraction: float = 0.2, seed: int = 0
 ) -> Split:
     """Make the split named "random", "speaker", "session" or "predefined".
-
-    Raises:
-        ConfigurationError: the kind is unknown, or an option is out of its range.
-        CorpusError: the corpus does not hold what the kind needs.
 
     Example:
         >>> train, test = ser.splits.split(corpus, "random", test_fraction=0.5)

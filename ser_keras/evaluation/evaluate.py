@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras import provenance
-from ser_keras.corpora.matching import known
+from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation.metrics import (
     AttentionTotals,
@@ -122,7 +122,7 @@ def evaluate(
         True
     """
     classes = model.classes
-    matched = known(corpus, classes, "test subset")
+    matched = match(corpus, classes, "test subset")
     extracted = extract_corpus(matched.corpus, model.features, name="test subset", **extraction)
     batches = pipeline.batches(extracted, batch_size, classes=classes)
     attention = AttentionTotals(classes, model.features.observation_size)

@@ -2,6 +2,10 @@
 
 A damaged or hostile header may claim anything. So sample rate, channels and duration are checked
 before memory is allocated, and samples are read in blocks: memory grows with what a file holds.
+
+Functions raise AudioError for a recording that is missing, empty, truncated, not sound or beyond
+the limits below, that holds no samples or some that are NaN, infinite or beyond `LOUDEST`, and for
+a segment outside of it.
 """
 
 from __future__ import annotations
@@ -57,11 +61,6 @@ def decode(
     Returns:
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
-    Raises:
-        AudioError: the file is missing, empty, truncated, not sound, or beyond this module's
-            limits; it holds no samples, or some that are NaN, infinite or beyond `LOUDEST`; or the
-            segment lies outside the recording.
-
     Example:
         >>> from ser_keras.sound import decoding
         >>> samples, rate = decoding.decode(wav, start=0.5, end=1.5)
@@ -96,9 +95,6 @@ def load(
     Returns:
         float32 [N].
 
-    Raises:
-        AudioError: as `decode`.
-
     Example:
         >>> from ser_keras.sound import decoding
         >>> decoding.load(wav, 16000, end=1.0).shape
@@ -117,16 +113,14 @@ def load(
 def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, int]]:
     """Decode a recording of any length block by block, in constant memory.
 
+    A recording without samples and one that is truncated are refused after the last block.
+
     Args:
         source: a path, the bytes of a file, or a binary file object.
         frames: length of a block; the last may be shorter.
 
     Yields:
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
-
-    Raises:
-        AudioError: the file is missing, empty, not sound, or beyond the limits of rate and
-            channels; after the last block, it held no samples at all or is truncated.
 
     Example:
         >>> from ser_keras.sound import decoding
@@ -160,9 +154,6 @@ class Header(NamedTuple):
 def inspect(source: Source) -> Header:
     """Read a recording's header without decoding it.
 
-    Raises:
-        AudioError: the file is missing, empty, not sound, or beyond this module's limits.
-
     Example:
         >>> from ser_keras.sound import decoding
         >>> decoding.inspect(wav).rate
@@ -181,9 +172,6 @@ def mono(name: str, samples: ArrayLike) -> np.ndarray:
 
     Returns:
         float32 [N].
-
-    Raises:
-        AudioError: samples of another shape or type, or NaN, infinite or beyond `LOUDEST`.
 
     Example:
         >>> from ser_keras.sound import decoding
@@ -214,9 +202,6 @@ def segment_frames(
         rate: sample rate in hertz.
         start: beginning of the segment, in seconds; None for the recording's beginning.
         end: end of the segment, in seconds; None for the recording's end.
-
-    Raises:
-        AudioError: the segment is empty, outside the recording, or longer than the limit.
 
     Example:
         >>> from ser_keras.sound import decoding

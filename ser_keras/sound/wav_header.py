@@ -13,8 +13,8 @@ from typing import BinaryIO, NamedTuple
 
 from ser_keras.errors import AudioError
 
-INTEGER, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # format tags
-SHORTEST_FORMAT, LONGEST_FORMAT = 16, 1 << 10  # bytes
+INTEGER, FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE  # format tags
+_FORMAT_SIZE = 16  # bytes of plain PCM's format
 _SUBFORMAT = 24  # where an extensible format has its true tag
 _BLOCK = 1 << 16
 
@@ -22,22 +22,16 @@ _BLOCK = 1 << 16
 class WavFormat(NamedTuple):
     """The kind of samples in a WAV file.
 
-    Attributes:
-        tag: `INTEGER`, `FLOAT`, or another that this package cannot decode.
-        channels: number of channels.
-        sample_rate: in hertz.
-        bits: size of a sample, rounded up to whole bytes.
-
     Example:
         >>> from ser_keras.sound.wav_header import WavFormat
         >>> WavFormat(tag=1, channels=2, sample_rate=22050, bits=16).frame_bytes
         4
     """
 
-    tag: int
+    tag: int  # INTEGER, FLOAT, or another that this package cannot decode
     channels: int
-    sample_rate: int
-    bits: int
+    sample_rate: int  # hertz
+    bits: int  # of a sample, rounded up to whole bytes
 
     @property
     def frame_bytes(self) -> int:
@@ -68,22 +62,17 @@ def read(pipe: BinaryIO, name: str) -> tuple[WavFormat, int]:
     kind = pipe.read(8)[4:]
     if len(kind) == 4 and kind != b"WAVE":
         raise AudioError(name, f"expected a WAV file, found RIFF of another kind, {kind!r}")
-    form: WavFormat | None = None
-    for chunk, size, content in chunks(pipe):
+    form = None
+    for chunk, size, found in chunks(pipe):
+        form = found or form
         if chunk == b"data":
             if form is None:
                 raise AudioError(name, "expected a WAV file, found no format before the sound")
             return form, size
-        if chunk == b"fmt ":
-            if not SHORTEST_FORMAT <= size <= LONGEST_FORMAT:
-                raise AudioError(name, f"expected a WAV file, found a format of {size} bytes")
-            if len(content) < size:
-                break
-            form = parse_format(content)
     raise AudioError(name, "expected a WAV file, found one that ends within its header")
 
 
-def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, bytes]]:
+def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, WavFormat | None]]:
     """Walk over the chunks of a RIFF file up to its sound, or its end if that comes first.
 
     Args:
@@ -91,8 +80,7 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, bytes]]:
             the chunk "data" it is positioned at the first sample.
 
     Yields:
-        A chunk's name, the size that it claims, and its content: at most `LONGEST_FORMAT` bytes,
-        and none of the samples.
+        A chunk's name, the size that it claims, and the format that it holds, if it does.
 
     Example:
         >>> from ser_keras.sound import wav_header
@@ -104,25 +92,19 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, bytes]]:
     while len(header := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", header)
         if name == b"data":
-            yield name, size, b""
+            yield name, size, None
             return
-        content = file.read(min(size, LONGEST_FORMAT))
-        yield name, size, content
+        content = file.read(min(size, _SUBFORMAT + 2))
+        is_format = name == b"fmt " and len(content) >= _FORMAT_SIZE
+        yield name, size, _parse(content) if is_format else None
         # Chunks begin at even positions; the byte that pads an odd one is not in its size.
         rest = size + size % 2 - len(content)
         while rest and (skipped := file.read(min(rest, _BLOCK))):
             rest -= len(skipped)
 
 
-def parse_format(content: bytes) -> WavFormat:
-    """Parse the content of the chunk "fmt ", `SHORTEST_FORMAT` bytes or more.
-
-    Example:
-        >>> from ser_keras.sound.wav_header import parse_format
-        >>> parse_format(bytes.fromhex("0300 0100 803e0000 00fa0000 0400 2000"))
-        WavFormat(tag=3, channels=1, sample_rate=16000, bits=32)
-    """
+def _parse(content: bytes) -> WavFormat:
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", content)
-    if tag == EXTENSIBLE and len(content) >= _SUBFORMAT + 2:
+    if tag == _EXTENSIBLE and len(content) >= _SUBFORMAT + 2:
         (tag,) = struct.unpack_from("<H", content, _SUBFORMAT)
     return WavFormat(tag, channels, rate, -(-bits // 8) * 8)

@@ -8,7 +8,6 @@ import pytest
 
 from ser_keras import corpora
 from ser_keras.corpora import Corpus, Utterance
-from ser_keras.corpora.matching import known
 from ser_keras.errors import CorpusError
 
 ROOT = Path("/corpus")
@@ -44,14 +43,14 @@ def test_utterances_have_the_models_classes_and_nothing_else_changes():
 
 def test_a_corpus_in_the_models_own_words_stays_as_it_is(capsys: pytest.CaptureFixture[str]):
     corpus = made("sad", "calm", "angry")
-    matched = known(corpus, corpus.emotions, "it")
+    matched = corpora.match(corpus, corpus.emotions, "it")
     assert matched.corpus == corpus
     assert (matched.synonyms, matched.unknown) == ({}, {})
     assert capsys.readouterr().err == ""
 
 
 def test_what_counts_as_what_and_what_is_left_out_is_told_once(capsys: pytest.CaptureFixture[str]):
-    known(made("bored", "Anger", "sad", "Anger", "fear", "bored"), CLASSES, "it")
+    corpora.match(made("bored", "Anger", "sad", "Anger", "fear", "bored"), CLASSES, "it")
     assert capsys.readouterr().err == (
         "it: Anger counts as angry\n"
         "it: left out 3 whose emotion is not a class of the model: bored (2), fear (1)\n"
@@ -60,7 +59,7 @@ def test_what_counts_as_what_and_what_is_left_out_is_told_once(capsys: pytest.Ca
 
 def test_nothing_that_the_model_knows_is_an_error_with_both_sides_names():
     with pytest.raises(CorpusError) as error:
-        known(made("bored", "fear", "bored"), CLASSES, "it")
+        corpora.match(made("bored", "fear", "bored"), CLASSES, "it")
     assert str(error.value) == (
         "it: expected at least one emotion among the model's classes or a synonym, calm, angry, "
         "sad; found bored (2), fear (1)"
@@ -68,4 +67,4 @@ def test_nothing_that_the_model_knows_is_an_error_with_both_sides_names():
 
 
 def test_an_empty_corpus_is_no_matter_of_emotions():
-    assert len(known(made(), CLASSES, "it").corpus) == 0
+    assert len(corpora.match(made(), CLASSES, "it").corpus) == 0

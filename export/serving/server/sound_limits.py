@@ -86,15 +86,14 @@ def _wav_seconds(name: str, contents: object) -> float:
     form = None
     file = io.BytesIO(contents)
     file.seek(12)
-    for number, (chunk, size, content) in enumerate(wav_header.chunks(file)):
+    for number, (chunk, size, found) in enumerate(wav_header.chunks(file)):
         # Models exported before the graph had this limit would walk all chunks.
         if number == MOST_CHUNKS:
             raise invalid(
                 f"{name}: expected a data chunk among the first {MOST_CHUNKS} chunks, found none"
             )
-        if chunk == b"fmt " and len(content) >= wav_header.SHORTEST_FORMAT:
-            form = wav_header.parse_format(content)
-        elif chunk == b"data" and form and form.frame_bytes and form.sample_rate:
+        form = found or form
+        if chunk == b"data" and form and form.frame_bytes and form.sample_rate:
             size = min(size, len(contents) - file.tell())
             return size / (form.frame_bytes * form.sample_rate)
     return 0.0
