@@ -52,12 +52,10 @@ def for_training(
         preset: the run's.
 
     Example:
-        >>> from pathlib import Path
-        >>> import tensorflow as tf
         >>> epoch = tf.Variable(0, dtype=tf.int64)
         >>> made = for_training(Path("run"), "train", 0, epoch, ser.presets.get("ravdess"))
-        >>> [type(each).__name__ for each in made][:2]
-        ['RepeatableEpochs', 'HistoryFile']
+        >>> type(made[0]).__name__, type(made[-1]).__name__
+        ('RepeatableEpochs', 'Backup')
     """
     return [
         *of_preset(preset),

@@ -24,7 +24,6 @@ class RepeatableEpochs(keras.callbacks.Callback):
         epoch: the variable that `pipeline.batches` shuffles by.
 
     Example:
-        >>> import tensorflow as tf
         >>> epoch = tf.Variable(0, dtype=tf.int64)  # also given to `pipeline.batches`
         >>> repeatable = RepeatableEpochs(0, epoch)  # model.fit(…, callbacks=[repeatable])
     """
@@ -51,7 +50,6 @@ class Backup(keras.callbacks.Callback):
     the file appears whole.
 
     Example:
-        >>> from pathlib import Path
         >>> backup = Backup(Path("backup"))  # model.fit(…, callbacks=[backup])
     """
 
@@ -81,7 +79,6 @@ def restore(model: keras.Model, folder: Path) -> int:
         The number of epochs that it has been trained for; 0 where there is no backup.
 
     Example:
-        >>> from pathlib import Path
         >>> restore(model, Path("backup"))
         0
     """

@@ -15,7 +15,6 @@ class HistoryFile(keras.callbacks.Callback):
     """Write every epoch's metrics to a CSV file, in which a resumed run has no epoch twice.
 
     Example:
-        >>> from pathlib import Path
         >>> file = HistoryFile(Path("history.csv"))
         >>> file.on_epoch_end(0, {"loss": 1.5})  # as model.fit(…, callbacks=[file]) calls it
         >>> read_history(Path("history.csv"))
@@ -41,7 +40,6 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     """Read a `history.csv`, a row an epoch; no rows where there is no file.
 
     Example:
-        >>> from pathlib import Path
         >>> read_history(Path("nowhere.csv"))
         []
     """

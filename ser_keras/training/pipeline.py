@@ -83,7 +83,6 @@ def batches(
         CorpusError: no utterance is left, or a label is not among the classes.
 
     Example:
-        >>> from ser_keras.features.extraction import extract_corpus
         >>> extracted = extract_corpus(corpus, model.features, cache=False, progress=False)
         >>> int(batches(extracted, batch_size=8).cardinality())
         4
@@ -125,7 +124,6 @@ def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
     epoch waits until it wakes: a fifth of the time of a training whose epochs take a minute.
 
     Example:
-        >>> import tensorflow as tf
         >>> int(read_ahead(tf.data.Dataset.range(3)).cardinality())
         3
     """

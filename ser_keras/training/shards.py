@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ser_keras.corpora.utterance import Corpus
+from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
@@ -142,22 +142,15 @@ def dataset(
         True
     """
     index = read_index(folder)
-    names = list(classes or index["emotions"])
-    wanted = None if only is None else {only.utterance_key(utterance) for utterance in only}
     rows = [row for shard in index["shards"] for row in shard["utterances"]]
-    chosen = np.array([wanted is None or _utterance_key(row) in wanted for row in rows], dtype=bool)
-    lengths = [row["instants"] for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
-    if not lengths:
+    corpus = Corpus(index["corpus"], tuple(map(_utterance, rows)), tuple(index["emotions"]))
+    wanted = corpus if only is None else only
+    keys = {wanted.utterance_key(utterance) for utterance in wanted}
+    chosen = [n for n, utterance in enumerate(corpus) if corpus.utterance_key(utterance) in keys]
+    if not chosen:
         raise CorpusError(f"{folder}: expected utterances of that subset, found none")
-    labels = np.array(
-        [names.index(row["emotion"]) if row["emotion"] in names else -1 for row in rows], np.int32
-    )
-    if np.any(labels[chosen] < 0):
-        unknown = {row["emotion"] for row, label in zip(rows, labels, strict=True) if label < 0}
-        raise CorpusError(
-            f"{folder}: expected the emotions {', '.join(names)}, "
-            f"found also {', '.join(sorted(unknown))}"
-        )
+    labels = np.full(len(rows), -1, np.int32)  # -1: not chosen
+    labels[chosen] = corpus.subset(chosen).labels(classes)
     shape = FeatureSpec.from_dict(index["spec"]).observation_shape
 
     def numbered(file: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
@@ -175,12 +168,12 @@ def dataset(
         shards = shards.shuffle(len(files), seed=seed, reshuffle_each_iteration=True)
     utterances = (
         shards.interleave(numbered, cycle_length=4 if shuffle else 1)
-        .filter(lambda number, _: tf.constant(chosen)[number])
+        .filter(lambda number, _: tf.constant(labels)[number] >= 0)
         .map(utterance, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )
     if not shuffle:
         return pipeline.read_ahead(utterances.padded_batch(batch_size))
-    buckets = Buckets.of(lengths, batch_size)
+    buckets = Buckets.of([rows[n]["instants"] for n in chosen], batch_size)
     batches = (
         utterances.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
         .bucket_by_sequence_length(
@@ -268,7 +261,5 @@ def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _utterance_key(row: dict[str, Any]) -> tuple[str, float, float]:
-    """Return the key of a row's utterance, as `Corpus.utterance_key` does."""
-    start, end = row["start"], row["end"]
-    return row["path"], 0.0 if start is None else start, float("inf") if end is None else end
+def _utterance(row: dict[str, Any]) -> Utterance:
+    return Utterance(Path(row["path"]), row["emotion"], start=row["start"], end=row["end"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
 from ser_keras import provenance
 from ser_keras.corpora import splits
-from ser_keras.corpora.utterance import Corpus
 from ser_keras.features.extraction import extract_subsets
 from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
@@ -24,7 +22,6 @@ from ser_keras.training.run import (
     CONFIGURATION_FILE,
     SPLIT_FILE,
     TrainingRun,
-    read_run,
     refuse_another,
     split_corpus,
 )
@@ -49,8 +46,6 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         OutputError: the folder cannot be written to.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.training.run import TrainingRun
         >>> train(TrainingRun("ravdess", "nowhere"), Path("run"))
         Traceback (most recent call last):
         ser_keras.errors.CorpusError: ...
@@ -58,7 +53,8 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     out = output_folder(out)
     refuse_another(out, run)
     if (out / model_files.MODEL_FILE).exists():
-        _record_data(out, run)
+        if (out / CONFIGURATION_FILE).exists():
+            _record(out, run)
         print(f"{label}: {out} is trained already", file=sys.stderr)
         return model_files.load(out)
 
@@ -80,7 +76,9 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         model.compile()
         model.adapt(batches)
         # Only now: a mistaken option must not claim the folder, and stand in the right one's way.
-        _record(out, run, subsets)
+        if not (out / SPLIT_FILE).exists():
+            splits.write(out / SPLIT_FILE, subsets)
+        _record(out, run)
         first = checkpoint.restore(model, out / callbacks.BACKUP_FOLDER)
         interruption.check()
         model.fit(
@@ -102,22 +100,15 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     return model
 
 
-def _record(folder: Path, run: TrainingRun, subsets: Mapping[str, Corpus]) -> None:
-    """Write the configuration and the split of a run that begins or goes on."""
-    if not (folder / SPLIT_FILE).exists():
-        splits.write(folder / SPLIT_FILE, subsets)
-    if (folder / CONFIGURATION_FILE).exists():
-        _record_data(folder, run)
-        return
-    versions, git = provenance.versions(), provenance.git_state()
-    record = {"run": run.to_dict(), "versions": versions, "git": git}
-    write_json(folder / CONFIGURATION_FILE, record)
+def _record(folder: Path, run: TrainingRun) -> None:
+    """Write the configuration; of a run that has begun, the place of its data may have changed.
 
-
-def _record_data(folder: Path, run: TrainingRun) -> None:
-    """Record where the corpus lies now: evaluation looks for the test subset there."""
+    Evaluation looks for the test subset there.
+    """
     path = folder / CONFIGURATION_FILE
-    if path.exists() and read_run(folder).data != run.data:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        record["run"]["data"] = run.data
-        write_json(path, record)
+    if path.exists():
+        record = json.loads(path.read_text(encoding="utf-8")) | {"run": run.to_dict()}
+    else:
+        versions, git = provenance.versions(), provenance.git_state()
+        record = {"run": run.to_dict(), "versions": versions, "git": git}
+    write_json(path, record)

@@ -108,7 +108,7 @@ def test_a_users_own_corpus_from_training_to_predictions(
     run = tmp_path / "run"
     trained = ser_keras(
         "train", "--corpus", "manifest", "--data", broken_manifest, "--split", "predefined",
-        "--out", run, "--seed", 3, *tiny,
+        "--out", run, "--seed", 3, *tiny, "--set", "objective.kl_weight=0.5",
     )  # fmt: skip
     assert trained.status == 0, trained.err
     assert trained.out == f"{run / 'model.keras'}\n"
@@ -117,6 +117,7 @@ def test_a_users_own_corpus_from_training_to_predictions(
     assert "epoch 1 of 1" in trained.err
     assert read_run(run).seed == 3
     assert read_run(run).preset.optimization.epochs == 1
+    assert read_run(run).preset.objective.kl_weight == 0.5
 
     evaluated = ser_keras("evaluate", run)
     assert evaluated.status == 0, evaluated.err

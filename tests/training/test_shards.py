@@ -149,7 +149,7 @@ def test_labels_follow_the_classes_given(shards: Path, synthetic_corpus: Corpus)
     turned = tuple(reversed(synthetic_corpus.emotions))
     labels = [label for _, label in gathered(records.dataset(shards, classes=turned))]
     np.testing.assert_array_equal(labels, synthetic_corpus.labels(turned))
-    with pytest.raises(CorpusError, match=r"expected the emotions .* found also "):
+    with pytest.raises(CorpusError, match=r"emotion: expected one of .*, found"):
         records.dataset(shards, classes=turned[1:])
     # Of a part, only its own emotions matter.
     some = [n for n, one in enumerate(synthetic_corpus) if one.emotion != turned[0]]
