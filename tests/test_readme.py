@@ -19,7 +19,7 @@ from ser_keras.corpora.utterance import Corpus
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-# What makes a command quick; what it does stays as the README says.
+# Options that make a command quick; otherwise it runs as the README says.
 QUICKER = {
     "train": ["--epochs", "2"],
     "reproduce": ["--epochs", "1", "--set", "recognition_units=8", "--set", "generation_units=8"],

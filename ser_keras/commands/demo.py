@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_keras.commands import main
 from ser_keras.commands import options as shared
+from ser_keras.commands.main import COMMANDS
 from ser_keras.errors import SerKerasError
 from ser_keras.files import json_line, write_text
 
@@ -49,12 +50,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _export(run: Path) -> None:
     """Export a run's model in both formats, through the command `export`."""
-    command = main.load("export")
+    command = importlib.import_module(COMMANDS["export"])
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    for number, (kind, place) in enumerate(_EXPORTS.items(), start=1):
+    for number, (kind, path) in enumerate(_EXPORTS.items(), start=1):
         print(f"demo: export {number} of {len(_EXPORTS)}, {kind}", file=sys.stderr, flush=True)
-        words = [str(run), "--to", kind, "--out", str(run / place)]
+        words = [str(run), "--to", kind, "--out", str(run / path)]
         if command.run(parser.parse_args(words)) != 0:
             raise SerKerasError(f"{run}: cannot be exported as {kind}")
 

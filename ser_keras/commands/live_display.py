@@ -17,7 +17,7 @@ _STRONG = 3.0  # saliency, in standard deviations, that is drawn with the darkes
 
 
 def show(instants: Iterable[dict[str, Any]], console: Console | None = None) -> None:
-    """Draw every instant in the place of the one before; the last one stays.
+    """Draw every instant over the one before; the last one stays.
 
     Args:
         instants: as `StreamingRecognizer.push` returns them.
@@ -29,7 +29,7 @@ def show(instants: Iterable[dict[str, Any]], console: Console | None = None) -> 
              2.0 s   no emotion yet
         silence
     """
-    with Live(Text("listening …"), console=console, auto_refresh=False) as live:
+    with Live(Text("waiting for sound …"), console=console, auto_refresh=False) as live:
         for instant in instants:
             live.update(_render(instant), refresh=True)
 

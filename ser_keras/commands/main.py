@@ -9,7 +9,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from types import ModuleType
 
 from ser_keras import __version__
 from ser_keras.errors import SerKerasError
@@ -67,16 +66,6 @@ def main(words: Sequence[str] | None = None) -> int:
     return status
 
 
-def load(command: str) -> ModuleType:
-    """Import the module of a command.
-
-    Example:
-        >>> load("train").HELP
-        'train a model; called again after a kill, it goes on'
-    """
-    return importlib.import_module(COMMANDS[command])
-
-
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ser-keras", description="Recognise emotion in speech by generating it."
@@ -85,7 +74,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # Without a known command the user needs to see all of them.
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        module = load(name)
+        module = importlib.import_module(COMMANDS[name])
         command = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         module.add_arguments(command)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
     from ser_keras.training.run import TrainingRun
 
+_SPLITS = ("random", "speaker", "session", "predefined")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
         "required": True,
@@ -28,45 +29,24 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "a trained model: the folder that `train` left, a .keras file, or a preset that "
         "comes with weights",
     },
-    "preset": {
-        "default": "ravdess",
-        "metavar": "NAME",
-        "help": "a preset's name, or a JSON file of your own",
-    },
+    "preset": {"default": "ravdess", "metavar": "NAME", "help": "a preset, or a JSON file of one"},
     "epochs": {"type": int, "metavar": "N", "help": "epochs of training (default: the preset's)"},
-    "no-attention": {
-        "action": "store_true",
-        "help": "sample everything at every instant (the ablation)",
-    },
+    "no-attention": {"action": "store_true", "help": "sample everything at every instant"},
     "set": {
         "action": "append",
         "metavar": "KEY=VALUE",
         "help": "replace a setting of the preset, such as latent_size=10 or, by its full name, "
         "objective.kl_weight=0.5; may be repeated",
     },
-    "seed": {
-        "type": int,
-        "default": 0,
-        "metavar": "N",
-        "help": "seed of a random split, the initial weights, the noise and the order of batches",
-    },
-    "split": {
-        "choices": ("random", "speaker", "session", "predefined"),
-        "default": "random",
-        "help": "how the test subset is chosen",
-    },
+    "seed": {"type": int, "default": 0, "metavar": "N", "help": "seed of all randomness"},
+    "split": {"choices": _SPLITS, "default": "random", "help": "how the test subset is chosen"},
     "test-fraction": {
         "type": float,
         "default": 0.2,
         "metavar": "F",
         "help": "share of the test subset in a random split",
     },
-    "fold": {
-        "type": int,
-        "default": 0,
-        "metavar": "K",
-        "help": "fold, counted from 0, whose speakers or session are the test subset",
-    },
+    "fold": {"type": int, "default": 0, "metavar": "K", "help": "index of the fold to test on"},
     "out": {"type": Path, "required": True, "metavar": "DIR", "help": "folder for results"},
 }
 

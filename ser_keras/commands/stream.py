@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
             for instant in instants:
                 print(json_line(instant), flush=True)
     except KeyboardInterrupt:
-        # The usual end of listening, not a failure.
+        # The usual end of a stream, not a failure.
         print("ser-keras: stopped", file=sys.stderr)
     return 1 if refused else 0
 

@@ -29,10 +29,9 @@ def calibrate(model: VRNN, data: tf.data.Dataset) -> float:
         The temperature; above 1 the model was too certain.
 
     Example:
-        >>> import keras
-        >>> copy = keras.models.clone_model(model)
-        >>> copy.set_weights(model.get_weights())
+        >>> copy = ser.VRNN(model.classes, model.preset)
         >>> held_out = ser.pipeline.dataset(corpus, model.features, cache=False, progress=False)
+        >>> copy.adapt(held_out)
         >>> bool(np.isclose(calibrate(copy, held_out), copy.cell.temperature))
         True
     """

@@ -124,7 +124,7 @@ def read_run(folder: Path) -> TrainingRun:
 def refuse_another(
     folder: Path, run: TrainingRun, subsets: Mapping[str, Corpus] | None = None
 ) -> None:
-    """Refuse a folder of another run; only the place of its data may differ.
+    """Refuse a folder of another run; only the path of its data may differ.
 
     Args:
         folder: of a run that has begun, or of none.

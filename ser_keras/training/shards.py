@@ -64,16 +64,16 @@ def write(
     starts = range(0, len(corpus), shard_size)
     shards = []
     for number, start in enumerate(starts, start=1):
-        part = corpus[start : start + shard_size]
+        utterances = corpus[start : start + shard_size]
         name = f"{corpus.name}-{number:05d}-of-{len(starts):05d}"
-        key = _key(part, spec, extraction)
+        key = _key(utterances, spec, extraction)
         shard = _finished(folder, name, key)
         if shard is None:
             # Removed first: a kill must not leave them describing a shard that has changed.
             for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
                 stale.unlink(missing_ok=True)
-            extracted = extract_corpus(part, spec, **extraction)
-            shard = _write_shard(folder, name, key, part, extracted)
+            extracted = extract_corpus(utterances, spec, **extraction)
+            shard = _write_shard(folder, name, key, utterances, extracted)
         shards.append(shard)
         print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
     index = {
@@ -85,30 +85,6 @@ def write(
     write_json(folder / INDEX_FILE, index)
     _remove_others(folder, corpus.name, {shard["file"] for shard in shards})
     return index
-
-
-def read_index(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the index of a folder of shards.
-
-    Raises:
-        CorpusError: there is none, or it is damaged.
-
-    Example:
-        >>> read_index("nowhere")
-        Traceback (most recent call last):
-        ser_keras.errors.CorpusError: nowhere: expected the features of a corpus, ...
-    """
-    path = Path(folder) / INDEX_FILE
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CorpusError(
-            f"{folder}: expected the features of a corpus, found no {INDEX_FILE}"
-        ) from error
-    except ValueError as error:
-        raise CorpusError(
-            f"{path}: expected an index of features, found another file ({error})"
-        ) from error
 
 
 def dataset(
@@ -141,7 +117,7 @@ def dataset(
         >>> labels.numpy().tolist() == corpus[:4].labels().tolist()
         True
     """
-    index = read_index(folder)
+    index = _read_index(Path(folder) / INDEX_FILE)
     rows = [row for shard in index["shards"] for row in shard["utterances"]]
     corpus = Corpus(index["corpus"], tuple(map(_utterance, rows)), tuple(index["emotions"]))
     wanted = corpus if only is None else only
@@ -187,8 +163,21 @@ def dataset(
     return pipeline.read_ahead(batches)
 
 
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CorpusError(
+            f"{path.parent}: expected the features of a corpus, found no {path.name}"
+        ) from error
+    except ValueError as error:
+        raise CorpusError(
+            f"{path}: expected an index of features, found another file ({error})"
+        ) from error
+
+
 def _write_shard(
-    folder: Path, name: str, key: str, part: Corpus, extracted: Extraction
+    folder: Path, name: str, key: str, utterances: Corpus, extracted: Extraction
 ) -> dict[str, Any]:
     """Write a shard and then, as the sign that it is finished, its rows of the index."""
     target = folder / f"{name}.tfrecord"
@@ -209,14 +198,14 @@ def _write_shard(
         "key": key,
         "utterances": [
             {
-                "path": part.relative_path(utterance),
+                "path": utterances.relative_path(utterance),
                 **{field: getattr(utterance, field) for field in fields},
                 "instants": len(values),
             }
             for utterance, values in zip(extracted.corpus, extracted.observations, strict=True)
         ],
         "left_out": [
-            {"path": part.relative_path(utterance), "reason": reason}
+            {"path": utterances.relative_path(utterance), "reason": reason}
             for utterance, reason in left_out
         ],
     }
@@ -242,7 +231,7 @@ def _remove_others(folder: Path, corpus: str, files: set[str]) -> None:
             path.with_suffix(".json").unlink(missing_ok=True)
 
 
-def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
+def _key(utterances: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
     """Hash all that a shard and its rows of the index follow from.
 
     Files are told apart by path, size and time of change, without being read.
@@ -250,14 +239,14 @@ def _key(part: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
     options = [(name, extraction[name]) for name in _DECISIVE if name in extraction]
     digest.update(repr(options).encode())
-    for utterance in part:
+    for utterance in utterances:
         try:
             state = utterance.path.stat()
             version = (state.st_size, state.st_mtime_ns)
         except OSError:  # the extraction will say what is wrong with it
             version = None
         known = (utterance.emotion, utterance.speaker, utterance.session)
-        digest.update(repr((part.utterance_key(utterance), version, known)).encode())
+        digest.update(repr((utterances.utterance_key(utterance), version, known)).encode())
     return digest.hexdigest()
 
 

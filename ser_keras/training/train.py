@@ -101,9 +101,9 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
 
 
 def _record(folder: Path, run: TrainingRun) -> None:
-    """Write the configuration; of a run that has begun, the place of its data may have changed.
+    """Write the configuration of a run; where there is one, its data may have moved since.
 
-    Evaluation looks for the test subset there.
+    Evaluation looks for the test subset where the configuration says.
     """
     path = folder / CONFIGURATION_FILE
     if path.exists():

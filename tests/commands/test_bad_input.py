@@ -1,4 +1,4 @@
-"""Everything a user can get wrong: named and told, and nothing else is lost by it."""
+"""Everything a user can get wrong is named, and nothing else is lost by it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 
 RATE = 8000
 
-# Recordings by name: seconds that the answer must tell, or what its error must say.
+# Recordings by name: the duration in the answer, in seconds, or words of the error.
 GOOD = {
     "plain.wav": 2.0,
     "silence.wav": 2.0,
@@ -119,7 +119,7 @@ def tiny_words(settings: dict[str, Any]) -> list[str]:
     return [word for key, value in one_epoch.items() for word in ("--set", f"{key}={value}")]
 
 
-def test_every_recording_is_answered_or_said_what_is_wrong_with_it(
+def test_every_recording_is_answered_or_its_error_is_named(
     ser_keras: Any, trained_run: Path, recordings: Path
 ):
     names = [*GOOD, *BAD, "plain.wav"]  # the last one shows that nothing before it did harm
@@ -144,7 +144,7 @@ def test_every_recording_is_answered_or_said_what_is_wrong_with_it(
 
 
 @pytest.mark.usefixtures("without_plots")
-def test_broken_recordings_of_a_corpus_are_told_and_the_rest_is_trained_on(
+def test_broken_recordings_of_a_corpus_are_reported_and_the_rest_is_trained_on(
     ser_keras: Any, recordings: Path, tiny_settings: dict[str, Any], tmp_path: Path
 ):
     usable = [name for name in GOOD if name != "twenty-minutes.flac"]

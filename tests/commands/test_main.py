@@ -39,7 +39,7 @@ SER_KERAS = [sys.executable, "-m", "ser_keras"]
 
 
 class Answer:
-    """What a command answered."""
+    """Exit status and output of a command."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status = status
@@ -549,8 +549,8 @@ def test_a_streamed_file_gives_the_instants_of_predict(
         assert found["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
 
 
-def test_a_pipe_is_heard_until_it_is_closed(trained_run: Path, synthetic_corpus: Corpus):
-    """A stretch that is not finite is told and taken for silence; what follows is heard."""
+def test_a_pipe_is_read_until_it_is_closed(trained_run: Path, synthetic_corpus: Corpus):
+    """Samples that are not finite are reported and taken for silence; later ones are recognised."""
     samples, rate = soundfile.read(synthetic_corpus[0].path, dtype="float32")
     broken = np.concatenate([samples, np.full(100, np.nan, np.float32), samples])
     command = [*SER_KERAS, "stream", "--model", str(trained_run), "-"]
@@ -566,7 +566,7 @@ def test_a_pipe_is_heard_until_it_is_closed(trained_run: Path, synthetic_corpus:
     assert times[-1] == pytest.approx(len(broken) / rate, abs=1.0)
 
 
-def test_ctrl_c_ends_listening(trained_run: Path, synthetic_corpus: Corpus):
+def test_ctrl_c_ends_a_stream(trained_run: Path, synthetic_corpus: Corpus):
     samples, rate = soundfile.read(synthetic_corpus[0].path, dtype="int16")
     with started(
         "stream", "--model", trained_run, "-", "--rate", rate, stdin=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""Callbacks that change a training over its epochs, and tell of it."""
+"""Callbacks that change a training over its epochs, and report its progress."""
 
 from __future__ import annotations
 

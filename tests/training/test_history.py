@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ser_keras.training.history import HistoryFile, read_history
@@ -48,3 +49,13 @@ def test_a_resumed_history_has_every_epoch_once(resumed: int, tmp_path: Path):
         again.on_epoch_end(epoch, {"loss": 1.0})
     assert [row["epoch"] for row in rows(path)] == ["0", "1", "2", "3", "4"]
     assert [row["loss"] for row in rows(path)] == ["9.0"] * resumed + ["1.0"] * (5 - resumed)
+
+
+def test_a_metric_that_earlier_epochs_did_not_record_is_nan_in_them(tmp_path: Path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss\n0,2.5\n")
+    history(path, 1).on_epoch_end(1, {"loss": 1.5, "learning_rate": 0.01})
+    first, second = read_history(path)
+    assert (first["epoch"], first["loss"]) == (0, 2.5)
+    assert np.isnan(first["learning_rate"])
+    assert second == {"epoch": 1, "loss": 1.5, "learning_rate": 0.01}

@@ -127,7 +127,9 @@ def test_emotion_that_is_no_class_is_an_error():
         pipeline.batches(make_extraction([2]), classes=("angry",))
 
 
-def test_emotion_that_is_no_class_is_told_before_the_extraction(capsys: pytest.CaptureFixture[str]):
+def test_emotion_that_is_no_class_is_refused_before_the_extraction(
+    capsys: pytest.CaptureFixture[str],
+):
     features = FeatureSpec()
     with pytest.raises(CorpusError, match="calm"):
         pipeline.dataset(make_extraction([2]).corpus, features, classes=("angry",))

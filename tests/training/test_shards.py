@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -113,12 +114,14 @@ def test_patches_keep_their_shape(own: Corpus, spec: FeatureSpec, tmp_path: Path
         np.testing.assert_array_equal(observations, values)
 
 
-def test_a_part_of_a_split_is_read_alone(shards: Path, synthetic_corpus: Corpus, spec: FeatureSpec):
+def test_a_subset_of_a_split_is_read_alone(
+    shards: Path, synthetic_corpus: Corpus, spec: FeatureSpec
+):
     train, test = splits.random(synthetic_corpus, 0.25, seed=3)
-    for part in (train, test):
-        found = gathered(records.dataset(shards, only=part))
-        expected = gathered(pipeline.dataset(part, spec, **QUIET))
-        assert len(found) == len(part)
+    for subset in (train, test):
+        found = gathered(records.dataset(shards, only=subset))
+        expected = gathered(pipeline.dataset(subset, spec, **QUIET))
+        assert len(found) == len(subset)
         for (ours, label), (theirs, other) in zip(found, expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
             assert label == other
@@ -151,14 +154,14 @@ def test_labels_follow_the_classes_given(shards: Path, synthetic_corpus: Corpus)
     np.testing.assert_array_equal(labels, synthetic_corpus.labels(turned))
     with pytest.raises(CorpusError, match=r"emotion: expected one of .*, found"):
         records.dataset(shards, classes=turned[1:])
-    # Of a part, only its own emotions matter.
+    # Of a subset, only its own emotions matter.
     some = [n for n, one in enumerate(synthetic_corpus) if one.emotion != turned[0]]
-    part = synthetic_corpus.subset(some)
-    assert len(gathered(records.dataset(shards, classes=turned[1:], only=part))) == len(some)
+    subset = synthetic_corpus.subset(some)
+    assert len(gathered(records.dataset(shards, classes=turned[1:], only=subset))) == len(some)
 
 
 def test_the_index_says_what_is_where(shards: Path, synthetic_corpus: Corpus, spec: FeatureSpec):
-    index = records.read_index(shards)
+    index = json.loads((shards / "index.json").read_text())
     assert set(index) == {"corpus", "spec", "emotions", "shards"}
     assert FeatureSpec.from_dict(index["spec"]) == spec
     assert [len(shard["utterances"]) for shard in index["shards"]] == [9, 9, 9, 5]
@@ -312,7 +315,7 @@ def test_a_shard_with_nothing_in_it_stops_nobody(own: Corpus, spec: FeatureSpec,
         assert len(gathered(records.dataset(tmp_path / "out", shuffle=shuffle))) == 5
 
 
-def test_parts_of_one_recording_are_told_apart(own: Corpus, spec: FeatureSpec, tmp_path: Path):
+def test_segments_of_one_recording_are_told_apart(own: Corpus, spec: FeatureSpec, tmp_path: Path):
     halves = tuple(
         dataclasses.replace(own[0], start=start, end=end, emotion=emotion)
         for start, end, emotion in ((None, 0.5, "a"), (0.5, None, "b"))
@@ -324,9 +327,7 @@ def test_parts_of_one_recording_are_told_apart(own: Corpus, spec: FeatureSpec, t
         assert [one for _, one in found] == [label]
 
 
-def test_an_earlier_division_leaves_no_shard_to_be_heard_twice(
-    own: Corpus, spec: FeatureSpec, tmp_path: Path
-):
+def test_shards_of_an_earlier_size_are_removed(own: Corpus, spec: FeatureSpec, tmp_path: Path):
     out = tmp_path / "features"
     records.write(own, spec, out, shard_size=2, **QUIET)
     (out / "other-00001-of-00001.tfrecord").write_bytes(b"of another corpus")
@@ -353,7 +354,7 @@ def test_a_folder_without_shards_is_named(tmp_path: Path):
         records.dataset(tmp_path)
 
 
-def test_a_part_that_is_not_there_is_an_error(shards: Path, own: Corpus):
+def test_a_subset_that_is_not_there_is_an_error(shards: Path, own: Corpus):
     with pytest.raises(CorpusError, match="expected utterances of that subset, found none"):
         records.dataset(shards, only=own)
 
