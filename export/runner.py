@@ -11,6 +11,7 @@ Memory stays the same however long the sound is.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -64,7 +65,7 @@ class Runner:
     def reset(self) -> None:
         """Begin another recording."""
         self._state = np.zeros((1, self._state_size), np.float32)
-        # How much of the window is filled. Negative where windows lie apart: samples to skip.
+        # Samples in the window; negative where windows lie apart: so many samples to skip.
         self._filled = 0
         self._instants = 0
 
@@ -105,25 +106,16 @@ class Runner:
             yield from self.push(np.zeros(self._window.shape[1] - self._filled, np.float32))
 
     def _instants_of(self, samples: np.ndarray) -> Iterator[dict[str, Any]]:
-        length = self._window.shape[1]
-        while True:
+        while len(samples):
             if self._filled < 0:
-                skipped = min(-self._filled, len(samples))
-                samples = samples[skipped:]
-                self._filled += skipped
-            taken = max(0, min(length - self._filled, len(samples)))
-            if not taken:
-                return
-            self._window[0, self._filled : self._filled + taken] = samples[:taken]
+                taken = min(-self._filled, len(samples))
+            else:
+                taken = min(self._window.shape[1] - self._filled, len(samples))
+                self._window[0, self._filled : self._filled + taken] = samples[:taken]
             samples = samples[taken:]
             self._filled += taken
-            if self._filled < length:
-                return
-            answer = self._answer()
-            self._filled -= self._hop
-            if self._filled > 0:
-                self._window[0, : self._filled] = self._window[0, self._hop :].copy()
-            yield answer
+            if self._filled == self._window.shape[1]:
+                yield self._answer()
 
     def _answer(self) -> dict[str, Any]:
         outputs = self._step(waveform=self._window, state=self._state)
@@ -132,6 +124,9 @@ class Runner:
         probabilities = outputs["probabilities"][0].tolist()
         time = self._window_seconds + self._instants * self._hop_seconds
         self._instants += 1
+        self._filled -= self._hop
+        if self._filled > 0:
+            self._window[0, : self._filled] = self._window[0, self._hop :].copy()
         return {
             "time": time,
             "emotion": self.labels[int(np.argmax(probabilities))],
@@ -180,10 +175,8 @@ def _main(arguments: list[str]) -> int:
     try:
         runner = Runner(model)
         sound = _read_pipe() if source == "-" else _read_wav(source, runner.sample_rate)
-        for chunk in sound:
-            for instant in runner.push(chunk):
-                print(json.dumps(instant), flush=True)
-        for instant in runner.finish():
+        answers = (instant for chunk in sound for instant in runner.push(chunk))
+        for instant in itertools.chain(answers, runner.finish()):
             print(json.dumps(instant), flush=True)
     except BrokenPipeError:
         # The reader of the answers is gone; Python must not try to write the rest at exit.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from os import PathLike
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from ser_keras import files
 from ser_keras.errors import ConfigurationError
 from ser_keras.export.graph.description import describe
 from ser_keras.export.graph.signatures import page_functions, signatures
@@ -97,10 +97,9 @@ def _is_version(text: str) -> bool:
 def _write(model: VRNN, folder: Path, scratch: Path) -> None:
     """Write the SavedModel; TensorFlow copies its assets from the scratch folder."""
     labels = scratch / "labels.txt"
-    labels.write_text("".join(f"{label}\n" for label in model.classes), encoding="utf-8")
+    files.write_text(labels, "".join(f"{label}\n" for label in model.classes))
     description = scratch / "description.json"
-    text = json.dumps(describe(model), indent=2, ensure_ascii=False)
-    description.write_text(f"{text}\n", encoding="utf-8")
+    files.write_json(description, describe(model))
 
     module = tf.Module()
     for name, function in page_functions(model).items():

@@ -114,7 +114,7 @@ class Client(AbstractContextManager["Client"]):
             try:
                 return dict(self._transport.call(signature, inputs))
             except ConnectionLost as error:
-                if attempt == self._retries:
+                if attempt >= self._retries:
                     raise ServerError(self.server, f"cannot be reached: {error}") from error
             time.sleep(self._backoff * 2**attempt)
         raise AssertionError  # for mypy: the loop does not end
