@@ -1,4 +1,4 @@
-"""Features: what an observation is, and how sound becomes observations."""
+"""Features: the specification of an observation, and the way from sound to observations."""
 
 from ser_keras.features.reference import extract, extract_window, mel_filters
 from ser_keras.features.spec import FeatureSpec

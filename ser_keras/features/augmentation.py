@@ -1,4 +1,4 @@
-"""Variations of a recording that leave its emotion as it is, for the training part alone."""
+"""Variations of a recording that leave its emotion as it is, for the training subset alone."""
 
 from __future__ import annotations
 
@@ -12,40 +12,43 @@ import soxr
 
 from ser_keras.fields import check_kinds, require
 
-# What layers do at every step of training, and until when; the others decide what copies are.
+# Settings of what layers do at every step of training; the others determine the varied copies.
 STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup", "plain_epochs")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How often every recording of the training part is varied, and how far.
+    """The number of varied copies of every training recording, and the ranges of all variations.
 
     Each copy has a speed (and with it pitch and formants), a beginning, a level and a background
-    of its own, all drawn evenly from their ranges. An epoch goes through the recordings as they
-    are and through all copies.
+    of its own, drawn uniformly from their ranges. An epoch goes through the recordings as they are
+    and through all copies. Copies are made once; masks, filters and mixtures (see
+    `ser_keras.model.augmentation`) are drawn anew at every step of training.
 
     Args:
-        copies: varied copies of every recording; 0 augments nothing.
+        copies: varied copies of every recording; 0 for none.
         speed: a copy is up to e to this power faster or slower.
         shift: a copy begins up to this many seconds earlier, in silence, or later.
         gain: lowest and highest change of level, in decibels.
         noise: lowest and highest level of the white noise added, in decibels relative to full
             scale.
-        trim: of what is quieter than so many decibels below the loudest, at either end, a copy
-            loses a share; None cuts nothing off.
-        band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; see
-            `SpectrogramMask`. Both 0 mask nothing.
-        band_gain: an utterance is heard through a random filter of up to so many decibels; see
-            `SpectrogramFilter`. 0 filters nothing.
-        mixup: how evenly an utterance and its label are mixed with another, α of `Mixup`; 0
-            mixes nothing.
-        plain_epochs: in so many epochs at the end of a training, recordings and copies are heard as
-            they are, without masks, filters and mixtures (He et al. 2019, arXiv:1909.09148).
-
-    Masks, filters and mixtures are drawn anew at every step of training; copies are made once.
+        trim: a copy loses a random share of what is quieter than so many decibels below the
+            loudest, at either end; None cuts nothing off.
+        band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; both
+            0 for no masks.
+        band_gain: largest gain of a random filter per utterance, in decibels; 0 for no filter.
+        mixup: α of the Beta distribution that an utterance and its label are mixed with another
+            by; 0 for no mixtures.
+        plain_epochs: epochs at the end of a training without masks, filters and mixtures (He et
+            al. 2019, arXiv:1909.09148).
 
     Raises:
         ConfigurationError: an option is out of its range.
+
+    Example:
+        >>> from ser_keras.features.augmentation import Augmentation
+        >>> Augmentation(copies=2, gain=(-6, 6)).gain
+        (-6, 6)
     """
 
     copies: int = 0
@@ -74,7 +77,7 @@ class Augmentation:
             require(ordered, name, pair, "the lowest and highest")
 
     def to_dict(self) -> dict[str, object]:
-        """All options in types that JSON has."""
+        """Return all options in types that JSON has."""
         return dataclasses.asdict(self) | {"gain": list(self.gain), "noise": list(self.noise)}
 
 
@@ -84,10 +87,10 @@ NONE = Augmentation()
 def vary(
     samples: np.ndarray, sample_rate: int, augmentation: Augmentation, copy: int
 ) -> np.ndarray:
-    """One of a recording's copies.
+    """Make one of a recording's varied copies.
 
     It follows from the sound and the copy's number alone, so that it is the same in every run, and
-    neither a file's name nor its place in a corpus matters.
+    neither a file's name nor its position in a corpus matters.
 
     Args:
         samples: float32 [N], mono.
@@ -97,6 +100,12 @@ def vary(
 
     Returns:
         float32, of another length.
+
+    Example:
+        >>> from ser_keras.features.augmentation import Augmentation, vary
+        >>> sound, ranges = np.ones(16000, np.float32), Augmentation(speed=0.2, shift=0.0)
+        >>> 16000 * np.exp(-0.2) <= len(vary(sound, 16000, ranges, copy=1)) <= 16000 * np.exp(0.2)
+        True
     """
     if not copy:
         return samples
@@ -107,15 +116,9 @@ def vary(
         samples = samples[round(draw(0, begin)) : round(draw(end, len(samples)))]
     speed = np.exp(draw(-augmentation.speed, augmentation.speed))
     varied = soxr.resample(samples, sample_rate * speed, sample_rate, quality="MQ")
-    varied = _begin_elsewhere(
-        varied, round(draw(-augmentation.shift, augmentation.shift) * sample_rate)
-    )
+    shift = round(draw(-augmentation.shift, augmentation.shift) * sample_rate)
+    varied = varied[shift:] if shift > 0 else np.pad(varied, (-shift, 0))
     varied = varied * 10 ** (draw(*augmentation.gain) / 20)
     level = 10 ** (draw(*augmentation.noise) / 20)
     noise = np.random.default_rng([content, copy, 1])
     return (varied + level * noise.standard_normal(len(varied))).astype(np.float32)
-
-
-def _begin_elsewhere(samples: np.ndarray, shift: int) -> np.ndarray:
-    """Cut so many samples off the beginning, or put silence before it if negative."""
-    return samples[shift:] if shift > 0 else np.pad(samples, (-shift, 0))

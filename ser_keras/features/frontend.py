@@ -1,8 +1,8 @@
-"""The twin of `features.extract` as a Keras layer, in TensorFlow core operations alone.
+"""The TensorFlow front end: `features.extract` as a Keras layer of TensorFlow core operations.
 
 It goes into every exported model, so that a server or a phone takes sound, and can replace librosa
 where speed matters. Constants (window, mel filters, cosines) come from librosa's own definitions;
-everything that follows is held to librosa by tests on real speech.
+tests on real speech hold the rest to librosa.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ser_keras.features.spec import FeatureSpec
 
 # Windows transformed together: each takes 2 MB of intermediate results, and more than a processor's
 # cache holds is slower.
-GROUP = 2
+_GROUP = 2
 
 # Blocks that the mel filters are cut into.
-BLOCKS = 4
+_BLOCKS = 4
 
 # Power below this counts as this: librosa.power_to_db's default.
 LEAST_POWER = 1e-10
@@ -30,12 +30,19 @@ LEAST_POWER = 1e-10
 
 @keras.saving.register_keras_serializable("ser_keras")
 class Frontend(keras.layers.Layer):
-    """Sound in, observations out.
+    """Computes observations from sound.
 
-    Always computes in float32, whatever the policy: half precision has no room for 80 dB.
+    Always in float32, whatever the policy: half precision has no room for 80 dB.
 
     Args:
         spec: the observations wanted.
+
+    Example:
+        >>> from ser_keras.features.frontend import Frontend
+        >>> waveform = np.zeros((1, 3 * 22050), np.float32)
+        >>> observations, instants = Frontend(ser.FeatureSpec())(waveform, np.array([3 * 22050]))
+        >>> observations.shape, int(instants[0])
+        (TensorShape([1, 2, 40]), 2)
     """
 
     def __init__(self, spec: FeatureSpec | dict[str, Any], **kwargs: Any) -> None:
@@ -52,17 +59,21 @@ class Frontend(keras.layers.Layer):
 
         Args:
             waveform: float [B, N], mono, at the specification's sample rate.
-            samples: int [B], how many samples of each item are sound and not padding.
+            samples: int [B], length of each recording without padding.
 
         Returns:
-            observations, float32 [B, T, *spec.observation_shape], zero where an item has ended,
-            with T the windows that fit into N samples and the silence behind them; and instants,
-            int32 [B], how many of the T each item has, 0 where it is shorter than a window.
+            observations, float32 [B, T, *spec.observation_shape], zero where a recording has
+            ended, with T the windows that fit into N samples and the silence appended to them; and
+            instants, int32 [B], the number of each recording's windows, 0 if shorter than one.
         """
         spec = self.spec
         waveform, samples = tf.cast(waveform, tf.float32), tf.cast(samples, tf.int32)
         if spec.trailing_length:
-            waveform, samples = self._with_silence(waveform, samples)
+            # Padding becomes silence, too.
+            longest = tf.shape(waveform)[1]
+            waveform = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
+            waveform = tf.pad(waveform, [[0, 0], [0, spec.trailing_length]])
+            samples = tf.minimum(samples, longest) + spec.trailing_length
         windows = tf.signal.frame(
             waveform, spec.window_length, spec.hop_length
         )  # [B, T, window_length]
@@ -70,10 +81,10 @@ class Frontend(keras.layers.Layer):
         beyond_first = (samples - spec.window_length) // spec.hop_length
         instants = tf.clip_by_value(beyond_first + 1, 0, most)
         # Windows of padding are left out: that saves their time and keeps even NaN in them away.
-        places = tf.cast(tf.where(tf.sequence_mask(instants, most)), tf.int32)  # [V, 2]
+        chosen = tf.cast(tf.where(tf.sequence_mask(instants, most)), tf.int32)  # [V, 2]
         observations = tf.scatter_nd(
-            places,
-            self._extract_in_groups(windows, places),
+            chosen,
+            self._extract_in_groups(windows, chosen),
             tf.concat([tf.shape(windows)[:2], spec.observation_shape], 0),
         )
         observations.set_shape([*windows.shape[:2], *spec.observation_shape])
@@ -100,38 +111,30 @@ class Frontend(keras.layers.Layer):
         return self._pool(values)
 
     def get_config(self) -> dict[str, Any]:
-        """Give what `from_config` rebuilds the layer from."""
+        """Return the arguments that `from_config` rebuilds the layer from."""
         config = super().get_config()
         del config["dtype"], config["trainable"]
         return config | {"spec": self.spec.to_dict()}
 
-    def _with_silence(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Waveforms and their lengths with the silence behind each; padding becomes silence too."""
-        silence, longest = self.spec.trailing_length, tf.shape(waveform)[1]
-        heard = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
-        return tf.pad(heard, [[0, 0], [0, silence]]), tf.minimum(samples, longest) + silence
-
-    def _extract_in_groups(self, windows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-        """Observe windows[places], in memory that does not grow with their number."""
-        count = tf.shape(places)[0]
+    def _extract_in_groups(self, windows: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+        """Compute observations, [V, ...], of windows[chosen], in memory independent of V."""
+        count = tf.shape(chosen)[0]
         # No windows are a group too, an empty one: TensorFlow cannot join none at all.
-        groups = tf.maximum(1, -(-count // GROUP))
+        groups = tf.maximum(1, -(-count // _GROUP))
         shape = self.spec.observation_shape
         results = tf.TensorArray(
             tf.float32, size=groups, infer_shape=False, element_shape=[None, *shape]
         )
 
         def add(group: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            chosen = places[group * GROUP : (group + 1) * GROUP]
-            return group + 1, results.write(
-                group, self.extract_windows(tf.gather_nd(windows, chosen))
-            )
+            those = tf.gather_nd(windows, chosen[group * _GROUP : (group + 1) * _GROUP])
+            return group + 1, results.write(group, self.extract_windows(those))
 
         _, results = tf.while_loop(lambda group, _: group < groups, add, [0, results])
         return tf.reshape(results.concat(), [count, *shape])
 
     def _constant(self, numbers: Any, windows: tf.Tensor) -> Any:
-        """Numbers as the graph of some windows needs them; `EdgeFrontend` overrides it."""
+        """Return numbers in the form that a graph needs them in; `EdgeFrontend` overrides it."""
         del windows
         return numbers
 
@@ -142,7 +145,7 @@ class Frontend(keras.layers.Layer):
         return tf.concat(bands, axis=1)
 
     def _to_decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-        """Take the logarithm of [M, frames, bands], cut off below the loudest point of each M."""
+        """Take decibels of [M, frames, bands], cut off below the loudest point of each window."""
         audible = tf.maximum(power, self._constant(LEAST_POWER, windows))
         decibels = self._constant(10.0 / np.log(10.0), windows) * tf.math.log(audible)
         if self.spec.top_db is not None:
@@ -163,12 +166,12 @@ def _filter_blocks(spec: FeatureSpec) -> list[tuple[int, int, np.ndarray]]:
     """Cut the mel filters into blocks of neighbouring bands, without the zeros outside of them.
 
     Returns:
-        Of each block the first frequency of the transform that it reads, the one after its last,
+        For each block the first frequency of the transform that it reads, the one after its last,
         and its filters, float32 [frequencies, bands].
     """
     filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands).T
     blocks = []
-    for block in np.array_split(filters, BLOCKS, axis=1):
+    for block in np.array_split(filters, _BLOCKS, axis=1):
         read = np.flatnonzero(block.any(axis=1))
         low, high = (int(read[0]), int(read[-1]) + 1) if len(read) else (0, 1)
         blocks.append((low, high, block[low:high]))

@@ -1,4 +1,4 @@
-"""Compute observations with librosa, the reference that `frontend` is held to."""
+"""Observations by librosa, the reference that the TensorFlow front end is held to."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from ser_keras.features.spec import FeatureSpec
 
 
 def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Compute the observations of a recording with librosa.
+    """Compute the observations of a recording.
 
     Args:
         samples: float32 [N], mono, at `spec.sample_rate`.
-        spec: what to compute.
+        spec: the observations wanted.
 
     Returns:
         float32 [T, *spec.observation_shape], T = 0 if the recording is shorter than a window.
 
     Raises:
         ValueError: `samples` is not one-dimensional.
+
+    Example:
+        >>> ser.features.extract(np.zeros(3 * 22050, np.float32), ser.FeatureSpec()).shape
+        (2, 40)
     """
     if samples.ndim != 1:
-        raise ValueError(f"samples have shape {samples.shape}, expected one dimension")
+        raise ValueError(f"samples: expected one dimension, found shape {samples.shape}")
     instants = spec.instants(len(samples))
     samples = np.pad(samples, (0, spec.trailing_length))
     observations = np.empty((instants, *spec.observation_shape), np.float32)
@@ -37,18 +41,25 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
 
 def extract_window(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Compute the observation of one window with librosa.
+    """Compute the observation of one window.
 
     Args:
         window: float32 [spec.window_length], mono, at `spec.sample_rate`.
-        spec: what to compute.
+        spec: the observation wanted.
 
     Returns:
         float32 [*spec.observation_shape].
+
+    Example:
+        >>> ser.features.extract_window(np.zeros(2 * 22050, np.float32), ser.FeatureSpec()).shape
+        (40,)
     """
     if spec.remove_offset:
         window = window - window.mean(dtype=np.float64).astype(np.float32)
-    return _pool(_time_frequency(window, spec), spec)
+    values = _time_frequency(window, spec)  # [bands, frames]
+    if not spec.statistics:
+        return values.T
+    return np.concatenate([getattr(np, name)(values, axis=1) for name in spec.statistics])
 
 
 def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -67,14 +78,12 @@ def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def mel_filters(sample_rate: int, fft_size: int, mel_bands: int) -> np.ndarray:
-    """Make librosa's mel filters: float32 [mel_bands, 1 + fft_size // 2], read only."""
+    """Make librosa's mel filters: float32 [mel_bands, 1 + fft_size // 2], read only.
+
+    Example:
+        >>> ser.features.mel_filters(sample_rate=22050, fft_size=2048, mel_bands=128).shape
+        (128, 1025)
+    """
     filters = librosa.filters.mel(sr=sample_rate, n_fft=fft_size, n_mels=mel_bands)
     filters.setflags(write=False)
     return filters
-
-
-def _pool(values: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Reduce [bands, frames] to an observation."""
-    if not spec.statistics:
-        return values.T
-    return np.concatenate([getattr(np, name)(values, axis=1) for name in spec.statistics])

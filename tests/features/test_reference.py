@@ -89,7 +89,7 @@ def test_a_window_is_heard_without_its_mean(noise: np.ndarray, kind: str):
 
 @pytest.mark.parametrize("silence", [-0.1, 2.0, "long"])
 def test_silence_is_shorter_than_a_window(silence: object):
-    with pytest.raises(ConfigurationError, match="trailing_silence is"):
+    with pytest.raises(ConfigurationError, match="trailing_silence: expected"):
         FeatureSpec(trailing_silence=silence)  # type: ignore[arg-type]
 
 
