@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.features.cache import FeatureCache, hash_file
+from ser_keras.features.cache import FeatureCache
 from ser_keras.files import cache_directory
 
 Compute = Callable[[Utterance], np.ndarray]
@@ -36,7 +36,7 @@ def describe(
         float32 [N, *shape].
     """
     cache = FeatureCache(cache_directory(), options)
-    keys = [cache.key(hash_file(each.path), each.start, each.end) for each in corpus]
+    keys = [cache.key(each.path, each.start, each.end) for each in corpus]
     entries = [cache.read(key, shape) for key in keys]
     arrays = {index: entry[0][0] for index, entry in enumerate(entries) if entry}
     missing = [index for index in range(len(corpus)) if index not in arrays]

@@ -23,24 +23,6 @@ ALGORITHM = 1
 LIBRARIES = ("librosa", "soundfile", "soxr")
 
 
-def hash_file(path: Path) -> str:
-    """Hash the bytes of a file.
-
-    Raises:
-        OSError: the file cannot be read.
-
-    Example:
-        >>> from ser_keras.features.cache import hash_file
-        >>> len(hash_file(corpus[0].path))
-        64
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 class FeatureCache:
     """Observations of recordings, one file each.
 
@@ -48,42 +30,50 @@ class FeatureCache:
     the first entry that cannot be written gives one warning, and no other is tried.
 
     Args:
-        directory: folder of the entries; made when the first one is written.
+        directory: folder of the entries, made when the first one is written; None keeps nothing.
         options: whatever else, in JSON's types, the observations follow from.
 
     Example:
         >>> from pathlib import Path
         >>> from ser_keras.features.cache import FeatureCache
         >>> cache = FeatureCache(Path("cache"), {"decoder": "soundfile"})
-        >>> key = cache.key("hash of a file", start=None, end=1.5)
+        >>> key = cache.key(corpus[0].path, start=None, end=1.5)
         >>> cache.write(key, np.zeros((3, 40), np.float32), duration=1.5)
         >>> cache.read(key, shape=(40,))[1]
         1.5
     """
 
-    def __init__(self, directory: Path, options: dict[str, Any]) -> None:
+    def __init__(self, directory: Path | None, options: dict[str, Any]) -> None:
         self.directory = directory
-        self._writable = True
+        self._hashes: dict[Path, str | None] = {}
         libraries = {name: version(name) for name in LIBRARIES}
         self._options = {"algorithm": ALGORITHM, "libraries": libraries, **options}
 
     def key(
         self,
-        content: str,
+        path: Path,
         start: float | None,
         end: float | None,
         variation: dict[str, Any] | None = None,
-    ) -> str:
-        """Name the entry of a segment, in seconds, of a file with that hash, plain or varied."""
+    ) -> str | None:
+        """Name the entry of a file's segment, in seconds, plain or varied; None for no entry."""
+        if self.directory is None:
+            return None
+        if path not in self._hashes:
+            self._hashes[path] = _hash_file(path)
+        if (content := self._hashes[path]) is None:
+            return None
         origin = {"content": content, "start": start, "end": end, **self._options}
         if variation:
             origin["variation"] = variation
         return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
-    def read(self, key: str, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:
+    def read(self, key: str | None, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:
         """Return observations, float32 [T, *shape], and the segment's duration in seconds."""
+        if self.directory is None or key is None:
+            return None
         try:
-            with self._path(key).open("rb") as file:
+            with _path(self.directory, key).open("rb") as file:
                 entry = np.load(file, allow_pickle=False)
                 observations, duration = entry["observations"], float(entry["duration"])
         except Exception:  # noqa: BLE001 - a damaged zip archive can raise nearly anything
@@ -92,20 +82,33 @@ class FeatureCache:
             return None
         return observations, duration
 
-    def write(self, key: str, observations: np.ndarray, duration: float) -> None:
+    def write(self, key: str | None, observations: np.ndarray, duration: float) -> None:
         """Keep observations; a process killed while writing leaves no half entry."""
-        if not self._writable:
+        if self.directory is None or key is None:
             return
-        path = self._path(key)
+        path = _path(self.directory, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, observations=observations, duration=np.float64(duration))
         except OSError as error:
-            self._writable = False
             message = f"features are not cached in {self.directory}: {error.__cause__ or error}"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
+            self.directory = None
 
-    def _path(self, key: str) -> Path:
-        # Two levels: some file systems are slow with a hundred thousand entries in one folder.
-        return self.directory / "features" / key[:2] / f"{key}.npz"
+
+def _path(directory: Path, key: str) -> Path:
+    # Two levels: some file systems are slow with a hundred thousand entries in one folder.
+    return directory / "features" / key[:2] / f"{key}.npz"
+
+
+def _hash_file(path: Path) -> str | None:
+    """Hash the bytes of a file; None if it cannot be read, which its decoder will report."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()

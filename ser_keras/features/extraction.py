@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import os
@@ -20,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, CorpusError
 from ser_keras.features.augmentation import NONE, STEPWISE, Augmentation
-from ser_keras.features.cache import FeatureCache, hash_file
+from ser_keras.features.cache import FeatureCache
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.features.workers import extract_in_processes
@@ -46,9 +45,10 @@ class Extraction:
         failed: utterances that cannot be used, each with the reason.
 
     Example:
-        >>> extraction = ser.extraction.extract_corpus(corpus, ser.FeatureSpec(), progress=False)
+        >>> spec = ser.FeatureSpec(window=60.0)
+        >>> extraction = ser.extraction.extract_corpus(corpus[:4], spec, progress=False)
         >>> len(extraction.observations), len(extraction.skipped_short)
-        (0, 16)
+        (0, 4)
     """
 
     corpus: Corpus
@@ -93,7 +93,7 @@ def extract_corpus(
         >>> spec = ser.FeatureSpec(window=0.5, hop=0.25)
         >>> extraction = ser.extraction.extract_corpus(corpus, spec, progress=False)
         >>> extraction.observations[0].shape
-        (2, 40)
+        (12, 40)
     """
     [extraction] = _extract(
         [(corpus, augmentation.copies)], spec, augmentation, cache, workers, progress, decoder
@@ -122,16 +122,14 @@ def extract_subsets(
         CorpusError: a subset has no utterance that can be used.
 
     Example:
-        >>> subsets = {"train": corpus[:12], "validation": corpus[12:]}
+        >>> subsets = {"train": corpus[:8], "validation": corpus[8:12]}
         >>> spec = ser.FeatureSpec(window=0.5, hop=0.25)
         >>> extractions = ser.extraction.extract_subsets(subsets, spec, progress=False)
         >>> len(extractions["validation"].observations)
         4
     """
-    corpora = [
-        (corpus, augmentation.copies if subset == "train" else 0)
-        for subset, corpus in subsets.items()
-    ]
+    copies = {"train": augmentation.copies}
+    corpora = [(corpus, copies.get(subset, 0)) for subset, corpus in subsets.items()]
     extracted = dict(zip(subsets, _extract(corpora, spec, augmentation, **options), strict=True))
     for subset, extraction in extracted.items():
         _report(extraction, "training subset" if subset == "train" else f"{subset} subset")
@@ -152,6 +150,10 @@ def _extract(
     require(workers is None or workers >= 1, "workers", workers, "at least 1")
     if augmentation.copies:
         require(decoder == "soundfile", "decoder", decoder, "soundfile, where copies are varied")
+    if cache is None or cache is True:
+        cache = cache_directory()
+    folder = None if cache is False else Path(cache)
+    store = FeatureCache(folder, {"spec": spec.to_dict(), "decoder": decoder})
     repeated = [
         dataclasses.replace(corpus, utterances=corpus.utterances * (copies + 1))
         for corpus, copies in corpora
@@ -165,102 +167,70 @@ def _extract(
     outcomes: dict[int, Extracted | AudioError] = {}
     with _progress_bar(progress) as bar:
         shown = bar.add_task("Extracting features", total=len(segments))
-        shelf = _open_cache(cache, {"spec": spec.to_dict(), "decoder": decoder})
-        for index, outcome in _outcomes(segments, spec, augmentation, shelf, workers, decoder):
+        for index, outcome in _outcomes(segments, spec, augmentation, store, workers, decoder):
             outcomes[index] = outcome
             bar.advance(shown)
     in_order = (outcomes[index] for index in range(len(segments)))
     return [_collect(corpus, itertools.islice(in_order, len(corpus))) for corpus in repeated]
 
 
-def _open_cache(
-    cache: str | os.PathLike[str] | bool | None, options: dict[str, Any]
-) -> FeatureCache | None:
-    if cache is False:
-        return None
-    directory = cache_directory() if cache is None or cache is True else Path(cache)
-    return FeatureCache(directory, options)
+def _progress_bar(shown: bool) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    console = Console(stderr=True)
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown)
 
 
 def _outcomes(
     segments: Sequence[Segment],
     spec: FeatureSpec,
     augmentation: Augmentation,
-    cache: FeatureCache | None,
+    store: FeatureCache,
     workers: int | None,
     decoder: str,
 ) -> Iterator[tuple[int, Extracted | AudioError]]:
-    """Yield each segment's index with its outcome: first the cached ones, then the others."""
-    keys = _cache_keys(segments, augmentation, cache)
-    missing = []
-    for index, key in enumerate(keys):
-        entry = cache.read(key, spec.observation_shape) if cache and key else None
-        if entry:
-            yield index, Extracted(*entry)
-        else:
-            missing.append(index)
-    todo = [segments[index] for index in missing]
-    for position, outcome in _extract_missing(todo, spec, augmentation, workers, decoder):
-        index = missing[position]
-        if cache and (key := keys[index]) and isinstance(outcome, Extracted):
-            cache.write(key, outcome.observations, outcome.duration)
-        yield index, outcome
-
-
-def _cache_keys(
-    segments: Sequence[Segment], augmentation: Augmentation, cache: FeatureCache | None
-) -> list[str | None]:
-    """Name each segment's entry in the cache; None without one, or if the file cannot be read."""
-    if cache is None:
-        return [None] * len(segments)
-    hashes: dict[Path, str] = {}
-    for path in {segment.path for segment in segments}:
-        with contextlib.suppress(OSError):  # told, with its reason, by whoever decodes the file
-            hashes[path] = hash_file(path)
+    """Yield each segment's index with its outcome: first the stored ones, then the others."""
     ranges = augmentation.to_dict()
     for name in ("copies", *STEPWISE):  # which leave a single copy as it is
         del ranges[name]
-    keys: list[str | None] = []
-    for segment in segments:
-        content = hashes.get(segment.path)
+    keys, missing = [], []
+    for index, segment in enumerate(segments):
         variation = {"copy": segment.copy, **ranges} if segment.copy else None
-        keys.append(content and cache.key(content, segment.start, segment.end, variation))
-    return keys
+        keys.append(store.key(segment.path, segment.start, segment.end, variation))
+        if entry := store.read(keys[index], spec.observation_shape):
+            yield index, Extracted(*entry)
+        else:
+            missing.append(index)
+    extracted = _extract_segments(
+        [segments[index] for index in missing], spec, augmentation, workers, decoder
+    )
+    for position, outcome in extracted:
+        index = missing[position]
+        if isinstance(outcome, Extracted):
+            store.write(keys[index], outcome.observations, outcome.duration)
+        yield index, outcome
 
 
-def _extract_missing(
+def _extract_segments(
     segments: Sequence[Segment],
     spec: FeatureSpec,
     augmentation: Augmentation,
     workers: int | None,
     decoder: str,
 ) -> Iterator[tuple[int, Extracted | AudioError]]:
-    """Yield each segment's index with its outcome, in any order."""
+    """Extract segments in the graph, in processes or here, in any order."""
+    count = min(workers or joblib.cpu_count(), len(segments))
     if decoder == "tensorflow-io":
         # TensorFlow takes seconds to import and is not needed otherwise.
         from ser_keras.features.tensorflow_io import extract_in_graph
 
         yield from extract_in_graph(segments, spec)
-        return
-    count = min(workers or joblib.cpu_count(), len(segments))
-    if count > 1 and len(segments) >= WORTH_PROCESSES:
+    elif count > 1 and len(segments) >= WORTH_PROCESSES:
         yield from extract_in_processes(segments, spec, augmentation, count)
-        return
-    for index, segment in enumerate(segments):
-        with deferred():
-            outcome = extract_segment(segment, spec, augmentation)
-        yield index, outcome
-
-
-def _progress_bar(shown: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not shown,
-    )
+    else:
+        for index, segment in enumerate(segments):
+            with deferred():
+                outcome = extract_segment(segment, spec, augmentation)
+            yield index, outcome
 
 
 def _collect(corpus: Corpus, outcomes: Iterator[Extracted | AudioError]) -> Extraction:

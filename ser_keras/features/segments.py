@@ -60,7 +60,7 @@ def extract_segment(
 
     Example:
         >>> from ser_keras.features.segments import Segment, extract_segment
-        >>> extract_segment(Segment(corpus[0].path), ser.FeatureSpec(window=0.5, hop=0.5)).duration
+        >>> extract_segment(Segment(corpus[0].path, end=1.0), ser.FeatureSpec()).duration
         1.0
     """
     try:

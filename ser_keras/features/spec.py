@@ -142,6 +142,10 @@ class FeatureSpec:
         beyond_first = samples + self.trailing_length - self.window_length
         return 0 if beyond_first < 0 else 1 + beyond_first // self.hop_length
 
+    def end_of_window(self, instant: int) -> float:
+        """Return the time of an instant: where its window ends, in seconds."""
+        return self.window + instant * self.hop
+
     def labels(self) -> list[str]:
         """Name the values of an observation's last axis, e.g. "MFCC 1 mean"."""
         name = "MFCC" if self.kind == "mfcc" else "mel band"

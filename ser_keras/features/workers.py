@@ -48,10 +48,9 @@ def extract_in_processes(
     Example:
         >>> from ser_keras.features.segments import Segment
         >>> from ser_keras.features.workers import extract_in_processes
-        >>> segments = [Segment(utterance.path) for utterance in corpus[:2]]
-        >>> outcomes = dict(extract_in_processes(segments, ser.FeatureSpec(window=0.5)))
-        >>> outcomes[0].observations.shape
-        (1, 40)
+        >>> segments = [Segment(corpus[0].path, end=1.0)]
+        >>> dict(extract_in_processes(segments, ser.FeatureSpec(), workers=1))[0].duration
+        1.0
     """
     team = [_Worker(spec, augmentation) for _ in range(workers)]
     idle: SimpleQueue[_Worker] = SimpleQueue()

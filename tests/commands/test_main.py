@@ -587,7 +587,7 @@ def test_ctrl_c_ends_a_stream(trained_run: Path, synthetic_corpus: Corpus):
     [
         (["nowhere.wav"], "nowhere.wav: cannot be opened"),
         (["-", "--rate", "3"], "rate: expected 1000 to 768000, found 3"),
-        (["a.wav", "--gate", "5"], "gate is 5.0 dB, expected at most 0"),
+        (["a.wav", "--gate", "5"], "gate: expected decibels of at most 0, found 5.0"),
     ],
 )
 def test_a_stream_that_cannot_begin(

@@ -1,4 +1,4 @@
-"""From a recording to an answer, held to the model's own predict on librosa's features."""
+"""Answers for recordings, held to the model's own predict on librosa's features."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_answers_are_those_of_the_model_on_librosas_features(
             assert instant["attention"] == expected["attention"][0, number].tolist()
 
 
-def test_a_part_of_a_recording_is_answered_alone(recognizer: Recognizer, sound: WriteSound):
+def test_a_segment_of_a_recording_is_answered_alone(recognizer: Recognizer, sound: WriteSound):
     path = sound(3.0)
     line = recognizer.recognize(path, 0.5, 2.0)
     assert line.pop("file") == str(path)
@@ -135,7 +135,7 @@ def test_a_short_recording_is_padded_with_silence_and_flagged(
     )
 
 
-def test_what_is_shorter_than_a_window_is_flagged_where_silence_is_heard_behind_it_anyway(
+def test_a_recording_shorter_than_a_window_is_flagged_even_if_silence_is_appended(
     tiny_preset: Preset, sound: WriteSound
 ):
     patient = VRNN(("a", "b"), tiny_preset.with_settings({"trailing_silence": 0.4}), seed=1)

@@ -1,0 +1,88 @@
+"""Sound in chunks of any size: resampled, and cut into windows, as if it were whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import soxr
+
+from ser_keras.features.spec import FeatureSpec
+
+
+class Windows:
+    """Cuts sound into overlapping windows, keeping no more of it than the next one needs.
+
+    Args:
+        spec: length of windows, and how far apart they begin.
+
+    Example:
+        >>> from ser_keras.recognition.chunks import Windows
+        >>> windows = Windows(ser.FeatureSpec(window=2.0, hop=1.0))
+        >>> [len(list(windows.push(np.zeros(22050, np.float32)))) for second in range(4)]
+        [0, 1, 1, 1]
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._hop = spec.hop_length
+        self._window = np.zeros(spec.window_length, np.float32)
+        # Samples of the next window that have arrived. Negative where windows lie apart: so many
+        # are skipped before the next begins.
+        self.pending = 0
+
+    def push(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield windows completed by float32 [N]; each is valid until the next is asked for."""
+        while len(samples):
+            if self.pending < 0:
+                count = min(-self.pending, len(samples))
+            else:
+                count = min(len(self._window) - self.pending, len(samples))
+                self._window[self.pending : self.pending + count] = samples[:count]
+            samples = samples[count:]
+            self.pending += count
+            if self.pending == len(self._window):
+                yield self._window
+                self.pending -= self._hop
+                if self.pending > 0:  # the beginning of the next window is the end of this one
+                    self._window[: self.pending] = self._window[self._hop :].copy()
+
+
+class ChunkResampler:
+    """Resamples sound chunk by chunk to what `decoding.load` gives for the whole.
+
+    Args:
+        sample_rate: wanted, in hertz.
+
+    Example:
+        >>> from ser_keras.recognition.chunks import ChunkResampler
+        >>> resampler = ChunkResampler(16000)
+        >>> beginning = resampler.push(np.zeros(48000, np.float32), rate=48000)
+        >>> len(beginning) + len(resampler.finish())
+        16000
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._wanted = sample_rate
+        self._given = sample_rate
+        self._stream: soxr.ResampleStream | None = None
+        self._samples_in = self._samples_out = 0
+
+    def push(self, samples: np.ndarray, rate: int) -> np.ndarray:
+        """Resample the next float32 [N], always of the same rate; they may come out later."""
+        if rate == self._wanted:
+            return samples
+        if self._stream is None:
+            self._given = rate
+            self._stream = soxr.ResampleStream(rate, self._wanted, 1, "float32", quality="HQ")
+        self._samples_in += len(samples)
+        resampled = self._stream.resample_chunk(samples)
+        self._samples_out += len(resampled)
+        return resampled
+
+    def finish(self) -> np.ndarray:
+        """Flush; pad or trim to the length that `decoding.load` gives."""
+        if self._stream is None:
+            return np.empty(0, np.float32)
+        rest = self._stream.resample_chunk(np.empty(0, np.float32), last=True)
+        missing = -(-self._samples_in * self._wanted // self._given) - self._samples_out
+        return np.pad(rest[:missing], (0, max(0, missing - len(rest))))
