@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import functools
 import logging
 import os
@@ -21,74 +23,42 @@ HELP = "serve exported models over TF Serving's REST interface, with a page to t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    add = parser.add_argument
-    add(
+
+    def number(name: str, default: float, meaning: str) -> None:
+        text = f"{meaning} (default: {default:g})"
+        parser.add_argument(name, type=type(default), default=default, metavar="N", help=text)
+
+    parser.add_argument(
         "folder",
         type=Path,
         metavar="DIR",
         help="the folder that holds NAME/VERSION/ for every model, as `export --to saved-model` "
         "leaves it; a models.config in it decides versions and labels",
     )
-    add(
+    parser.add_argument(
         "--host",
         default="127.0.0.1",
         help="the address to listen on; 0.0.0.0 lets others in (default: %(default)s)",
     )
-    add(
-        "--port",
-        type=int,
-        default=8501,
-        metavar="N",
-        help="the port to listen on; 0 takes a free one (default: %(default)s)",
-    )
-    add(
+    number("--port", 8501, "the port to listen on; 0 takes a free one")
+    parser.add_argument(
         "--versions",
         default="1",
         metavar="N|all",
         help="number of a model's newest versions to serve (default: %(default)s)",
     )
-    add(
+    parser.add_argument(
         "--label",
         action="append",
         default=[],
         metavar="NAME:LABEL=VERSION",
         help="give a version a label, such as vrnn:stable=3; may be repeated",
     )
-    add(
-        "--threads",
-        type=int,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="number of batches that run at once (default: the number of cores)",
-    )
-    add(
-        "--largest-batch",
-        type=int,
-        default=32,
-        metavar="N",
-        help="largest number of recordings that run together (default: %(default)s)",
-    )
-    add(
-        "--poll",
-        type=float,
-        default=1.0,
-        metavar="SECONDS",
-        help="time between two looks for new versions, in seconds (default: %(default)g)",
-    )
-    add(
-        "--most-megabytes",
-        type=int,
-        default=64,
-        metavar="N",
-        help="largest request body accepted, in MiB (default: %(default)s)",
-    )
-    add(
-        "--most-seconds",
-        type=float,
-        default=600.0,
-        metavar="N",
-        help="longest recording accepted, in seconds (default: %(default)g)",
-    )
+    number("--threads", os.cpu_count() or 1, "number of batches that run at once, one a core")
+    number("--largest-batch", 32, "largest number of recordings that run together")
+    number("--poll", 1.0, "time between two looks for new versions, in seconds")
+    number("--most-megabytes", 64, "largest request body accepted, in MiB")
+    number("--most-seconds", 600.0, "longest recording accepted, in seconds")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -106,9 +76,7 @@ def run(options: argparse.Namespace) -> int:
     start_tensorflow()
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    from ser_keras.export.serving.server import memory
-
-    memory.keep()
+    _keep_memory()
     server = build(options)
     # The models' threads need Python only for moments, and must not wait 5 ms for each.
     sys.setswitchinterval(0.0005)
@@ -123,27 +91,41 @@ def build(options: argparse.Namespace) -> Server:
         ConfigurationError: there is nothing to serve.
 
     Example:
-        >>> parser = argparse.ArgumentParser()
-        >>> add_arguments(parser)
-        >>> build(parser.parse_args(["nowhere"]))
+        >>> build(argparse.Namespace(folder=Path("nowhere"), versions="1", label=[]))
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: nowhere: expected a folder of NAME/VERSION/, found none
     """
-    from ser_keras.export.serving.server.application import Application, Limits
+    from ser_keras.export.serving.server.application import Application
     from ser_keras.export.serving.server.http_server import Server
     from ser_keras.export.serving.server.repository import Repository
     from ser_keras.export.serving.tf_serving.model_config import find_models
 
     latest, labels = _latest(options.versions), _labels(options.label)
     models = functools.partial(find_models, options.folder, latest, labels)
-    if not any(config.wanted() for config in models().values()):
+    if not any(config.versions for config in models().values()):
         raise ConfigurationError(
             f"{options.folder}: expected NAME/VERSION/saved_model.pb, as "
             "`ser-keras export RUN --to saved-model --out DIR/NAME` leaves it, found none"
         )
-    limits = Limits(options.most_megabytes * 2**20, sound_seconds=options.most_seconds)
     repository = Repository(models, options.threads, options.largest_batch)
-    return Server(Application(repository, limits, options.poll), options.host, options.port)
+    most_bytes = options.most_megabytes * 2**20
+    application = Application(repository, most_bytes, options.most_seconds, options.poll)
+    return Server(application, options.host, options.port)
+
+
+def _keep_memory() -> None:
+    """Tell the C allocator to keep what is freed between requests, up to half a gigabyte.
+
+    A recording is half a megabyte, several times over: as text, as bytes, as a tensor. By default
+    each of these is mapped from the system and returned to it, page by page, which costs about as
+    much as reading the request. Has no effect where there is no glibc.
+    """
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # mallopt(3)
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 32 * 2**20)  # the most that glibc takes
+        mallopt(trim_threshold, 512 * 2**20)
+        mallopt(top_pad, 16 * 2**20)
 
 
 def _latest(text: str) -> int | None:

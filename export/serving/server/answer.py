@@ -39,16 +39,10 @@ class Answer:
         """Return an error in the form that TF Serving documents."""
         return cls(json_answers.error_body(error.message), error.http_status, close=close)
 
-    async def send(self, send: Send, head: bool) -> None:
+    async def send(self, send: Send, head: bool = False) -> None:
         """Send it; to a HEAD request without its body."""
-        headers = {
-            "content-type": self.content_type,
-            "content-length": str(len(self.body)),
-            **self.headers,
-            **({"connection": "close"} if self.close else {}),
-        }
-        encoded = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
-        ]
+        headers = {"content-type": self.content_type, "content-length": str(len(self.body))}
+        headers |= self.headers | ({"connection": "close"} if self.close else {})
+        encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": self.status, "headers": encoded})
         await send({"type": "http.response.body", "body": b"" if head else self.body})

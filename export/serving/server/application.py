@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
-from ser_keras.export.serving.server import request_body, rest
+from ser_keras.export.serving.server import request_body
 from ser_keras.export.serving.server.answer import Answer, Send
 from ser_keras.export.serving.server.page_interface import PageInterface
 from ser_keras.export.serving.server.repository import Repository
-from ser_keras.export.serving.server.request_body import ClientLeft, Receive, Scope
+from ser_keras.export.serving.server.request_body import Receive, Scope
 from ser_keras.export.serving.server.rest import RestInterface
 from ser_keras.export.serving.tf_serving import metrics
 from ser_keras.export.serving.tf_serving.status import ServingError
 
+BODY_SECONDS = 30.0  # longest time that sending a body may take
+
 log = logging.getLogger("ser_keras.serving")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most that a client may send.
-
-    Args:
-        body_bytes: longest body of a request, in bytes.
-        body_seconds: longest time that sending it may take.
-        sound_seconds: longest recording, in seconds.
-
-    Example:
-        >>> Limits(sound_seconds=60.0).body_bytes
-        67108864
-    """
-
-    body_bytes: int = 64 * 2**20
-    body_seconds: float = 30.0
-    sound_seconds: float = 600.0
 
 
 class Application:
@@ -42,41 +24,46 @@ class Application:
 
     Args:
         repository: the models.
-        limits: the most that a client may send.
+        most_bytes: longest body of a request accepted, in bytes.
+        most_seconds: longest recording accepted, in seconds.
         poll: seconds between two looks for new versions.
 
     Example:
-        >>> application = Application(Repository(dict, threads=1), Limits())
+        >>> application = Application(Repository(dict, threads=1), most_bytes=2**26)
     """
 
-    def __init__(self, repository: Repository, limits: Limits, poll: float = 1.0) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        most_bytes: int,
+        most_seconds: float = 600.0,
+        poll: float = 1.0,
+    ) -> None:
         self._repository = repository
-        self._limits = limits
+        self._most_bytes = most_bytes
         self._poll = poll
         self._metrics = metrics.Metrics()
-        self._rest = RestInterface(repository, self._metrics, limits.sound_seconds)
-        self._page = PageInterface(repository, limits.sound_seconds)
+        self._rest = RestInterface(repository, self._metrics, most_seconds)
+        self._page = PageInterface(repository, most_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a connection of ASGI: a request, or the server's life from start to end."""
+        """Handle what ASGI calls a connection: a request, or the server's life."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
             try:
-                answer = await self._answer(scope, receive)
-            except ClientLeft:
+                body = await request_body.read(scope, receive, self._most_bytes, BODY_SECONDS)
+            except ServingError as error:
+                await Answer.of_error(error, close=True).send(send)
                 return
-            await answer.send(send, scope["method"] == "HEAD")
+            if body is not None:
+                method, path = scope["method"], scope["raw_path"].decode("latin-1")
+                answer = await self._answer(method, path, body)
+                await answer.send(send, head=method == "HEAD")
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        method, path = scope["method"], scope["raw_path"].decode("latin-1")
-        limits = self._limits
+    async def _answer(self, method: str, path: str, body: bytes) -> Answer:
         try:
-            body = await request_body.read(scope, receive, limits.body_bytes, limits.body_seconds)
-        except ServingError as error:
-            return Answer.of_error(error, close=True)
-        try:
-            if rest.is_api(path):
+            if path[:4].lower() == "/v1/":
                 return await self._rest.answer(method, path, body)
             if path == metrics.PATH:
                 return Answer(self._metrics.text().encode(), content_type="text/plain")

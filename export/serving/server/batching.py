@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -14,6 +15,8 @@ import numpy as np
 from ser_keras.export.serving.server.signature import Signature
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.status import ServingError
+
+MOST_WAITING = 1024  # requests; more are refused
 
 
 @dataclass
@@ -41,20 +44,11 @@ class Batcher:
         threads: number of batches that run at once.
         fits: whether so many instances, the longest of so many seconds, may be run together.
         largest: instances of a batch, unless one request has more.
-        longest_queue: requests that may wait; more are refused.
         patience: seconds that a request waits for a batch to fill while another runs.
 
     Example:
         >>> from concurrent.futures import ThreadPoolExecutor
-        >>> class Doubling:
-        ...     batchable = True
-        ...     def run(self, tensors):
-        ...         return {"y": 2 * tensors["x"]}
-        >>> async def ask():
-        ...     batcher = Batcher(Doubling(), ThreadPoolExecutor(1), threads=1)
-        ...     return await batcher.run({"x": np.array([1, 2])})
-        >>> asyncio.run(ask())
-        {'y': array([2, 4])}
+        >>> batcher = Batcher(signature=None, executor=ThreadPoolExecutor(2), threads=2)
     """
 
     def __init__(
@@ -64,7 +58,6 @@ class Batcher:
         threads: int,
         fits: Callable[[int, float], bool] = lambda count, longest: True,
         largest: int = 32,
-        longest_queue: int = 1024,
         patience: float = 0.03,
     ) -> None:
         self._signature = signature
@@ -72,7 +65,6 @@ class Batcher:
         self._threads = threads
         self._fits = fits
         self._largest = largest
-        self._longest_queue = longest_queue
         self._patience = patience
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
@@ -92,7 +84,7 @@ class Batcher:
         Raises:
             ServingError: the model refuses its input; RESOURCE_EXHAUSTED, too many requests wait.
         """
-        if len(self._waiting) >= self._longest_queue:
+        if len(self._waiting) >= MOST_WAITING:
             raise ServingError("RESOURCE_EXHAUSTED", "too many requests wait; try again later")
         latest = asyncio.get_running_loop().time() + self._patience
         waiting = _Waiting(tensors, seconds, *self._size(tensors), latest)
@@ -164,24 +156,22 @@ class Batcher:
 
     def _run_in_thread(self, batch: list[_Waiting]) -> list[Tensors | Exception]:
         """Return the outputs, or the error, of each request of a batch."""
-        if len(batch) == 1:
-            try:
-                return [self._signature.run(batch[0].tensors)]
-            except ServingError as error:
-                return [error]
-        tensors = {
-            name: np.concatenate([waiting.tensors[name] for waiting in batch])
-            for name in batch[0].tensors
-        }
+        tensors = batch[0].tensors
+        if len(batch) > 1:
+            parts = {name: [one.tensors[name] for one in batch] for name in tensors}
+            tensors = {name: np.concatenate(part) for name, part in parts.items()}
         try:
             outputs = self._signature.run(tensors)
-        except ServingError:
+        except ServingError as error:
+            if len(batch) == 1:
+                return [error]
             # One bad recording fails the whole batch: find it by halves.
             half = len(batch) // 2
             return self._run_in_thread(batch[:half]) + self._run_in_thread(batch[half:])
-        results: list[Tensors | Exception] = []
-        first = 0
-        for waiting in batch:
-            results.append(self._signature.rows(outputs, first, first + waiting.rows))
-            first += waiting.rows
-        return results
+        if len(batch) == 1:
+            return [outputs]
+        ends = itertools.accumulate(one.rows for one in batch)
+        return [
+            self._signature.rows(outputs, end - one.rows, end)
+            for one, end in zip(batch, ends, strict=True)
+        ]

@@ -81,8 +81,8 @@ class Server(uvicorn.Server):
 class _GuardedProtocol(HttpToolsProtocol):
     """A connection that nobody can hold open by sending slowly, or fill with headers.
 
-    uvicorn waits for the end of a request's headers for ever. Used of its private parts: `cycle`
-    (the request being answered: `body`, `message_event`, `response_complete`) and `flow`.
+    uvicorn waits for the end of a request's headers for ever. Of its private parts `flow` is used,
+    and of the request being answered, `cycle`, the `body`, `message_event`, `response_complete`.
     """
 
     def connection_made(self, transport: Any) -> None:

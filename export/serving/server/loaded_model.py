@@ -26,6 +26,7 @@ class LoadedModel:
         batcher: makes the batcher of a signature.
 
     Attributes:
+        number: its version.
         batchers: run each signature, by its name.
         metadata: the signatures as TF Serving prints them.
         description: a model of this package has one (`ser_keras.export.graph.description`); {} of
@@ -35,15 +36,13 @@ class LoadedModel:
         OSError, ValueError, tf.errors.OpError: it cannot be loaded.
 
     Example:
-        >>> import functools
-        >>> from concurrent.futures import ThreadPoolExecutor
-        >>> batcher = functools.partial(Batcher, executor=ThreadPoolExecutor(1), threads=1)
-        >>> LoadedModel(Path("nowhere"), batcher)
+        >>> LoadedModel(Path("nowhere/1"), batcher=None)
         Traceback (most recent call last):
-        FileNotFoundError: [Errno 2] No such file or directory: 'nowhere/saved_model.pb'
+        FileNotFoundError: [Errno 2] No such file or directory: 'nowhere/1/saved_model.pb'
     """
 
     def __init__(self, folder: Path, batcher: Callable[[Signature], Batcher]) -> None:
+        self.number = int(folder.name)
         definitions = _signature_definitions(folder)
         self._loaded = tf.saved_model.load(str(folder))
         self._signatures = {

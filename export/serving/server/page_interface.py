@@ -78,32 +78,23 @@ class PageInterface:
         """Describe the models that can be shown."""
         shown = []
         for name in self._repository.names():
-            with self._repository.use(name, None, None) as version:
-                description = dict(version.model.description)
-                if description and version.model.function("explain"):
-                    description.pop("preset", None)
-                    shown.append({**description, "name": name, "version": version.number})
+            with self._repository.use(name) as model:
+                if model.description and model.function("explain"):
+                    shown.append({**model.description, "name": name, "version": model.number})
+                    shown[-1].pop("preset", None)
         return shown
 
-    async def _call(self, model: str, what: str, body: bytes) -> Answer:
-        """Explain a recording, or one window of live sound.
-
-        Args:
-            model: its name.
-            what: explain, and the body is a WAV file; or live, and it is
-                {"audio": {"b64": WAV file}, "state": the last answer's, or []}.
-            body: of the request.
-        """
-        with self._repository.use(model, None, None) as version:
-            function = version.model.function(what)
+    async def _call(self, name: str, what: str, body: bytes) -> Answer:
+        """Explain a recording, or run one window of live sound."""
+        with self._repository.use(name) as model:
+            function = model.function(what)
             if function is None:
-                raise ServingError("UNIMPLEMENTED", f"model {model} cannot {what}")
-            description = version.model.description
+                raise ServingError("UNIMPLEMENTED", f"model {name} cannot {what}")
             if what == "explain":
                 inputs = {"audio": np.array([body], object)}
             else:
-                inputs = _live_inputs(body, description["state_size"])
-            sound_limits.check(inputs, description, self._longest_sound)
+                inputs = _live_inputs(body, model.description["state_size"])
+            sound_limits.check(inputs, model.description, self._longest_sound)
             loop = asyncio.get_running_loop()
             return _json(
                 await loop.run_in_executor(self._repository.inference, _run, function, inputs)
@@ -111,6 +102,7 @@ class PageInterface:
 
 
 def _live_inputs(body: bytes, size: int) -> Tensors:
+    """Read {"audio": {"b64": a WAV file of one window}, "state": the last answer's, or []}."""
     document = json_text.parse(body)
     audio = tensor(document.get("audio"), tf.string).reshape(-1)[:1]
     state = tensor(document.get("state") or [], tf.float32)
@@ -127,9 +119,11 @@ def _run(function: Callable[..., dict[str, tf.Tensor]], inputs: Tensors) -> dict
         outputs = function(audio, *map(tf.constant, inputs.values()))
     except tf.errors.OpError as error:
         raise status.from_tensorflow(error) from None
-    found = {name: value.numpy()[0] for name, value in outputs.items()}
-    return {**{name: value.tolist() for name, value in found.items() if name != "emotion"},
-            "emotion": found["emotion"].decode()}  # fmt: skip
+    first = {name: value.numpy()[0] for name, value in outputs.items()}
+    return {
+        name: value.decode() if isinstance(value, bytes) else value.tolist()
+        for name, value in first.items()
+    }
 
 
 def _json(value: Any) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,34 +23,18 @@ START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UN
 
 
 @dataclass
-class Version:
-    """A version of a model: to be loaded, served, or unloaded.
-
-    Args:
-        number: its folder's name.
-        folder: NAME/VERSION.
-        fingerprint: of the folder's files when loading began.
-
-    Example:
-        >>> Version(1, Path("served/vrnn/1")).status()["state"]
-        'START'
-    """
+class _Version:
+    """A version of a model: to be loaded, served, or unloaded."""
 
     number: int
     folder: Path
-    fingerprint: int = 0
+    fingerprint: int = 0  # of the folder's files when loading began
     state: str = START
     error_code: str = "OK"
     error_message: str = ""
-    loaded: LoadedModel | None = None
+    model: LoadedModel | None = None  # while the state is AVAILABLE or UNLOADING
     in_flight: int = 0  # requests
     idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def model(self) -> LoadedModel:
-        """The model, while the version is in use."""
-        assert self.loaded is not None  # noqa: S101  # it is unloaded only when it is idle
-        return self.loaded
 
     def status(self) -> dict[str, object]:
         """Return the status as GetModelStatus has it."""
@@ -75,8 +58,7 @@ class Repository:
         inference: the threads that models run in.
 
     Example:
-        >>> repository = Repository(lambda: {}, threads=1)
-        >>> repository.names()
+        >>> Repository(dict, threads=1).names()
         []
     """
 
@@ -89,15 +71,11 @@ class Repository:
     ) -> None:
         self.inference = ThreadPoolExecutor(threads, "inference")
         self._find_models = find_models
-        self._batcher = functools.partial(
-            Batcher,
-            executor=self.inference,
-            threads=threads,
-            fits=sound_limits.fits,
-            largest=largest_batch,
+        self._batcher = lambda signature: Batcher(
+            signature, self.inference, threads, sound_limits.fits, largest_batch
         )
         self._drain = drain
-        self._models: dict[str, dict[int, Version]] = {}
+        self._models: dict[str, dict[int, _Version]] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._loader = ThreadPoolExecutor(1, "loader")
         self._draining: set[asyncio.Task[None]] = set()
@@ -124,16 +102,24 @@ class Repository:
         return [versions[number].status() for number in sorted(versions, reverse=True)]
 
     @contextmanager
-    def use(self, name: str, version: int | None, label: str | None) -> Iterator[Version]:
-        """Provide a version that will not be unloaded while it is used; the newest by default.
+    def use(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> Iterator[LoadedModel]:
+        """Provide a version that is not unloaded while it is used; the newest by default.
 
         Raises:
             ServingError: NOT_FOUND, no such model or version; INVALID_ARGUMENT, no such label.
         """
-        found = self._find(name, version, label)
+        if label is not None:
+            version = self._labeled(name, label)
+        available = _available(self._models.get(name, {}))
+        wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+        found = available.get(max(available, default=0) if version is None else version)
+        if found is None or found.model is None:
+            raise ServingError("NOT_FOUND", f"Servable not found for request: {wanted}")
         found.in_flight += 1
         try:
-            yield found
+            yield found.model
         finally:
             found.in_flight -= 1
             if not found.in_flight:
@@ -144,7 +130,7 @@ class Repository:
         loop = asyncio.get_running_loop()
         configs = await loop.run_in_executor(self._loader, self._find_models)
         for name, config in configs.items():
-            await self._update(config)
+            await self._update(name, config.versions)
             available = _available(self._models.get(name, {}))
             self._labels[name] = {
                 label: number for label, number in config.labels.items() if number in available
@@ -169,31 +155,30 @@ class Repository:
         self.inference.shutdown(wait=True, cancel_futures=True)
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    async def _update(self, config: ModelConfig) -> None:
-        versions = self._models.setdefault(config.name, {})
-        wanted = config.wanted()
+    async def _update(self, name: str, wanted: Mapping[int, Path]) -> None:
+        versions = self._models.setdefault(name, {})
         for number, folder in wanted.items():
             known = versions.get(number)
             if known is not None and known.state != END:
                 continue
             # What failed to load is tried again once its files have changed: it may have been
             # looked at while it was copied.
-            found = Version(number, folder, _fingerprint(folder))
+            found = _Version(number, folder, _fingerprint(folder))
             if known is None or known.error_code == "OK" or known.fingerprint != found.fingerprint:
                 versions[number] = found
-                await self._load(config.name, found)
+                await self._load(name, found)
         # The old version answers until a new one can: one that fails to load replaces nothing.
         if not wanted or wanted.keys() & set(_available(versions)):
             for number in versions.keys() - wanted.keys():
-                self._retire(config.name, versions[number])
+                self._retire(name, versions[number])
         if not versions:
-            del self._models[config.name]
+            del self._models[name]
 
-    async def _load(self, name: str, version: Version) -> None:
+    async def _load(self, name: str, version: _Version) -> None:
         version.state = LOADING
         loop = asyncio.get_running_loop()
         try:
-            version.loaded = await loop.run_in_executor(
+            version.model = await loop.run_in_executor(
                 self._loader, LoadedModel, version.folder, self._batcher
             )
         except Exception as error:  # noqa: BLE001  # TensorFlow raises exceptions of many types
@@ -204,21 +189,21 @@ class Repository:
             version.state = AVAILABLE
             log.info("%s version %d is available", name, version.number)
 
-    def _retire(self, name: str, version: Version) -> None:
+    def _retire(self, name: str, version: _Version) -> None:
         if version.state == AVAILABLE:
             version.state = UNLOADING
             task = asyncio.ensure_future(self._unload(name, version))
             self._draining.add(task)  # the loop itself keeps no reference
             task.add_done_callback(self._draining.discard)
 
-    async def _unload(self, name: str, version: Version) -> None:
+    async def _unload(self, name: str, version: _Version) -> None:
         if version.in_flight:
             version.idle.clear()
             try:
                 await asyncio.wait_for(version.idle.wait(), self._drain)
             except asyncio.TimeoutError:
                 log.warning("%s version %d still had requests", name, version.number)
-        version.loaded = None
+        version.model = None
         version.state = END
         log.info("%s version %d is unloaded", name, version.number)
 
@@ -228,18 +213,8 @@ class Repository:
             raise invalid(f"Unrecognized servable version label: {label}")
         return number
 
-    def _find(self, name: str, version: int | None, label: str | None) -> Version:
-        if label is not None:
-            version = self._labeled(name, label)
-        available = _available(self._models.get(name, {}))
-        number = max(available, default=None) if version is None else version
-        if number is None or number not in available:
-            request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise ServingError("NOT_FOUND", f"Servable not found for request: {request}")
-        return available[number]
 
-
-def _available(versions: Mapping[int, Version]) -> dict[int, Version]:
+def _available(versions: Mapping[int, _Version]) -> dict[int, _Version]:
     return {number: one for number, one in versions.items() if one.state == AVAILABLE}
 
 

@@ -12,17 +12,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class ClientLeft(Exception):
-    """The client closed the connection: there is nobody to answer.
-
-    Example:
-        >>> raise ClientLeft
-        Traceback (most recent call last):
-        ser_keras.export.serving.server.request_body.ClientLeft
-    """
-
-
-async def read(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes:
+async def read(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes | None:
     """Read the body of a request.
 
     A body that is too long is read to its end and discarded, since most clients read no answer
@@ -34,9 +24,11 @@ async def read(scope: Scope, receive: Receive, most: int, seconds: float) -> byt
         most: longest body accepted, in bytes.
         seconds: longest time that sending it may take.
 
+    Returns:
+        The body; None where the client closed the connection, and nobody is left to answer.
+
     Raises:
         ServingError: it is too long, or takes too long; the connection is of no further use.
-        ClientLeft: the client did not wait.
 
     Example:
         >>> async def receive():
@@ -45,32 +37,24 @@ async def read(scope: Scope, receive: Receive, most: int, seconds: float) -> byt
         b'{}'
     """
     headers = dict(scope["headers"])
-    claimed = headers.get(b"content-length", b"0")
-    waits = b"expect" in headers
+    claimed = headers.get(b"content-length", b"")
+    if b"expect" in headers and claimed.isdigit() and int(claimed) > most:
+        raise _too_long(most)
     try:
-        if waits and claimed.isdigit() and int(claimed) > most:
-            body = None
-        else:
-            body = await asyncio.wait_for(_gather(receive, most), seconds)
+        return await asyncio.wait_for(_gather(receive, most), seconds)
     except asyncio.TimeoutError:
         raise ServingError(
             "DEADLINE_EXCEEDED", f"the request's body was not sent within {seconds:g} s", 408
         ) from None
-    if body is None:
-        raise ServingError(
-            "RESOURCE_EXHAUSTED", f"the request's body is longer than {most} bytes", 413
-        )
-    return body
 
 
 async def _gather(receive: Receive, most: int) -> bytes | None:
-    """Read to the end of a body; None of one that is too long."""
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            return None
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
@@ -78,4 +62,12 @@ async def _gather(receive: Receive, most: int) -> bytes | None:
         else:
             chunks.append(chunk)
         more = message.get("more_body", False)
-    return None if size > most else b"".join(chunks)
+    if size > most:
+        raise _too_long(most)
+    return b"".join(chunks)
+
+
+def _too_long(most: int) -> ServingError:
+    return ServingError(
+        "RESOURCE_EXHAUSTED", f"the request's body is longer than {most} bytes", 413
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -18,34 +17,12 @@ from ser_keras.export.serving.tf_serving.metrics import Metrics
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
 # http_rest_api_util.cc. Letters of either case match, but a method in capitals is none.
-_INFERENCE = re.compile(
-    r"/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)",
-    re.IGNORECASE | re.ASCII,
-)
-_STATUS = re.compile(
-    r"/v1/models(?:/([^/:]+))?(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?(?:/(metadata))?",
-    re.IGNORECASE | re.ASCII,
-)
-
-
-@dataclass(frozen=True)
-class _Target:
-    """What a path names; `what` is predict, classify, regress, metadata or status."""
-
-    model: str
-    version: int | None
-    label: str | None
-    what: str
-
-
-def is_api(path: str) -> bool:
-    """Return whether a path belongs to TF Serving's interface.
-
-    Example:
-        >>> is_api("/v1/models/vrnn:predict"), is_api("/page/models")
-        (True, False)
-    """
-    return path[:4].lower() == "/v1/"
+_VERSION = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
+_PATHS = {
+    "POST": rf"/v1/models/([^/:]+){_VERSION}:(classify|regress|predict)",
+    "GET": rf"/v1/models(?:/([^/:]+))?{_VERSION}(?:/(metadata))?",
+}
+_Key = tuple[str, int | None, str | None]  # a model's name, and a version or a label, if any
 
 
 class RestInterface:
@@ -76,24 +53,22 @@ class RestInterface:
         Raises:
             ServingError: it cannot be answered.
         """
-        target = _parse(method, path)
+        what, key = _parse(method, path)
         if method == "POST":
-            return await self._infer(target, body)
-        if not target.model:
+            return await self._infer(what, key, body)
+        if not key[0]:
             raise invalid("Missing model name in request.")
-        if target.what == "metadata":
-            return self._metadata(target)
-        states = self._repository.status(target.model, target.version, target.label)
-        return _pretty({"model_version_status": states})
+        if what == "metadata":
+            return self._metadata(key)
+        return _pretty({"model_version_status": self._repository.status(*key)})
 
-    def _metadata(self, target: _Target) -> Answer:
-        with self._repository.use(target.model, target.version, target.label) as version:
-            number = str(version.number)
-            spec = {"name": target.model, "signature_name": "", "version": number}
-            signatures = {"signature_def": {"signature_def": version.model.metadata}}
+    def _metadata(self, key: _Key) -> Answer:
+        with self._repository.use(*key) as model:
+            spec = {"name": key[0], "signature_name": "", "version": str(model.number)}
+            signatures = {"signature_def": {"signature_def": model.metadata}}
         return _pretty({"model_spec": spec, "metadata": signatures})
 
-    async def _infer(self, target: _Target, body: bytes) -> Answer:
+    async def _infer(self, what: str, key: _Key, body: bytes) -> Answer:
         """Turn a body into values, tensors, outputs and a body again.
 
         As in TF Serving, what is wrong with JSON, and with examples, is told before it is known
@@ -101,53 +76,47 @@ class RestInterface:
         """
         began = time.perf_counter()
         status, running = "OK", 0.0
-        predicts = target.what == "predict"
         document = json_text.parse(body)
         name = json_text.signature_name(document)
-        serialized = None if predicts else examples.read(document)
-        with self._repository.use(target.model, target.version, target.label) as version:
+        serialized = None if what == "predict" else examples.read(document)
+        with self._repository.use(*key) as model:
             try:
-                model = version.model
                 signature = model.signature(name)
+                inputs = signature.inputs
                 if serialized is None:
-                    form, tensors = json_tensors.predict_request(document, signature.inputs)
+                    form, tensors = json_tensors.predict_request(document, inputs)
                 else:
-                    form = ""
-                    tensors = examples.tensors(
-                        serialized, target.what, signature.method, signature.inputs
-                    )
+                    form = what
+                    tensors = examples.tensors(serialized, what, signature.method, inputs)
                 del document  # megabytes, not needed while the request waits for its batch
                 seconds = sound_limits.check(tensors, model.description, self._longest_sound)
                 entered = time.perf_counter()
                 outputs = await model.batchers[signature.name].run(tensors, seconds)
                 running = time.perf_counter() - entered
-                if serialized is None:
-                    return Answer(json_answers.predict_body(form, outputs))
-                return Answer(json_answers.examples_body(target.what, outputs, len(serialized)))
+                return Answer(json_answers.body(form, outputs))
             except ServingError as error:
                 status = error.code
                 raise
             finally:
                 seconds = time.perf_counter() - began
-                self._metrics.record(target.model, target.what, status, seconds, running)
+                self._metrics.record(key[0], what, status, seconds, running)
 
 
-def _parse(method: str, path: str) -> _Target:
-    pattern = {"POST": _INFERENCE, "GET": _STATUS}.get(method)
-    match = pattern.fullmatch(path) if pattern else None
+def _parse(method: str, path: str) -> tuple[str, _Key]:
+    """Return predict, classify, regress, metadata or status, and of which model."""
+    malformed = invalid(f"Malformed request: {method} {path}")
+    match = re.fullmatch(_PATHS.get(method, "(?!)"), path, re.IGNORECASE | re.ASCII)
     if match is None:
-        raise invalid(f"Malformed request: {method} {path}")
-    model, version, label, what = match.groups()
+        raise malformed
+    name, version, label, what = match.groups()
     number = None if version is None else int(version[:30])
     if number is not None and number >= 2**63:
         raise invalid(f"Failed to convert version: {version} to numeric.")
     if what is None or not what.islower():  # GET …/METADATA is a status, POST …:PREDICT nothing
         if method == "POST":
-            raise invalid(f"Malformed request: {method} {path}")
+            raise malformed
         what = "status"
-    return _Target(
-        _unescape(model or ""), number, None if label is None else _unescape(label), what
-    )
+    return what, (_unescape(name or ""), number, None if label is None else _unescape(label))
 
 
 def _unescape(text: str) -> str:

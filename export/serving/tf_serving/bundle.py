@@ -37,10 +37,9 @@ def write(model: Path) -> list[Path]:
         OutputError: the folder cannot be written to.
 
     Example:
-        >>> from ser_keras import export
-        >>> [path.name for path in export.serving_bundle("vrnn")]
-        ['models.config', 'batching_parameters.txt', 'compose.yaml', 'kserve-vrnn.yaml',
-         'monitoring.config']
+        >>> Path("bundle").mkdir()
+        >>> [path.name for path in export.serving_bundle("bundle/vrnn")]
+        ['models.config', 'batching_parameters.txt', 'compose.yaml', 'kserve-vrnn.yaml', ...]
     """
     model = _absolute(model)
     texts = {}

@@ -1,6 +1,7 @@
 """Requests of :classify and :regress, for models by others that take tf.Example.
 
-Models of this package answer them with the message that tells what their signatures are.
+Models of this package answer them with the message that tells what their signatures are. All
+functions raise `ServingError` in TF Serving's words.
 """
 
 from __future__ import annotations
@@ -19,13 +20,7 @@ _SIGNATURES = {"classify": "classification", "regress": "regression"}
 
 
 def read(document: dict[str, Any]) -> np.ndarray:
-    """Read the examples of a request.
-
-    Returns:
-        [examples], serialized, each with the context that they share.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, in TF Serving's words.
+    """Read the examples of a request: [examples], serialized, each with the context they share.
 
     Example:
         >>> tf.train.Example.FromString(read({"examples": [{"x": 80.0}]})[0]).features
@@ -54,12 +49,8 @@ def tensors(examples: np.ndarray, method: str, signature_method: str, inputs: In
     Args:
         examples: what `read` returned.
         method: classify or regress.
-        signature_method: the method that the signature is for.
-        inputs: what the signature takes.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, the signature is for another method; FAILED_PRECONDITION, it
-            takes several inputs.
+        signature_method: the signature's.
+        inputs: the signature's.
 
     Example:
         >>> inputs = {"inputs": tf.TensorSpec([None], tf.string)}

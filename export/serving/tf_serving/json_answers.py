@@ -17,20 +17,22 @@ from ser_keras.export.serving.tf_serving.json_tensors import COLUMN, ROW, Tensor
 from ser_keras.export.serving.tf_serving.status import invalid
 
 
-def predict_body(form: str, outputs: Tensors) -> bytes:
-    r"""Write the answer to a :predict request.
+def body(form: str, outputs: Tensors) -> bytes:
+    r"""Write the answer to a request.
 
     Args:
-        form: ROW or COLUMN.
+        form: ROW or COLUMN of :predict; classify; or regress.
         outputs: the model's, by name.
 
-    Raises:
-        ServingError: INVALID_ARGUMENT, the outputs have no row form, or a type that JSON has not.
-
     Example:
-        >>> predict_body("instances", {"y": np.array([1.0, np.nan], np.float32)})
+        >>> body("instances", {"y": np.array([1.0, np.nan], np.float32)})
         b'{\n    "predictions": [1.0, NaN]\n}\n'
     """
+    if form == "regress":
+        values = outputs["outputs"]  # [examples] or [examples, 1]
+        return _document("results", _array("outputs", values.reshape(len(values))))
+    if form == "classify":
+        return _document("results", _classes(outputs))
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
     names = sorted(outputs)
@@ -46,24 +48,6 @@ def predict_body(form: str, outputs: Tensors) -> bytes:
         ]
         value = "[\n        " + ",\n        ".join(rows) + "\n    ]" if rows else "[]"
     return _document("outputs" if form == COLUMN else "predictions", value)
-
-
-def examples_body(method: str, outputs: Tensors, count: int) -> bytes:
-    r"""Write the answer to a :classify or :regress request of so many examples.
-
-    Example:
-        >>> examples_body("regress", {"outputs": np.array([[42.0]])}, 1)
-        b'{\n    "results": [42.0]\n}\n'
-    """
-    if method == "regress":
-        return _document("results", _array("outputs", outputs["outputs"].reshape(count)))
-    scores, classes = outputs.get("scores"), outputs.get("classes")
-    sized = classes if scores is None else scores
-    shape = (count, sized.shape[-1])  # type: ignore[union-attr]  # a signature has one of them
-    labels = np.full(shape, b"", object) if classes is None else classes.reshape(shape)
-    numbers = np.zeros(shape, np.float32) if scores is None else scores.reshape(shape)
-    pairs = zip(_leaves(labels, False), _leaves(numbers, False), strict=True)
-    return _document("results", _nest([f"[{label}, {number}]" for label, number in pairs], shape))
 
 
 def error_body(message: str) -> bytes:
@@ -86,6 +70,17 @@ def _object(members: Mapping[str, str], indent: int) -> str:
     space = " " * indent
     lines = [f"{space}    {orjson.dumps(name).decode()}: {text}" for name, text in members.items()]
     return "{\n" + ",\n".join(lines) + f"\n{space}}}"
+
+
+def _classes(outputs: Tensors) -> str:
+    """Write classes and scores [examples, classes], of which a signature may leave out one."""
+    scores, classes = outputs.get("scores"), outputs.get("classes")
+    shape = (classes if scores is None else scores).shape  # type: ignore[union-attr]
+    shape = (shape[0], shape[-1])
+    labels = np.full(shape, b"", object) if classes is None else classes.reshape(shape)
+    numbers = np.zeros(shape, np.float32) if scores is None else scores.reshape(shape)
+    pairs = zip(_leaves(labels, False), _leaves(numbers, False), strict=True)
+    return _nest([f"[{label}, {number}]" for label, number in pairs], shape)
 
 
 def _row_count(names: list[str], outputs: Tensors) -> int:

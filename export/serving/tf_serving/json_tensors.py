@@ -1,4 +1,7 @@
-"""JSON values to tensors: the reading half of TF Serving's json_tensor.cc, in its words."""
+"""JSON values to tensors: the reading half of TF Serving's json_tensor.cc.
+
+All functions raise `ServingError` in TF Serving's words.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +50,6 @@ def predict_request(document: dict[str, Any], inputs: Inputs) -> tuple[str, Tens
     Returns:
         ROW or COLUMN, which is also the form of the answer, and the tensors.
 
-    Raises:
-        ServingError: INVALID_ARGUMENT, the request does not fit the signature.
-
     Example:
         >>> predict_request({"instances": [1, 2.5]}, {"x": tf.TensorSpec([None], tf.float32)})
         ('instances', {'x': array([1. , 2.5], dtype=float32)})
@@ -79,9 +79,6 @@ def predict_request(document: dict[str, Any], inputs: Inputs) -> tuple[str, Tens
 def check_shapes(tensors: Tensors, inputs: Inputs) -> None:
     """Refuse tensors of other shapes than a signature takes.
 
-    Raises:
-        ServingError: INVALID_ARGUMENT.
-
     Example:
         >>> check_shapes({"x": np.zeros(3)}, {"x": tf.TensorSpec([None])})
     """
@@ -94,9 +91,6 @@ def check_shapes(tensors: Tensors, inputs: Inputs) -> None:
 
 def tensor(value: Any, dtype: tf.DType) -> np.ndarray:
     """Read a nested list as a tensor.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, it is ragged, or holds a value of another type.
 
     Example:
         >>> tensor([[1, 2], [3, 4]], tf.int32).shape
@@ -171,9 +165,10 @@ class _Column:
         shape, flat = _flatten(value, self._dtype)
         if not self._count:
             self._shape = shape
-        elif len(flat) != math.prod(self._shape):
-            raise invalid(f"Expecting tensor size: {math.prod(self._shape)} but got: {len(flat)}")
-        elif shape != self._shape:
+        size = math.prod(self._shape)
+        if len(flat) != size:
+            raise invalid(f"Expecting tensor size: {size} but got: {len(flat)}")
+        if shape != self._shape:
             raise invalid(f"Expecting shape {_text(self._shape)} but got: {_text(shape)}")
         self._flat += flat
         self._count += 1
@@ -206,72 +201,54 @@ def _flatten(value: Any, dtype: tf.DType) -> tuple[tuple[int, ...], list[Any]]:
                     f"expected size: {size}"
                 )
         flat = list(itertools.chain.from_iterable(flat))
-    return shape, _scalars(flat, len(shape), dtype)
-
-
-def _scalars(flat: list[Any], level: int, dtype: tf.DType) -> list[Any]:
-    """Check the values of a tensor; strings become bytes."""
     if dtype == tf.string:
         found = list(map(json_text.to_bytes, flat))
-        for value, content in zip(flat, found, strict=True):
-            if content is None:
-                raise _refusal(value, level, dtype)
-        return found
+        if None in found:
+            raise _refusal(flat[found.index(None)], len(shape), dtype)
+        return shape, found
     # A second of sound is thousands of values: no function is called for each of them. Whole
     # numbers are among floats, since JavaScript writes 0.0 as 0.
     whole, takes_floats, takes_bools = _WHOLE.get(dtype, ()), dtype in _FLOATS, dtype == tf.bool
-    for value in flat:
-        if type(value) is float:
-            if takes_floats:
-                continue
-        elif type(value) is int:
-            if value in whole:
-                continue
-        elif type(value) is bool and takes_bools:
+    for item in flat:
+        kind = type(item)
+        if (kind is float and takes_floats) or (kind is bool and takes_bools):
             continue
-        raise _refusal(value, level, dtype)
-    return flat
+        if kind is not int or item not in whole:
+            raise _refusal(item, len(shape), dtype)
+    return shape, flat
 
 
 def _refusal(value: Any, level: int, dtype: tf.DType) -> ServingError:
     """Return the error of a value that a tensor of a type cannot hold."""
     if isinstance(value, list):
         return invalid(f"Encountered list at unexpected level: {level} expected < {level}")
-    name = _FLOATS.get(dtype, dtype.name)
+    quoted, name = f"JSON Value: {describe(value)}", _FLOATS.get(dtype, dtype.name)
     if dtype not in (*_WHOLE, tf.bool, tf.string):
-        return ServingError(
-            "UNIMPLEMENTED", f"Conversion of JSON Value: {describe(value)} to type: {name}"
-        )
+        return ServingError("UNIMPLEMENTED", f"Conversion of {quoted} to type: {name}")
     if dtype in _FLOATS and type(value) is int:
         return _lossy(value, name)
     if dtype == tf.string and isinstance(value, dict):
-        return invalid(f"JSON Value: {describe(value)} not formatted correctly for base64 data")
-    return invalid(
-        f"JSON Value: {describe(value)} Type: {json_text.kind(value)} is not of expected type: "
-        f"{name}"
-    )
-
-
-def _array(flat: list[Any], shape: tuple[int, ...], dtype: tf.DType) -> np.ndarray:
-    if dtype == tf.string:
-        strings = np.empty(len(flat), object)
-        strings[:] = flat
-        return strings.reshape(shape)
-    if dtype == tf.float32:
-        doubles = np.array(flat, np.float64)
-        beyond = np.isfinite(doubles) & (np.abs(doubles) > np.finfo(np.float32).max)
-        if beyond.any():
-            raise _lossy(flat[int(beyond.argmax())], "float")
-        return doubles.astype(np.float32).reshape(shape)
-    # Integers are read wide and then narrowed, which wraps around what does not fit.
-    wide = {tf.bool: bool, tf.float64: np.float64, tf.uint64: np.uint64}.get(dtype, np.int64)
-    return np.array(flat, wide).astype(dtype.as_numpy_dtype).reshape(shape)
+        return invalid(f"{quoted} not formatted correctly for base64 data")
+    return invalid(f"{quoted} Type: {json_text.kind(value)} is not of expected type: {name}")
 
 
 def _lossy(value: Any, name: str) -> ServingError:
     return invalid(
         f"Cannot convert JSON value: {describe(value)} to {name} without loss of precision."
     )
+
+
+def _array(flat: list[Any], shape: tuple[int, ...], dtype: tf.DType) -> np.ndarray:
+    # Integers are read wide and then narrowed, which wraps around what does not fit.
+    wide = {tf.bool: bool, tf.string: object, tf.uint64: np.uint64}.get(dtype, np.int64)
+    if dtype in _FLOATS:
+        wide = np.float64
+    values = np.array(flat, wide)
+    if dtype == tf.float32:
+        beyond = np.isfinite(values) & (np.abs(values) > np.finfo(np.float32).max)
+        if beyond.any():
+            raise _lossy(flat[int(beyond.argmax())], "float")
+    return values.astype(dtype.as_numpy_dtype).reshape(shape)
 
 
 def _text(shape: tuple[object, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,35 +20,19 @@ Labels = Mapping[str, Mapping[str, int]]  # {model: {label: version}}
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A model to serve.
+    """The versions of a model that are to be served.
 
     Args:
-        name: the name that clients use.
-        folder: the folder of its versions.
-        latest: number of newest versions to serve; None serves all.
-        specific: versions to serve instead, where there are any.
+        versions: their folders, by number, ascending.
         labels: versions by label.
 
     Example:
-        >>> ModelConfig("vrnn", Path("served/vrnn")).wanted()  # nothing there yet
-        {}
+        >>> ModelConfig({3: Path("served/vrnn/3")}, {"stable": 3}).labels["stable"]
+        3
     """
 
-    name: str
-    folder: Path
-    latest: int | None = 1
-    specific: tuple[int, ...] = ()
-    labels: Mapping[str, int] = field(default_factory=dict)
-
-    def wanted(self) -> dict[int, Path]:
-        """Return the versions on disk that are to be served, ascending, and their folders."""
-        folders = version_folders(self.folder)
-        found = list(folders)
-        if self.specific:
-            found = [number for number in found if number in self.specific]
-        elif self.latest is not None:
-            found = found[-self.latest :]
-        return {number: folders[number] for number in found}
+    versions: Mapping[int, Path]
+    labels: Mapping[str, int]
 
 
 def version_folders(folder: Path) -> dict[int, Path]:
@@ -59,9 +43,9 @@ def version_folders(folder: Path) -> dict[int, Path]:
 
     Example:
         >>> for name in ("1", "0002", "10"):
-        ...     Path("vrnn", name).mkdir(parents=True)
-        ...     Path("vrnn", name, "saved_model.pb").touch()
-        >>> list(version_folders(Path("vrnn")))
+        ...     Path("versions", name).mkdir(parents=True)
+        ...     Path("versions", name, "saved_model.pb").touch()
+        >>> list(version_folders(Path("versions")))
         [1, 2, 10]
     """
     try:
@@ -93,41 +77,38 @@ def find_models(
         ConfigurationError: there is no such folder, or `models.config` cannot be parsed.
 
     Example:
-        >>> Path("served").mkdir()
-        >>> find_models(Path("served"))
+        >>> Path("empty").mkdir()
+        >>> find_models(Path("empty"))
         {}
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: expected a folder of NAME/VERSION/, found none")
     labels = labels or {}
-
-    def plain(name: str, place: Path) -> ModelConfig:
-        return ModelConfig(name, place, latest, labels=labels.get(name, {}))
-
     _, content = parse(folder / FILE)
-    if version_folders(folder):
+    if versions := version_folders(folder):
         name = folder.resolve().name
-        return {name: plain(name, folder)}
-    found = {
-        entry.name: plain(entry.name, entry)
+        return {name: ModelConfig(_newest(versions, latest), labels.get(name, {}))}
+    models = {
+        entry.name: ModelConfig(_newest(versions, latest), labels.get(entry.name, {}))
         for entry in sorted(folder.iterdir())
-        if not entry.name.startswith(".") and version_folders(entry)
+        if not entry.name.startswith(".") and (versions := version_folders(entry))
     }
     for config in content.model_config_list.config:
-        found[config.name] = _configured(config, folder, labels)
-    return found
+        # base_path is a path in TF Serving's container: the same folder, its last name, is here.
+        versions = version_folders(folder / (PurePosixPath(config.base_path).name or config.name))
+        policy = config.model_version_policy
+        if policy.specific.versions:
+            wanted = versions.keys() & set(policy.specific.versions)
+            versions = {number: versions[number] for number in sorted(wanted)}
+        elif not policy.HasField("all"):
+            versions = _newest(versions, max(policy.latest.num_versions, 1))
+        own = dict(config.version_labels) | dict(labels.get(config.name, {}))
+        models[config.name] = ModelConfig(versions, own)
+    return models
 
 
-def _configured(config: Any, folder: Path, labels: Labels) -> ModelConfig:
-    # base_path is a path in TF Serving's container: the same folder, its last name, is here.
-    policy = config.model_version_policy
-    return ModelConfig(
-        config.name,
-        folder / (PurePosixPath(config.base_path).name or config.name),
-        None if policy.HasField("all") else max(policy.latest.num_versions, 1),
-        tuple(policy.specific.versions),
-        dict(config.version_labels) | dict(labels.get(config.name, {})),
-    )
+def _newest(versions: Mapping[int, Path], count: int | None) -> dict[int, Path]:
+    return dict(list(versions.items())[-count if count else None :])
 
 
 def parse(path: Path) -> tuple[str, Any]:
@@ -140,8 +121,8 @@ def parse(path: Path) -> tuple[str, Any]:
         ConfigurationError: the file cannot be read or parsed.
 
     Example:
-        >>> _ = Path("models.config").write_text('model_config_list { config { name: "vrnn" } }')
-        >>> parse(Path("models.config"))[1].model_config_list.config[0].name
+        >>> _ = Path("my.config").write_text('model_config_list { config { name: "vrnn" } }')
+        >>> parse(Path("my.config"))[1].model_config_list.config[0].name
         'vrnn'
     """
     if not path.exists():

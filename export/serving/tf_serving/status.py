@@ -37,7 +37,7 @@ class ServingError(Exception):
     Args:
         code: a canonical code.
         message: what the client reads; no path and no traceback.
-        http_status: instead of the code's, where HTTP has a more precise one.
+        http_status: where HTTP has one that is more precise than the code's.
 
     Example:
         >>> ServingError("NOT_FOUND", "Could not find any versions of model x").http_status

@@ -79,8 +79,7 @@ def test_a_body_that_never_ends(
 ):
     from ser_keras.export.serving.server import application
 
-    limits = application.Limits(body_seconds=0.5)
-    monkeypatch.setattr(application, "Limits", lambda *_, **__: limits)
+    monkeypatch.setattr(application, "BODY_SECONDS", 0.5)
     shutil.copytree(toys[2], tmp_path / "toy" / "2")
     with running(tmp_path) as server:
         with connected(server) as client:
