@@ -35,7 +35,7 @@ def test_a_folder_is_made_with_those_above_it(tmp_path: Path):
     assert not names(folder)  # trying it out leaves nothing
 
 
-def test_a_folder_that_is_there_keeps_what_it_holds(tmp_path: Path):
+def test_an_existing_folder_keeps_its_files(tmp_path: Path):
     (tmp_path / "kept").write_text("kept")
     assert output_folder(str(tmp_path)) == tmp_path
     assert (tmp_path / "kept").read_text() == "kept"
@@ -157,7 +157,7 @@ def test_csv_has_the_columns_of_its_first_row_and_may_have_no_rows(tmp_path: Pat
     assert (tmp_path / "a.csv").read_text() == "b,a\n"
 
 
-def test_what_json_does_not_have_becomes_null(tmp_path: Path):
+def test_numbers_that_are_not_finite_become_null(tmp_path: Path):
     path = tmp_path / "a.json"
     value: dict[str, Any] = {
         "nan": float("nan"),
@@ -177,7 +177,7 @@ def test_what_json_does_not_have_becomes_null(tmp_path: Path):
     assert np.isnan(value["nan"])  # a copy was written
 
 
-def test_a_line_of_json_is_ascii_and_has_null_for_what_json_does_not_have():
+def test_a_line_of_json_is_ascii_and_has_null_for_numbers_that_are_not_finite():
     assert json_line({"file": "\udcff", "p": [0.5, 1]}) == '{"file": "\\udcff", "p": [0.5, 1]}'
     assert json_line({"p": [float("nan"), 1.5]}) == '{"p": [null, 1.5]}'
 

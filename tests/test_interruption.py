@@ -156,11 +156,11 @@ def test_training_stops_between_two_batches(
 def test_extraction_in_one_process_is_interrupted_between_two_recordings(
     synthetic_corpus: Corpus, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ):
-    heard = []
+    loaded = []
 
     def load(path: Path, *arguments: Any) -> Any:
         press()
-        heard.append(path)
+        loaded.append(path)
         return decoding.load(path, *arguments)
 
     monkeypatch.setattr(segments, "decoding", types.SimpleNamespace(load=load))
@@ -168,7 +168,7 @@ def test_extraction_in_one_process_is_interrupted_between_two_recordings(
         extraction.extract_corpus(
             synthetic_corpus, tiny_preset.features, workers=1, cache=False, progress=False
         )
-    assert len(heard) == 1
+    assert len(loaded) == 1
 
 
 def test_evaluation_is_interrupted_between_two_batches(

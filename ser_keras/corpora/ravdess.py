@@ -1,4 +1,4 @@
-"""RAVDESS, the Ryerson audio-visual database of emotional speech and song: its spoken part.
+"""RAVDESS, the Ryerson audio-visual database of emotional speech and song: the speech in it.
 
 24 speakers, eight emotions. Livingstone & Russo (2018), PLoS ONE 13(5): e0196391.
 """

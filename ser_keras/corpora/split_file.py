@@ -11,6 +11,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.files import write_csv
 
+# `part`, the subset's name, is the word of the files that exist.
 _COLUMNS = ("part", "path", "start", "end", "emotion", "speaker", "session")
 
 _Key = tuple[str, float, float]  # as Corpus.utterance_key

@@ -10,7 +10,7 @@ import pytest
 from ser_keras import corpora
 from ser_keras.errors import ConfigurationError, CorpusError
 
-# What a dialog's evaluation file says of each turn, and who speaks.
+# Each turn's name, which tells who speaks, and its label in a dialog's evaluation file.
 IMPROVISED = (
     ("F000", "neu"),
     ("F001", "hap"),
@@ -76,7 +76,7 @@ def release(tmp_path: Path, record: Callable[..., Path]) -> Path:
     return folder
 
 
-def test_the_papers_selection(release: Path):
+def test_the_papers_selection_is_the_default(release: Path):
     corpus = corpora.load("iemocap", release)
 
     expected = {
@@ -110,32 +110,32 @@ def test_the_turn_tells_speaker_sex_and_session(release: Path):
         assert utterance.session == f"Session{utterance.path.stem[4]}"
 
 
-def test_scripted_dialogs_on_demand(release: Path):
+def test_scripted_dialogs_are_an_option(release: Path):
     corpus = corpora.load("iemocap", release, improvised=False)
 
     assert len(corpus) == 50 + 5 * 3
     assert any("_MXX0" in utterance.path.stem for utterance in corpus)
 
 
-def test_excitement_counts_as_happiness_on_demand(release: Path):
+def test_merging_excitement_is_an_option(release: Path):
     apart = corpora.load("iemocap", release).counts()
     merged = corpora.load("iemocap", release, merge_excitement=True).counts()
 
     assert merged == {**apart, "happy": apart["happy"] + 10}
 
 
-def test_labels_of_the_users_choice(release: Path):
+def test_labels_are_an_option(release: Path):
     corpus = corpora.load("iemocap", release, labels={"fru": "frustrated", "ang": "angry"})
 
     assert corpus.counts() == {"frustrated": 10, "angry": 10}
 
 
-def test_an_unknown_label_code(release: Path):
+def test_an_unknown_label_code_is_refused(release: Path):
     with pytest.raises(ConfigurationError, match="'joy'"):
         corpora.load("iemocap", release, labels={"joy": "joy"})
 
 
-def test_the_folder_above_or_a_session_will_do(release: Path):
+def test_the_folder_above_or_a_single_session_is_accepted(release: Path):
     whole = corpora.load("iemocap", release)
 
     assert corpora.load("iemocap", release.parent) == whole
@@ -152,7 +152,7 @@ def test_a_turn_without_sound_is_skipped_and_counted(release: Path):
     assert len(corpus) == 49
 
 
-def test_no_sound_at_all(release: Path):
+def test_no_sound_at_all_is_an_error(release: Path):
     for path in release.glob("Session*/sentences/wav/*/*.wav"):
         path.unlink()
 
@@ -170,7 +170,7 @@ def test_a_malformed_line_loses_nothing_else(release: Path):
     assert len(corpus) == 50
 
 
-def test_another_folder_is_named_with_what_was_looked_for(
+def test_another_folder_is_an_error_that_describes_the_layout(
     tmp_path: Path, record: Callable[..., Path]
 ):
     record(tmp_path / "Actor_01" / "03-01-05-01-01-01-01.wav")

@@ -24,7 +24,7 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     return file
 
 
-def test_two_columns_will_do(sounds: Path):
+def test_two_columns_are_enough(sounds: Path):
     corpus = corpora.load("manifest", write(sounds, "path,emotion\nb.wav,sad\na.wav,happy\n"))
 
     assert [(u.path, u.emotion) for u in corpus] == [
@@ -35,7 +35,7 @@ def test_two_columns_will_do(sounds: Path):
     assert corpus.root == sounds
 
 
-def test_all_columns_in_any_order(sounds: Path):
+def test_all_columns_are_read_in_any_order(sounds: Path):
     text = (
         "end,start,split,session,speaker,emotion,path,notes\n"
         "2.5,1,test,Monday,Zoë,calm,a.wav,loud\n"
@@ -48,7 +48,7 @@ def test_all_columns_in_any_order(sounds: Path):
     assert (second.start, second.end, second.split) == (None, None, "train")
 
 
-def test_what_spreadsheets_write(sounds: Path):
+def test_files_from_spreadsheets_are_read(sounds: Path):
     text = 'path,emotion\r\n"calls/one, two.flac","sad"\r\n\r\na.wav, happy\r\n'
 
     corpus = corpora.load("manifest", write(sounds, text, encoding="utf-8-sig"))
@@ -56,7 +56,7 @@ def test_what_spreadsheets_write(sounds: Path):
     assert {u.path.name: u.emotion for u in corpus} == {"one, two.flac": "sad", "a.wav": "happy"}
 
 
-def test_parts_of_one_file_in_order_of_time(sounds: Path):
+def test_segments_of_one_file_are_in_order_of_time(sounds: Path):
     text = "path,emotion,start,end\na.wav,sad,10,12\na.wav,sad,2,10\na.wav,happy,0,2\n"
 
     corpus = corpora.load("manifest", write(sounds, text))
@@ -64,7 +64,7 @@ def test_parts_of_one_file_in_order_of_time(sounds: Path):
     assert [utterance.start for utterance in corpus] == [0.0, 2.0, 10.0]
 
 
-def test_a_folder_with_a_manifest_and_absolute_paths(sounds: Path):
+def test_a_folder_and_absolute_paths_are_accepted(sounds: Path):
     write(sounds, f"path,emotion\n{sounds / 'a.wav'},sad\n")
 
     assert corpora.load("manifest", sounds)[0].path == sounds / "a.wav"
@@ -104,13 +104,13 @@ def test_errors_name_the_line_and_the_field(sounds: Path, text: str, message: st
     assert "manifest.csv" in str(error.value)
 
 
-def test_another_encoding(sounds: Path):
+def test_another_encoding_is_refused(sounds: Path):
     file = write(sounds, "path,emotion\na.wav,fröhlich\n", encoding="latin-1")
 
     with pytest.raises(CorpusError, match="UTF-8"):
         corpora.load("manifest", file)
 
 
-def test_no_such_file(tmp_path: Path):
+def test_a_missing_file_is_refused(tmp_path: Path):
     with pytest.raises(CorpusError, match=r"absent.csv: expected a CSV file"):
         corpora.load("manifest", tmp_path / "absent.csv")

@@ -49,7 +49,7 @@ def test_a_corpus_in_the_models_own_words_stays_as_it_is(capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
-def test_what_counts_as_what_and_what_is_left_out_is_told_once(capsys: pytest.CaptureFixture[str]):
+def test_synonyms_and_unknown_emotions_are_reported_once(capsys: pytest.CaptureFixture[str]):
     corpora.match(made("bored", "Anger", "sad", "Anger", "fear", "bored"), CLASSES, "it")
     assert capsys.readouterr().err == (
         "it: Anger counts as angry\n"
@@ -57,7 +57,7 @@ def test_what_counts_as_what_and_what_is_left_out_is_told_once(capsys: pytest.Ca
     )
 
 
-def test_nothing_that_the_model_knows_is_an_error_with_both_sides_names():
+def test_a_corpus_without_a_known_emotion_is_an_error_that_names_both_sides():
     with pytest.raises(CorpusError) as error:
         corpora.match(made("bored", "fear", "bored"), CLASSES, "it")
     assert str(error.value) == (
@@ -66,5 +66,5 @@ def test_nothing_that_the_model_knows_is_an_error_with_both_sides_names():
     )
 
 
-def test_an_empty_corpus_is_no_matter_of_emotions():
+def test_an_empty_corpus_is_not_an_error():
     assert len(corpora.match(made(), CLASSES, "it").corpus) == 0

@@ -161,7 +161,7 @@ def test_tess_with_a_nested_copy_of_itself(tmp_path: Path, record: Callable[...,
         ("tess", "OAF_back_angry.wav"),
     ],
 )
-def test_another_folder_is_named_with_what_was_looked_for(
+def test_another_folder_is_an_error_that_describes_the_layout(
     tmp_path: Path, record: Callable[..., Path], name: str, looked_for: str
 ):
     record(tmp_path / "Actor_01" / "03-01-05-01-01-01-01.wav")

@@ -59,7 +59,7 @@ def test_song_alone_is_not_speech(tmp_path: Path, record: Callable[..., Path]):
 
 
 @pytest.mark.parametrize("ending", [".wav", ".WAV", ".flac", ".mp3", ".ogg", ".Flac"])
-def test_any_sound_ending(tmp_path: Path, record: Callable[..., Path], ending: str):
+def test_every_sound_ending_is_accepted(tmp_path: Path, record: Callable[..., Path], ending: str):
     path = record(tmp_path / "Actor_03" / f"03-01-05-01-01-01-03{ending}")
 
     assert corpora.load("ravdess", tmp_path)[0].path == path
@@ -122,7 +122,7 @@ def test_files_of_other_names_are_skipped_and_counted(tmp_path: Path, record: Ca
     assert [utterance.path for utterance in corpus] == [good]
 
 
-def test_another_folder_is_named_with_what_was_looked_for(
+def test_another_folder_is_an_error_that_describes_the_layout(
     tmp_path: Path, record: Callable[..., Path]
 ):
     record(tmp_path / "wav" / "03a01Fa.wav")
@@ -135,11 +135,11 @@ def test_another_folder_is_named_with_what_was_looked_for(
     assert "found wav" in str(error.value)
 
 
-def test_a_folder_that_does_not_exist(tmp_path: Path):
+def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path):
     with pytest.raises(CorpusError, match=r"expected a folder with RAVDESS, .*found nothing"):
         corpora.load("ravdess", tmp_path / "absent")
 
 
-def test_no_folder_at_all():
+def test_a_folder_is_required():
     with pytest.raises(CorpusError, match="RAVDESS: expected the folder that holds it"):
         corpora.load("ravdess")

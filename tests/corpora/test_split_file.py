@@ -13,14 +13,14 @@ from ser_keras.errors import CorpusError
 
 @pytest.fixture
 def corpus() -> Corpus:
-    """One long recording in parts, whose times are no short decimals, and a name with a comma."""
+    """Six segments at times that are no short decimals, and a name with a comma."""
     root = Path("/corpus")
-    parts = [
+    segments = [
         Utterance(root / "long.wav", "sad", start=number / 3, end=(number + 1) / 3)
         for number in range(6)
     ]
     whole = [Utterance(root / f"{name}.wav", "happy", speaker="Zoë") for name in ("a, b", "c")]
-    return Corpus.ordered("manifest", parts + whole, ("happy", "sad"), root)
+    return Corpus.ordered("manifest", segments + whole, ("happy", "sad"), root)
 
 
 def moved(corpus: Corpus, root: Path) -> Corpus:
@@ -30,7 +30,7 @@ def moved(corpus: Corpus, root: Path) -> Corpus:
     return Corpus(corpus.name, tuple(there), corpus.emotions, root)
 
 
-def test_what_is_written_is_read(corpus: Corpus, tmp_path: Path):
+def test_a_split_is_read_as_it_was_written(corpus: Corpus, tmp_path: Path):
     train, test = splits.random(corpus)
     path = tmp_path / "split.csv"
 
@@ -43,14 +43,14 @@ def test_what_is_written_is_read(corpus: Corpus, tmp_path: Path):
     assert [file.name for file in tmp_path.iterdir()] == ["split.csv"]
 
 
-def test_the_corpus_may_have_moved(corpus: Corpus, tmp_path: Path):
+def test_a_split_is_read_for_a_corpus_that_has_moved(corpus: Corpus, tmp_path: Path):
     train, test = splits.random(corpus)
     splits.write(tmp_path / "split.csv", {"train": train, "test": test})
     elsewhere = moved(corpus, Path("/elsewhere"))
 
-    parts = splits.read(tmp_path / "split.csv", elsewhere)
+    subsets = splits.read(tmp_path / "split.csv", elsewhere)
 
-    assert parts == {
+    assert subsets == {
         "train": moved(train, Path("/elsewhere")),
         "test": moved(test, Path("/elsewhere")),
     }
@@ -70,7 +70,7 @@ def test_a_leak_is_refused(corpus: Corpus, tmp_path: Path):
         splits.read(path, corpus)
 
 
-def test_an_utterance_that_is_not_there(corpus: Corpus, tmp_path: Path):
+def test_an_utterance_that_the_corpus_lacks_is_refused(corpus: Corpus, tmp_path: Path):
     splits.write(tmp_path / "split.csv", {"train": corpus})
 
     with pytest.raises(
@@ -79,7 +79,7 @@ def test_an_utterance_that_is_not_there(corpus: Corpus, tmp_path: Path):
         splits.read(tmp_path / "split.csv", corpus[1:])
 
 
-def test_an_emotion_that_has_changed(corpus: Corpus, tmp_path: Path):
+def test_an_emotion_that_has_changed_is_refused(corpus: Corpus, tmp_path: Path):
     splits.write(tmp_path / "split.csv", {"train": corpus})
     changed = Corpus(
         corpus.name,
@@ -92,7 +92,7 @@ def test_an_emotion_that_has_changed(corpus: Corpus, tmp_path: Path):
         splits.read(tmp_path / "split.csv", changed)
 
 
-def test_other_files(corpus: Corpus, tmp_path: Path):
+def test_other_files_are_refused(corpus: Corpus, tmp_path: Path):
     path = tmp_path / "split.csv"
     with pytest.raises(CorpusError, match="expected a split as CSV, found"):
         splits.read(path, corpus)

@@ -67,16 +67,16 @@ def with_counts(**counts: int) -> Corpus:
     return Corpus.ordered("made-up", utterances, tuple(counts), ROOT)
 
 
-def assert_partition(corpus: Corpus, *parts: Corpus) -> None:
-    """Every utterance is in exactly one part."""
-    together = Counter(utterance for part in parts for utterance in part)
+def assert_partition(corpus: Corpus, *subsets: Corpus) -> None:
+    """Every utterance is in exactly one subset."""
+    together = Counter(utterance for subset in subsets for utterance in subset)
     assert together == Counter(corpus)
-    assert all(part.emotions == corpus.emotions for part in parts)
-    assert all(len(part) for part in parts)
+    assert all(subset.emotions == corpus.emotions for subset in subsets)
+    assert all(len(subset) for subset in subsets)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_on_ravdess(seed: int):
+def test_random_stratifies_ravdess_exactly(seed: int):
     corpus = ravdess()
 
     train, test = splits.random(corpus, test_fraction=0.2, seed=seed)
@@ -156,7 +156,7 @@ def test_pythons_hash_seed_changes_nothing():
     assert len(outputs.pop()) > 50
 
 
-def test_an_emotion_with_a_single_utterance():
+def test_an_emotion_with_a_single_utterance_is_refused():
     with pytest.raises(CorpusError, match=r"'sad': expected 2 utterances or more.*sad0.wav alone"):
         splits.random(with_counts(happy=10, sad=1))
 
@@ -168,7 +168,7 @@ def test_an_emotion_without_utterances_is_no_obstacle():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 20, float("nan")])
-def test_fractions_out_of_range(fraction: float):
+def test_fractions_out_of_range_are_refused(fraction: float):
     with pytest.raises(ConfigurationError, match="test_fraction"):
         splits.random(made_up(), fraction)
 
@@ -177,7 +177,7 @@ def test_ravdess_has_six_groups_of_two_men_and_two_women():
     corpus = ravdess()
     assert splits.folds(corpus, "speaker") == 6
 
-    heard: list[str] = []
+    tested: list[str] = []
     for fold in range(6):
         train, test = splits.by_speaker(corpus, fold, seed=fold)
         assert_partition(corpus, train, test)
@@ -185,21 +185,21 @@ def test_ravdess_has_six_groups_of_two_men_and_two_women():
         assert test.speakers == tuple(f"{4 * fold + actor:02d}" for actor in (1, 2, 3, 4))
         sex = {utterance.speaker: utterance.sex for utterance in test}
         assert sorted(sex.values()) == ["female", "female", "male", "male"]
-        heard += test.speakers
-    assert heard == [f"{actor:02d}" for actor in range(1, 25)]
+        tested += test.speakers
+    assert tested == [f"{actor:02d}" for actor in range(1, 25)]
 
 
 def test_ravdess_with_20_actors_has_five_of_the_same_groups():
-    part = ravdess(actors=20)
+    corpus = ravdess(actors=20)
 
-    assert splits.folds(part, "speaker") == 5
+    assert splits.folds(corpus, "speaker") == 5
     for fold in range(5):
         whole = splits.by_speaker(ravdess(), fold)[1]
-        assert splits.by_speaker(part, fold)[1] == whole
+        assert splits.by_speaker(corpus, fold)[1] == whole
 
 
 @pytest.mark.parametrize(("name", "speakers"), [("emodb", 10), ("savee", 4), ("tess", 2)])
-def test_one_speaker_out(name: str, speakers: int):
+def test_corpora_of_few_speakers_leave_one_out(name: str, speakers: int):
     corpus = made_up(name, speakers)
 
     assert splits.folds(corpus, "speaker") == speakers
@@ -232,7 +232,7 @@ def test_as_many_groups_as_asked_for():
         splits.by_speaker(corpus, 0, folds=11)
 
 
-def test_one_session_out():
+def test_by_session_leaves_one_session_out():
     corpus = made_up(speakers=10)
 
     assert splits.folds(corpus, "session") == 5
@@ -244,13 +244,13 @@ def test_one_session_out():
 
 
 @pytest.mark.parametrize("fold", [-1, 5])
-def test_there_is_no_such_fold(fold: int):
+def test_a_fold_that_does_not_exist_is_refused(fold: int):
     with pytest.raises(ConfigurationError, match="fold: expected 0 to 4"):
         splits.by_session(made_up(speakers=10), fold)
 
 
 @pytest.mark.parametrize("kind", ["speaker", "session"])
-def test_a_split_needs_to_know_who(kind: str):
+def test_a_split_by_group_needs_the_group_of_every_utterance(kind: str):
     corpus = with_counts(happy=4)
 
     with pytest.raises(CorpusError, match=f"happy0.wav: {kind}: expected one.*found none"):
@@ -265,10 +265,10 @@ def test_one_group_cannot_be_left_out(corpus: Corpus):
         splits.by_speaker(corpus, 0)
 
 
-def test_predefined_parts():
-    parts = ("train", "validation", "test", "train")
+def test_predefined_subsets_are_kept():
+    subsets = ("train", "validation", "test", "train")
     utterances = [
-        Utterance(ROOT / f"{number}.wav", "sad", split=part) for number, part in enumerate(parts)
+        Utterance(ROOT / f"{number}.wav", "sad", split=name) for number, name in enumerate(subsets)
     ]
     corpus = Corpus.ordered("manifest", utterances, ("sad",), ROOT)
 
@@ -291,13 +291,13 @@ def test_validation_is_drawn_where_none_is_named():
         assert splits.validation(corpus, kind, 0.25, 3) == splits.random(corpus, 0.25, 3)
 
 
-def test_an_unknown_kind():
+def test_an_unknown_kind_is_refused():
     for call in (splits.split, splits.folds):
         with pytest.raises(ConfigurationError, match=r"random, speaker, session.*'speakers'"):
             call(made_up(), "speakers")
 
 
-def test_split_dispatches():
+def test_split_makes_the_split_of_its_kind():
     corpus = made_up(speakers=10)
 
     assert splits.split(corpus, "random", test_fraction=0.4, seed=2) == splits.random(

@@ -1,4 +1,4 @@
-"""The synthetic corpus: reproducible, whole, and with what it says of each emotion in its sound."""
+"""The synthetic corpus: reproducible, whole, and its sound differs with emotion as speech does."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_cache_directory_is_the_default(cache_directory: Path):
     assert all(u.path.is_relative_to(cache_directory) for u in corpus)
 
 
-def test_what_is_there_is_kept_and_what_is_missing_is_made(tmp_path: Path):
+def test_existing_files_are_kept_and_missing_ones_made(tmp_path: Path):
     first, second, *_ = corpora.load("synthetic", tmp_path, speakers=1, takes=1)
     kept = first.path.stat().st_mtime_ns
     missing = sound(second)
@@ -123,14 +123,14 @@ def test_a_run_that_stops_leaves_no_half_made_file(tmp_path: Path, monkeypatch: 
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_options_do_not_mix(tmp_path: Path):
+def test_each_choice_of_options_has_its_own_folder(tmp_path: Path):
     one = corpora.load("synthetic", tmp_path, speakers=1, takes=1)
     other = corpora.load("synthetic", tmp_path, speakers=1, takes=1, seed=5)
 
     assert one.root != other.root
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path):
     (tmp_path / "file").touch()
 
     with pytest.raises(CorpusError, match="expected to write the synthetic corpus"):
@@ -138,6 +138,6 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path):
 
 
 @pytest.mark.parametrize("options", [{"speakers": 0}, {"takes": 0}, {"seed": -1}])
-def test_options_out_of_range(tmp_path: Path, options: dict[str, int]):
+def test_options_out_of_range_are_refused(tmp_path: Path, options: dict[str, int]):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         corpora.load("synthetic", tmp_path, **options)

@@ -28,7 +28,7 @@ def corpus() -> Corpus:
     )
 
 
-def test_a_sequence_ordered_by_path_and_time(corpus: Corpus):
+def test_a_corpus_is_a_sequence_ordered_by_path_and_time(corpus: Corpus):
     assert len(corpus) == 3
     assert [(u.path.parent.name, u.start, u.end) for u in corpus] == [
         ("a", None, 3.0),
@@ -47,7 +47,7 @@ def test_labels_index_the_emotions(corpus: Corpus):
     assert corpus.labels(("sad", "neutral")).tolist() == [0, 1, 0]
 
 
-def test_a_label_outside_the_classes(corpus: Corpus):
+def test_a_label_outside_the_classes_is_refused(corpus: Corpus):
     with pytest.raises(CorpusError, match=r"2.wav: emotion: .* neutral, happy, found 'sad'"):
         corpus.labels(("neutral", "happy"))
     with pytest.raises(CorpusError, match="sad"):
@@ -55,12 +55,12 @@ def test_a_label_outside_the_classes(corpus: Corpus):
 
 
 def test_a_subset_keeps_the_classes(corpus: Corpus):
-    part = corpus.subset(np.array([1]))
+    subset = corpus.subset(np.array([1]))
 
-    assert part.emotions == EMOTIONS
-    assert part.labels().tolist() == [0]
-    assert part.counts() == {"neutral": 1, "happy": 0, "sad": 0}
-    assert part.root == ROOT
+    assert subset.emotions == EMOTIONS
+    assert subset.labels().tolist() == [0]
+    assert subset.counts() == {"neutral": 1, "happy": 0, "sad": 0}
+    assert subset.root == ROOT
 
 
 def test_speakers_and_sessions_are_sorted(corpus: Corpus):

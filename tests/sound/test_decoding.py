@@ -78,18 +78,18 @@ def test_silence_is_sound(tmp_path: Path):
     assert not decoding.load(tmp_path / "silence.wav", 22050).any()
 
 
-def test_a_part_is_what_lies_between_its_seconds(tmp_path: Path):
+def test_a_segment_is_the_sound_between_its_seconds(tmp_path: Path):
     path = tmp_path / "ramp.wav"
     ramp = np.linspace(-0.5, 0.5, 4000)
     soundfile.write(path, ramp, 1000, subtype="FLOAT")
-    part = decoding.load(path, 1000, start=1.0, end=2.5)
-    np.testing.assert_allclose(part, ramp[1000:2500], atol=1e-7)
+    segment = decoding.load(path, 1000, start=1.0, end=2.5)
+    np.testing.assert_allclose(segment, ramp[1000:2500], atol=1e-7)
     np.testing.assert_allclose(decoding.load(path, 1000, start=3.0), ramp[3000:], atol=1e-7)
     assert len(decoding.load(path, 1000, start=3.0, end=99.0)) == 1000
 
 
 @pytest.mark.parametrize(("start", "end"), [(9.0, None), (-1.0, None), (0.5, 0.5), (0.8, 0.2)])
-def test_a_part_outside_the_recording_is_an_error(
+def test_a_segment_outside_the_recording_is_an_error(
     tmp_path: Path, start: float | None, end: float | None
 ):
     path = tmp_path / "tone.wav"
@@ -108,7 +108,7 @@ def test_bytes_and_files_decode_as_paths_do(tmp_path: Path):
         assert not file.closed
 
 
-def test_missing_and_empty_files_and_folders(tmp_path: Path):
+def test_missing_and_empty_files_and_folders_are_errors(tmp_path: Path):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "folder.wav").mkdir()
     assert "No such file" in reason(tmp_path / "missing.wav")
@@ -135,7 +135,7 @@ def test_a_truncated_file_is_an_error(tmp_path: Path, container: str):
         assert "truncated" in found
 
 
-def test_a_length_that_could_not_be_known_is_no_damage():
+def test_a_length_that_the_writer_could_not_know_is_accepted():
     whole = io.BytesIO()
     sound = tone(1.0, 8000)
     soundfile.write(whole, sound, 8000, format="WAV", subtype="PCM_16")

@@ -85,13 +85,15 @@ def test_a_wav_of_unknown_length_is_read_to_its_end():
         ("float32", lambda x: x.astype("<f4")),
     ],
 )
-def test_bare_samples(encoding: str, encode: Callable[[np.ndarray], np.ndarray]):
+def test_samples_without_a_header_are_scaled_to_floats(
+    encoding: str, encode: Callable[[np.ndarray], np.ndarray]
+):
     chunks = through_a_pipe(encode(SAMPLES).tobytes(), RawFormat(44_100, 2, encoding))
     assert {rate for _, rate in chunks} == {44_100}
     np.testing.assert_allclose(np.concatenate([c for c, _ in chunks]), SAMPLES, atol=2**-15)
 
 
-def test_a_single_bare_sample_is_sound():
+def test_a_single_sample_is_sound():
     chunks = through_a_pipe(b"\x00\x40", RawFormat())
     np.testing.assert_array_equal(np.concatenate([c for c, _ in chunks]), [[0.5]])
 
@@ -131,7 +133,7 @@ def test_raw_options_out_of_range_are_errors(options: dict, message: str):
         RawFormat(**options)
 
 
-def test_the_microphone_says_what_it_needs(monkeypatch: pytest.MonkeyPatch):
+def test_the_microphone_without_its_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
     with pytest.raises(ConfigurationError, match=r"ser-keras\[microphone\]"):
         next(from_microphone(None, 16_000))
