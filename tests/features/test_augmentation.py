@@ -25,11 +25,11 @@ def loudest_frequency(samples: np.ndarray) -> float:
     return float(spectrum.argmax() * RATE / (1 << 17))
 
 
-def test_copy_nought_is_the_recording():
+def test_copy_0_is_the_recording():
     assert vary(TONE, RATE, Augmentation(copies=3), 0) is TONE
 
 
-def test_nothing_is_changed_that_is_not_asked_for():
+def test_ranges_of_nothing_change_nothing():
     np.testing.assert_allclose(vary(TONE, RATE, STILL, 1), TONE, atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_a_copy_begins_earlier_or_later():
     assert all(abs(length - len(TONE)) <= 0.2 * RATE for length in lengths)
 
 
-def test_a_copy_loses_a_share_of_the_silence_at_its_ends_alone():
+def test_trimming_takes_silence_at_either_end_alone():
     silence = np.full(RATE, 1e-4, np.float32)  # 65 dB below the tone
     recording = np.concatenate([silence, TONE, silence])
     copies = [
@@ -115,6 +115,6 @@ def test_a_corpus_is_followed_by_its_copies(tmp_path: Path):
         ({"noise": (-10.0, -20.0)}, "noise: expected .*, found"),
     ],
 )
-def test_impossible_ranges(options: dict, message: str):
+def test_an_impossible_range_is_named(options: dict, message: str):
     with pytest.raises(ConfigurationError, match=message):
         Augmentation(**options)

@@ -1,4 +1,4 @@
-"""A corpus in, observations out, whatever single files, the cache or a worker process do."""
+"""Extraction of a corpus, whatever single files, the cache or a worker process do."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def entries(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.npz"))
 
 
-def test_observations_are_those_of_each_recording(recordings: list[Path]):
+def test_each_recording_has_the_observations_that_librosa_gives(recordings: list[Path]):
     extracted = extract(corpus_of(*recordings))
     for path, observations in zip(recordings, extracted.observations, strict=True):
         samples, _ = soundfile.read(path, dtype="float32")
@@ -63,13 +63,13 @@ def test_observations_are_those_of_each_recording(recordings: list[Path]):
     np.testing.assert_allclose(extracted.durations, [1.0, 1.2, 1.4, 1.6])
 
 
-def test_a_part_of_a_recording_is_an_utterance_of_its_own(recordings: list[Path]):
+def test_segments_of_one_recording_are_separate_utterances(recordings: list[Path]):
     whole = recordings[3]
-    parts = (
+    segments = (
         Utterance(whole, "happy", start=0.0, end=0.6),
         Utterance(whole, "happy", start=0.6, end=1.6),
     )
-    extracted = extract(Corpus("own", parts, ("happy",)))
+    extracted = extract(Corpus("own", segments, ("happy",)))
     np.testing.assert_allclose(extracted.durations, [0.6, 1.0])
     samples, _ = soundfile.read(whole, dtype="float32")
     expected = reference.extract(samples[4800:], SPEC)
@@ -196,7 +196,7 @@ def test_a_second_extraction_decodes_nothing(
     np.testing.assert_array_equal(first.durations, second.durations)
 
 
-def test_an_interrupted_extraction_goes_on_where_it_was(
+def test_an_interrupted_extraction_continues_where_it_stopped(
     recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
     decoded: list[Path] = []
@@ -257,7 +257,7 @@ def test_a_damaged_entry_is_computed_again(recordings: list[Path], tmp_path: Pat
     assert feature_cache.FeatureCache(tmp_path, {}).read(entry.stem, (40,)) is not None
 
 
-def test_no_cache_leaves_nothing(recordings: list[Path], cache_directory: Path):
+def test_without_a_cache_nothing_is_left_on_disk(recordings: list[Path], cache_directory: Path):
     extract(corpus_of(recordings[0]), cache=False)
     assert entries(cache_directory) == []
     extract(corpus_of(recordings[0]))

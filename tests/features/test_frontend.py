@@ -1,4 +1,4 @@
-"""The twin in TensorFlow gives what librosa gives, whatever it is batched with."""
+"""The TensorFlow front end gives what librosa gives, whatever it is batched with."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def padded(waveforms: list[np.ndarray], value: float = 0.0) -> tuple[np.ndarray,
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind} {spec.statistics}")
-def test_it_gives_what_librosa_gives(spec: FeatureSpec):
+def test_observations_are_those_of_librosa(spec: FeatureSpec):
     waveforms = sounds(spec)
     observations, instants = Frontend(spec)(*padded(waveforms))
     for waveform, row, count in zip(waveforms, observations.numpy(), instants, strict=True):
@@ -59,7 +59,7 @@ def test_it_gives_what_librosa_gives(spec: FeatureSpec):
 
 @pytest.mark.parametrize("padding", [0.0, 1e6, np.nan])
 @pytest.mark.parametrize("silence", [0.0, 1.5])
-def test_padding_and_company_change_nothing(padding: float, silence: float):
+def test_padding_and_other_recordings_of_a_batch_change_nothing(padding: float, silence: float):
     spec = FeatureSpec(trailing_silence=silence)
     waveforms = sounds(spec)
     frontend = Frontend(spec)
@@ -70,7 +70,7 @@ def test_padding_and_company_change_nothing(padding: float, silence: float):
         np.testing.assert_allclose(alone[0], row[:count], atol=1e-4)
 
 
-def test_more_windows_than_one_group_holds():
+def test_windows_of_several_groups_keep_their_order():
     spec = FeatureSpec(sample_rate=8000, window=0.25, hop=0.1, fft_size=512, mel_bands=40)
     waveform = np.random.default_rng(3).normal(size=8000 * 5).astype(np.float32)
     observations, _ = Frontend(spec)(waveform[None], np.array([len(waveform)]))
@@ -106,7 +106,7 @@ def test_one_graph_serves_every_size():
             np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
-def test_it_is_saved_in_a_keras_model(tmp_path: Path):
+def test_the_front_end_is_saved_in_a_keras_model(tmp_path: Path):
     waveform, samples = keras.Input((None,)), keras.Input((), dtype="int32")
     spec = FeatureSpec(kind="log-mel", statistics=())
     model = keras.Model([waveform, samples], Frontend(spec)(waveform, samples))
@@ -118,7 +118,7 @@ def test_it_is_saved_in_a_keras_model(tmp_path: Path):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_half_precision_does_not_reach_it():
+def test_the_front_end_computes_in_float32_under_half_precision():
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         frontend = Frontend(FeatureSpec())
@@ -130,7 +130,7 @@ def test_half_precision_does_not_reach_it():
     np.testing.assert_array_equal(observations, expected)
 
 
-def test_observe_converts_to_builtin_operations_of_tflite():
+def test_extract_windows_converts_to_builtin_operations_of_tflite():
     frontend = Frontend(FeatureSpec())
     graph = tf.function(frontend.extract_windows, input_signature=[tf.TensorSpec([1, 44100])])
     names = {operation.type for operation in graph.get_concrete_function().graph.get_operations()}

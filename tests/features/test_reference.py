@@ -62,7 +62,7 @@ def test_only_whole_windows_count(samples: int, instants: int):
     assert observations.dtype == np.float32
 
 
-def test_silence_follows_a_recording(noise: np.ndarray):
+def test_silence_is_appended_to_a_recording(noise: np.ndarray):
     spec = FeatureSpec(trailing_silence=0.7)
     followed = np.concatenate([noise, np.zeros(round(0.7 * 22050), np.float32)])
     expected = reference.extract(followed, FeatureSpec())
@@ -72,7 +72,7 @@ def test_silence_follows_a_recording(noise: np.ndarray):
 
 
 @pytest.mark.parametrize("kind", ["mfcc", "log-mel"])
-def test_a_window_is_heard_without_its_mean(noise: np.ndarray, kind: str):
+def test_the_mean_of_a_window_is_subtracted(noise: np.ndarray, kind: str):
     spec = FeatureSpec(kind=kind, remove_offset=True)
     windows = [noise[:44100], noise[22050:66150]]
     means = [window.astype(np.float64).mean() for window in windows]
@@ -88,7 +88,7 @@ def test_a_window_is_heard_without_its_mean(noise: np.ndarray, kind: str):
 
 
 @pytest.mark.parametrize("silence", [-0.1, 2.0, "long"])
-def test_silence_is_shorter_than_a_window(silence: object):
+def test_trailing_silence_is_shorter_than_a_window(silence: object):
     with pytest.raises(ConfigurationError, match="trailing_silence: expected"):
         FeatureSpec(trailing_silence=silence)  # type: ignore[arg-type]
 

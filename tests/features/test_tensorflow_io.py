@@ -115,7 +115,7 @@ def test_both_decoders_give_the_same_features(corpus: Corpus):
 
 
 @needs_tensorflow_io
-def test_tensorflow_io_decodes_all_codings_it_is_said_to(
+def test_every_listed_coding_is_decoded_by_tensorflow_io(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(

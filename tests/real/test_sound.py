@@ -1,4 +1,4 @@
-"""Features of real speech: the twin held to librosa, decoding in the graph to libsndfile."""
+"""Features of real speech: the TensorFlow front end held to librosa, decoding in the graph to libsndfile."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def test_the_reference_is_a_direct_call_of_librosa(recordings: list[Path]):
     ],
     ids=["MFCC mean", "MFCC mean and std", "log-mel patch"],
 )
-def test_the_twin_gives_what_librosa_gives(recordings: list[Path], spec: FeatureSpec):
+def test_the_tensorflow_front_end_gives_what_librosa_gives(
+    recordings: list[Path], spec: FeatureSpec
+):
     frontend = Frontend(spec)
     for path in recordings:
         waveform = decoding.load(path, spec.sample_rate)

@@ -82,7 +82,9 @@ def test_a_segment_of_a_recording_is_answered_alone(recognizer: Recognizer, soun
     assert line == recognizer.recognize_samples(decoding.load(path, 8000)[4000:16_000])
 
 
-def test_a_line_has_the_contracts_keys(recognizer: Recognizer, model: VRNN, sound: WriteSound):
+def test_an_answer_has_the_keys_of_the_contract(
+    recognizer: Recognizer, model: VRNN, sound: WriteSound
+):
     line = json.loads(json.dumps(recognizer.recognize(sound(2.0))))
     assert set(line) == LINE_KEYS
     assert list(line["probabilities"]) == list(model.classes)

@@ -61,7 +61,7 @@ def test_chunks_of_any_size_give_what_the_whole_gives(model: VRNN, size: int):
     assert_same(answers(StreamingRecognizer(model), samples, size), expected)
 
 
-def test_ten_minutes_at_once(model: VRNN):
+def test_ten_minutes_in_one_chunk_give_what_the_whole_gives(model: VRNN):
     """With windows so far apart that it is soon done."""
     model = VRNN.from_preset(model.preset, model.classes, seed=0, hop=5.0)
     samples = noise(600.0)
@@ -106,7 +106,7 @@ def test_a_recording_shorter_than_a_window_is_padded(model: VRNN):
     assert StreamingRecognizer(model).finish() == []
 
 
-def test_reset_begins_anew(model: VRNN):
+def test_reset_begins_another_recording(model: VRNN):
     recognizer = StreamingRecognizer(model, smoothing=0.5)
     first = answers(recognizer, noise(3.3, 16_000), 1000, 16_000)
     recognizer.reset()
