@@ -21,8 +21,8 @@ from ser_keras.export.client.errors import ConnectionLost, ServerError
 class Client(AbstractContextManager["Client"]):
     """Asks a server, TF Serving or `ser-keras serve`, for the emotion in recordings.
 
-    A connection that fails is tried again; neither an error that the server answers is, nor a
-    request that takes too long: the server may still be at work on it.
+    `predict` and `call` raise ServerError where there is no answer, or an error. A connection that
+    fails is tried again; a request that takes too long is not: the server may still be at work.
 
     Args:
         server: http://HOST:PORT, https://..., or grpc://HOST:PORT.
@@ -84,9 +84,6 @@ class Client(AbstractContextManager["Client"]):
 
         Returns:
             For each: emotion, probabilities [C], timeline [T, C], sampled_fraction and instants.
-
-        Raises:
-            ServerError: there was no answer, or an error.
         """
         outputs = self.call("serving_default", {"audio": list(recordings)})
         answers = []
@@ -106,9 +103,6 @@ class Client(AbstractContextManager["Client"]):
 
         Returns:
             The outputs, as nested lists; strings are text.
-
-        Raises:
-            ServerError: there was no answer, or an error.
         """
         for attempt in itertools.count():
             try:
@@ -120,10 +114,7 @@ class Client(AbstractContextManager["Client"]):
         raise AssertionError  # for mypy: the loop does not end
 
     def ready(self) -> bool:
-        """Whether the model has a version that answers; over gRPC, whether there is a server.
-
-        Never raises for want of a server.
-        """
+        """Whether the model has a version that answers; over gRPC, whether there is a server."""
         try:
             return bool(self._transport.ready())
         except (ConnectionLost, ServerError):

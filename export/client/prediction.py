@@ -112,22 +112,18 @@ def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]
             raise
         if len(contents) == 1:
             return {file: {"error": error.message} for file in contents}
-    answers: dict[str, dict[str, Any]] = {}
-    for file, content in contents.items():
-        answers |= _ask(client, {file: content})
-    return answers
+    return {file: _ask(client, {file: one})[file] for file, one in contents.items()}
 
 
 def _with_labels(answer: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
     if labels is None or "error" in answer:
         return answer
-    probabilities, timeline = answer["probabilities"], answer["timeline"]
-    expected = len(probabilities)
+    expected = len(answer["probabilities"])
     require(len(labels) == expected, "--labels", len(labels), f"{expected} lines")
     return {
         **answer,
-        "probabilities": dict(zip(labels, probabilities, strict=True)),
-        "timeline": [dict(zip(labels, instant, strict=True)) for instant in timeline],
+        "probabilities": dict(zip(labels, answer["probabilities"], strict=True)),
+        "timeline": [dict(zip(labels, row, strict=True)) for row in answer["timeline"]],
     }
 
 

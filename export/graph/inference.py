@@ -35,6 +35,7 @@ class Inference:
         self._model = model
         self._standardize = standardize
         self._shape = model.features.observation_shape
+        # Every part of the state is float32 [B, size].
         self._state_sizes = [part.shape[1] for part in model.get_initial_state(1)]
         self.state_size = sum(self._state_sizes)
 
