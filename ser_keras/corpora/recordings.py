@@ -82,8 +82,8 @@ class Release:
         wanted = [recording for recording in recordings if self.wanted(recording.fields)]
         if not wanted:
             raise CorpusError(
-                f"{folder}: expected {self.title}, {self.layout}; found only {recordings[0].path} "
-                "and others that do not belong to it"
+                f"{folder}: expected {self.title}, {self.layout}; found only others, such as "
+                f"{recordings[0].path}"
             )
         above = [recording.path.parents[self.depth] for recording in recordings]
         utterances = []
@@ -102,7 +102,7 @@ class Release:
             for path in sounds:
                 name = f"{directory.name}/{path.stem}"
                 if match := re.fullmatch(self.pattern, name, re.IGNORECASE):
-                    fields = {key: value.upper() for key, value in match.groupdict().items()}
+                    fields = {key: text.upper() for key, text in match.groupdict("").items()}
                     here.append(_Recording(path, fields))
                 else:
                     others.append(path)

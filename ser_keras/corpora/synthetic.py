@@ -22,53 +22,31 @@ from ser_keras.fields import require
 from ser_keras.files import cache_directory, replacing
 
 # In the folder's name: raise it whenever the same options would give other sound.
-VERSION = 1
+_VERSION = 1
 
-MANNERS = {
-    "neutral": Manner(),
-    "calm": Manner(
-        pitch=-1.0, pitch_range=1.4, tempo=0.87, level=-3.0, tilt=-1.2, breathiness=0.1, pause=0.18
-    ),
-    "happy": Manner(
-        pitch=5.0, pitch_range=4.0, final_pitch=1.0, tempo=1.12, level=4.0, tilt=1.2, formants=1.07
-    ),
-    "sad": Manner(
-        pitch=-1.5, pitch_range=1.0, final_pitch=-3.0, tempo=0.74, level=-6.0, tilt=-2.4,
-        breathiness=0.22, jitter=0.016, pause=0.24,
-    ),
-    "angry": Manner(
-        pitch=4.0, pitch_range=3.2, final_pitch=-4.0, tempo=1.1, level=9.0, tilt=3.2, jitter=0.025,
-        formants=1.02, pause=0.06,
-    ),
-    "fearful": Manner(
-        pitch=7.0, pitch_range=2.0, final_pitch=0.0, tempo=1.25, level=2.0, tilt=0.3,
-        breathiness=0.25, jitter=0.03, tremor=0.7,
-    ),
-    "disgust": Manner(
-        pitch=-0.5, pitch_range=2.4, final_pitch=-4.0, tempo=0.84, level=0.0, tilt=0.8,
-        jitter=0.03, formants=0.93, pause=0.16,
-    ),
-    "surprised": Manner(
-        pitch=6.0, pitch_range=4.5, final_pitch=7.0, tempo=1.0, level=4.0, tilt=0.2,
-        breathiness=0.06, formants=0.98,
-    ),
-}  # fmt: skip
-
-# Standard deviations of takes of one emotion about its manner, and the least values of a take.
-SCATTER = Manner(
-    pitch=1.0, pitch_range=0.4, final_pitch=1.0, tempo=0.06, level=1.5, tilt=0.5,
-    breathiness=0.04, jitter=0.004, tremor=0.1, formants=0.02, pause=0.04,
-)  # fmt: skip
-LEAST = Manner(
-    pitch=-6.0, pitch_range=0.3, final_pitch=-8.0, tempo=0.5, level=-15.0, tilt=-5.0,
-    breathiness=0.0, jitter=0.002, tremor=0.0, formants=0.8, pause=0.0,
-)  # fmt: skip
+# fmt: off
+# The columns: pitch, pitch range, final pitch, tempo, level, tilt, breathiness, jitter, tremor,
+# formants, pause.
+_MANNERS = {
+    "neutral":   Manner( 0.0, 2.0, -2.0,  1.0,   0.0,  0.0,  0.0, 0.008, 0.0,  1.0, 0.12),
+    "calm":      Manner(-1.0, 1.4, -2.0, 0.87,  -3.0, -1.2,  0.1, 0.008, 0.0,  1.0, 0.18),
+    "happy":     Manner( 5.0, 4.0,  1.0, 1.12,   4.0,  1.2,  0.0, 0.008, 0.0, 1.07, 0.12),
+    "sad":       Manner(-1.5, 1.0, -3.0, 0.74,  -6.0, -2.4, 0.22, 0.016, 0.0,  1.0, 0.24),
+    "angry":     Manner( 4.0, 3.2, -4.0,  1.1,   9.0,  3.2,  0.0, 0.025, 0.0, 1.02, 0.06),
+    "fearful":   Manner( 7.0, 2.0,  0.0, 1.25,   2.0,  0.3, 0.25,  0.03, 0.7,  1.0, 0.12),
+    "disgust":   Manner(-0.5, 2.4, -4.0, 0.84,   0.0,  0.8,  0.0,  0.03, 0.0, 0.93, 0.16),
+    "surprised": Manner( 6.0, 4.5,  7.0,  1.0,   4.0,  0.2, 0.06, 0.008, 0.0, 0.98, 0.12),
+}
+# Standard deviations of an emotion's takes about its manner, and least values of a take.
+_SCATTER =       Manner( 1.0, 0.4,  1.0, 0.06,   1.5,  0.5, 0.04, 0.004, 0.1, 0.02, 0.04)
+_LEAST =         Manner(-6.0, 0.3, -8.0,  0.5, -15.0, -5.0,  0.0, 0.002, 0.0,  0.8,  0.0)
+# fmt: on
 
 
 def load(
     root: str | PathLike[str] | None = None, speakers: int = 8, takes: int = 4, seed: int = 0
 ) -> Corpus:
-    """Load the synthetic corpus, and make what of it does not exist yet.
+    """Load the synthetic corpus, and make recordings that do not exist yet.
 
     It has RAVDESS' eight emotions, `takes` utterances of each by every speaker, 2.5 to 4.5 s long,
     16-bit WAV at 22,050 Hz. The same options give the same sound. Files appear whole or not at all,
@@ -91,7 +69,7 @@ def load(
     for option, value, least in (("speakers", speakers, 1), ("takes", takes, 1), ("seed", seed, 0)):
         require(value >= least, option, value, f"{least} or more")
     parent = cache_directory() if root is None else Path(root).expanduser().absolute()
-    folder = parent / f"synthetic-{VERSION}-{speakers}-speakers-{takes}-takes-seed-{seed}"
+    folder = parent / f"synthetic-{_VERSION}-{speakers}-speakers-{takes}-takes-seed-{seed}"
     utterances = list(_utterances(folder, speakers, takes))
     try:
         for utterance in utterances:
@@ -123,7 +101,7 @@ def _make(utterance: Utterance, seed: int) -> None:
     take = int(utterance.path.stem.rpartition("-")[2])
     voice = _voice(utterance.sex, np.random.default_rng([seed, speaker]))
     rng = np.random.default_rng([seed, speaker, emotion, take])
-    manner = _take(MANNERS[utterance.emotion], voice.expressiveness, rng)
+    manner = _take(_MANNERS[utterance.emotion], voice.expressiveness, rng)
     duration = float(np.clip(rng.normal(3.3, 0.3) / manner.tempo**0.5, 2.5, 4.5))
     sound = speak(voice, manner, duration, rng)
     # Encoded in memory: libsndfile's error of a full disk is "System error" alone.
@@ -148,11 +126,11 @@ def _voice(sex: str, rng: np.random.Generator) -> Voice:
 
 def _take(manner: Manner, expressiveness: float, rng: np.random.Generator) -> Manner:
     """Draw a take: the emotion's manner, nearer to or farther from neutral, with its scatter."""
-    neutral = MANNERS["neutral"]
+    neutral = _MANNERS["neutral"]
     strength = expressiveness * rng.uniform(0.7, 1.2)
     values = {}
     for field in fields(Manner):
         middle, usual = getattr(neutral, field.name), getattr(manner, field.name)
-        scattered = rng.normal(middle + strength * (usual - middle), getattr(SCATTER, field.name))
-        values[field.name] = max(float(scattered), getattr(LEAST, field.name))
+        scattered = rng.normal(middle + strength * (usual - middle), getattr(_SCATTER, field.name))
+        values[field.name] = max(float(scattered), getattr(_LEAST, field.name))
     return replace(manner, **values)
