@@ -1,4 +1,4 @@
-"""Features of real speech: the TensorFlow front end held to librosa, decoding in the graph to libsndfile."""
+"""Features of real speech: the front ends against each other, and decoders against libsndfile."""
 
 from __future__ import annotations
 
