@@ -1,78 +1,58 @@
-"""The best of a search against the preset it began with, on the test part that neither has seen."""
+"""The best preset of a search beside the one it began with, on the test subset."""
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation.reproduction import spread
 from ser_keras.evaluation.results import evaluate_run
-from ser_keras.files import finite, write_json, write_text
+from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.settings import Preset
 from ser_keras.training.run import TrainingRun
 from ser_keras.training.train import train
 from ser_keras.tuning.cross_validation import OBJECTIVES
 
-PARTS_FILE = "corpus.csv"
-COMPARISON_FILE = "comparison.json"
-BEST, BASE = "best", "preset"
-
-
-def write_parts(training: Corpus, test: Corpus, out: Path) -> Path:
-    """Write the split as a manifest, so that any run can train and test on the very same parts.
-
-    A split is drawn with the run's seed, and here several seeds share one split.
-    """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "emotion", "speaker", "session", "split", "start", "end"])
-    for name, part in (("train", training), ("test", test)):
-        for utterance in part:
-            ends = ["" if end is None else end for end in (utterance.start, utterance.end)]
-            recording = [str(utterance.path.absolute()), utterance.emotion]
-            table.writerow([*recording, utterance.speaker, utterance.session, name, *ends])
-    path = out / PARTS_FILE
-    write_text(path, text.getvalue())
-    return path
-
 
 def compare(
-    best: Preset, base: Preset, trial: int, parts: Path, seeds: int, out: Path
+    best: Preset, base: Preset, trial: int, subsets: Mapping[str, Corpus], seeds: int, out: Path
 ) -> dict[str, Any]:
-    """Train both on the whole training part with several seeds, and evaluate on the test part.
+    """Train both presets on the whole training subset and evaluate them on the test subset.
 
     Killed and called again, it goes on where it was.
 
     Args:
-        best: the search's.
-        base: the preset it began with, trained for its own epochs.
-        trial: the best's number: one of a larger budget is another, trained in folders of its own.
-        parts: what `write_parts` wrote.
-        seeds: of the weights, the noise and the order, 0 to seeds - 1.
-        out: folder of the runs and of `comparison.json`.
+        best: the search's best preset.
+        base: the preset that the search began with, trained for its own epochs.
+        trial: the best trial's number; a larger budget may find another, whose runs then have
+            folders of their own.
+        subsets: the search's split: "train" and "test".
+        seeds: number of runs of each; their seeds are 0 to seeds - 1.
+        out: the search's folder: gets `corpus.csv` and, in `test/`, the runs and `comparison.json`.
 
     Returns:
-        What `comparison.json` holds: of both, mean, standard deviation and runs of both
+        The content of `comparison.json`: of both presets, mean, standard deviation and runs of both
         accuracies; and by how much the best is better.
+
+    Example:
+        >>> base, subsets = ser.presets.get("ravdess"), {"train": corpus[:8], "test": corpus[8:]}
+        >>> best = base.with_settings({"latent_size": 10})
+        >>> found = compare(best, base, 7, subsets, seeds=3, out=Path("search"))  # doctest: +SKIP
     """
+    manifest = (out / "corpus.csv").absolute()
+    _write_manifest(manifest, subsets)
     found: dict[str, Any] = {"seeds": seeds}
-    for kind, preset, folder_name in ((BEST, best, f"{BEST}-trial-{trial}"), (BASE, base, BASE)):
+    for kind, preset, name in (("best", best, f"best-trial-{trial}"), ("preset", base, "preset")):
         evaluations = []
         for seed in range(seeds):
-            folder = out / f"{folder_name}-seed-{seed}"
+            folder = out / "test" / f"{name}-seed-{seed}"
             run = TrainingRun(
-                corpus="manifest",
-                data=str(parts.absolute()),
-                preset=preset,
-                split="predefined",
-                validation_fraction=0.0,
-                seed=seed,
+                "manifest", str(manifest), preset, "predefined", validation_fraction=0.0, seed=seed
             )
-            model = train(run, folder, label=f"tune: {folder_name}, seed {seed}")
+            model = train(run, folder, label=f"tune: {name}, seed {seed}")
             evaluations.append(evaluate_run(model, folder, folder, figures=False).to_dict())
         found[kind] = {
             "preset": preset.to_dict(),
@@ -80,19 +60,27 @@ def compare(
             **{name: spread([each[name] for each in evaluations]) for name in OBJECTIVES},
         }
     found["better_by"] = {
-        name: found[BEST][name]["mean"] - found[BASE][name]["mean"] for name in OBJECTIVES
+        name: found["best"][name]["mean"] - found["preset"][name]["mean"] for name in OBJECTIVES
     }
     found = finite(found)
-    write_json(out / COMPARISON_FILE, found)
+    write_json(out / "test" / "comparison.json", found)
     for name in OBJECTIVES:
-        print(f"tune: on the test part, {line(found, name)}", file=sys.stderr)
+        ours, theirs = found["best"][name], found["preset"][name]
+        print(
+            f"tune: on the test subset, {name.replace('_', ' ')}: "
+            f"the search's best {ours['mean']:.1%} ± {ours['std']:.1%}, "
+            f"the preset {theirs['mean']:.1%} ± {theirs['std']:.1%}",
+            file=sys.stderr,
+        )
     return found
 
 
-def line(found: dict[str, Any], name: str) -> str:
-    """One accuracy of a comparison in words."""
-    ours, theirs = found[BEST][name], found[BASE][name]
-    return (
-        f"{name.replace('_', ' ')}: the search's best {ours['mean']:.1%} ± {ours['std']:.1%}, "
-        f"the preset {theirs['mean']:.1%} ± {theirs['std']:.1%}"
-    )
+def _write_manifest(path: Path, subsets: Mapping[str, Corpus]) -> None:
+    """Write the split as a corpus: runs would draw it with their seed, and here seeds share one."""
+    columns = ("path", "emotion", "speaker", "session", "split", "start", "end")
+    rows = [
+        {**vars(utterance), "path": str(utterance.path.absolute()), "split": subset}
+        for subset in ("train", "test")
+        for utterance in subsets[subset]
+    ]
+    write_csv(path, [{name: row[name] for name in columns} for row in rows])

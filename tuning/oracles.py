@@ -1,16 +1,17 @@
 """KerasTuner's oracles, made to survive a kill at any moment and the death of a worker.
 
-What KerasTuner 1.4 does otherwise, and why each is overridden here:
+All that uses KerasTuner's private parts (`keras_tuner.src`, names with an underscore) stands in
+this module. It was tested with KerasTuner 1.4.8, which by itself
 
-- It writes `oracle.json` and a file per trial in place, one after the other: killed between or
-  within them, it loses a trial, runs a finished one again or cannot read its state at all. Here one
-  file that appears whole holds everything; the files per trial are for readers.
-- `seed=0` means a random seed, and neighbouring seeds draw the same numbers, shifted by one.
-- A worker that dies keeps its trial for ever, and the chief waits for it. Here a trial whose worker
-  has not been heard of for a while is handed to the next that asks.
-- Three failed trials in a row raise an error where the third has ended: in a chief's answer to a
-  worker, which dies of it, while the chief waits for ever. Here no further trial begins.
-- Bayesian search forgets the state of its random numbers when it goes on after a kill.
+- writes `oracle.json` and a file per trial in place, one after the other: killed between or within
+  them, it loses a trial, runs a finished one again or cannot read its state at all. Here one file
+  that appears whole holds everything; the files per trial are for readers.
+- takes `seed=0` for a random seed, and draws the same numbers shifted by one for the next seed.
+- lets a dead worker keep its trial for ever, and its chief wait for it. Here a trial whose worker
+  has sent no heartbeat for a while goes to the next worker that asks.
+- raises an error when three trials in a row have failed: in a chief's answer to a worker, which
+  dies of it, while the chief waits for ever. Here no further trial begins.
+- forgets the state of Bayesian search's random numbers when it resumes.
 """
 
 from __future__ import annotations
@@ -18,92 +19,99 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import grpc
 import keras_tuner as kt
 import numpy as np
-from keras_tuner.src.engine.trial import Trial, TrialStatus  # of no public name
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.src import protos
+from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 from ser_keras.files import write_json
+from ser_keras.tuning.search import Search
 
 ALGORITHMS = ("random", "hyperband", "bayesian")
-MOST_FAILURES = 3  # trials in a row that fail, after which no other begins
-LOST_AFTER = 60.0  # seconds without a word, after which a worker counts as dead
-HYPERBAND_FACTOR = 3
-HYPERBAND_BRACKETS = 3  # epochs begin at a ninth of the most: fewer say little of this model
+LOST_AFTER = 60.0  # seconds without a heartbeat after which a worker counts as dead
+
+_MOST_FAILURES = 3  # failed trials in a row, after which no other begins
+# With KerasTuner's factor of 3 no trial has less than a ninth of the epochs: fewer say little.
+_HYPERBAND_BRACKETS = 3
 
 
-class Resumable:
-    """What all oracles share; to be inherited before KerasTuner's own class."""
+class ResumableOracle(kt.Oracle):
+    """The part that all oracles share; it stands before KerasTuner's own class among their bases.
 
-    # Set by `make`, since KerasTuner's constructors refuse what they do not know.
-    first: dict[str, Any] | None = None
-    finished = False
-    gave_up: str | None = None  # why the last of `MOST_FAILURES` failed, "" where no worker told
-    deadline: float | None = None  # of `time.monotonic`
-    lost_after: float = LOST_AFTER
-    patient = False  # of a chief: workers may be alive that it has not heard of since its restart
+    Example:
+        >>> from ser_keras.training.run import TrainingRun
+        >>> isinstance(make_oracle(Search(TrainingRun("synthetic")), budget=4), ResumableOracle)
+        True
+    """
 
-    _failures = 0  # in a row, of this process: called again after a mend, a search goes on
+    initial_values: Mapping[str, Any] | None = None  # the first trial's; None to draw them
+    deadline: float | None = None  # `time.monotonic` after which no trial begins
+    lost_after = LOST_AFTER  # seconds without a heartbeat after which a worker counts as dead
+    keep_workers = False  # for a chief: its workers may have survived its restart
+    finished = False  # no trial is left to give out, and none is running
+    failure: str | None = None  # the last message of three failures in a row; "" without one
 
-    # Called with a trial, once the state is on disk.
-    on_begin: Callable[[Trial], None] = staticmethod(lambda trial: None)
-    on_end: Callable[[Trial], None] = staticmethod(lambda trial: None)
-
-    # KerasTuner's own.
-    trials: dict[str, Trial]
-    ongoing_trials: dict[str, Trial]  # by worker
-    end_order: list[str]
-    tuner_ids: set[str]
-    hyperparameters: kt.HyperParameters
-    _retry_queue: list[str]
-    _heard: dict[str, float]
+    def __init__(self, **options: Any) -> None:
+        # Failures are counted here: KerasTuner's own count raises its error in the wrong process.
+        super().__init__(max_consecutive_failed_trials=sys.maxsize, **options)
+        self.verbose = 0  # progress goes to standard error instead
+        # Called with a trial, once the state is on disk.
+        self.on_begin: Callable[[Trial], None] = lambda trial: None
+        self.on_end: Callable[[Trial], None] = lambda trial: None
+        self._failures = 0  # in a row, in this process: started again, a search tries again
+        self._heartbeats: dict[str, float] = {}  # the last one's time by worker
 
     def get_state(self) -> dict[str, Any]:
-        """All of the search, the trials included."""
+        """The whole search, the trials included."""
         trials = {name: trial.get_state() for name, trial in self.trials.items()}
-        return {**super().get_state(), "trials": trials}  # type: ignore[misc]
+        return {**super().get_state(), "trials": trials}
 
     def save(self) -> None:
         """Write the state, whole or not at all."""
-        write_json(Path(self._get_oracle_fname()), self.get_state())  # type: ignore[attr-defined]
+        write_json(Path(self._get_oracle_fname()), self.get_state())
 
     def reload(self) -> None:
-        """Go on from the state on disk; trials that were running are run again.
+        """Resume from the state on disk; trials that were running are run again.
 
         Raises:
             ConfigurationError: the file is not a search's.
         """
-        path = Path(self._get_oracle_fname())  # type: ignore[attr-defined]
+        path = Path(self._get_oracle_fname())
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
             self.trials = {name: Trial.from_state(trial) for name, trial in state["trials"].items()}
-            self.set_state(state)  # type: ignore[attr-defined]
+            self.set_state(state)
         except FileNotFoundError:
             return  # killed before the first trial
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{path}: not the state of a search ({error})") from error
-        if self.patient:
+            problem = f"{path}: expected the state of a search, found {error!r}"
+            raise ConfigurationError(problem) from error
+        if self.keep_workers:
             self.tuner_ids = set(self.ongoing_trials)
-            self._heard = dict.fromkeys(self.tuner_ids, time.monotonic())
+            self._heartbeats = dict.fromkeys(self.tuner_ids, time.monotonic())
             return
-        self.ongoing_trials = {}
+        self.ongoing_trials.clear()
         for name, trial in self.trials.items():
             if name not in self.end_order and name not in self._retry_queue:
-                self._again(trial)
+                self._requeue(trial)
 
     @kt.synchronized
     def create_trial(self, tuner_id: str) -> Trial:
-        """The next trial for a worker: one that was lost, a new one, or a word to wait."""
-        self.hear_of(tuner_id)
-        self.release_lost()
-        trial = super().create_trial(tuner_id)  # type: ignore[misc]
+        """Give a worker its next trial: one that was lost, a new one, or the word to wait."""
+        self._heartbeats[tuner_id] = time.monotonic()
+        self._release_lost()
+        trial = super().create_trial(tuner_id)
         if trial.status == TrialStatus.STOPPED:
             if self.ongoing_trials:
-                # One of them may come back from a worker that dies.
+                # One of them may be left by a worker that dies, and then this one runs it.
                 trial.status = TrialStatus.IDLE
                 self.tuner_ids.add(tuner_id)
             else:
@@ -113,165 +121,152 @@ class Resumable:
         return trial
 
     @kt.synchronized
-    def end_trial(self, trial: Trial) -> None:
-        """Take a trial's result; one that two workers ran, since one seemed dead, counts once."""
-        if trial.trial_id in self.end_order:
-            return
-        if trial.trial_id in self._retry_queue:
-            self._retry_queue.remove(trial.trial_id)
-        super().end_trial(trial)  # type: ignore[misc]
-        ended = self.trials[trial.trial_id]
-        self._failures = self._failures + 1 if ended.status == TrialStatus.FAILED else 0
-        if self._failures == MOST_FAILURES:
-            self.gave_up = ended.message or ""
-        self.on_end(ended)
-
-    @kt.synchronized
     def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Trial:
         """Take a trial's metrics, unless another worker has ended it before."""
         trial = self.trials[trial_id]
         if trial_id in self.end_order:
             return trial
-        # What a run that died between its metrics and its end has left would be averaged in.
+        # KerasTuner would average in those of a run that died between its metrics and its end.
         trial.metrics = type(trial.metrics)()
-        return super().update_trial(trial_id, metrics, step)  # type: ignore[misc]
+        return super().update_trial(trial_id, metrics, step)
+
+    @kt.synchronized
+    def end_trial(self, trial: Trial) -> None:
+        """Take a trial's result, once: two workers run the same trial when one only seemed dead."""
+        if trial.trial_id in self.end_order:
+            return
+        if trial.trial_id in self._retry_queue:
+            self._retry_queue.remove(trial.trial_id)
+        super().end_trial(trial)
+        ended = self.trials[trial.trial_id]
+        self._failures = self._failures + 1 if ended.status == TrialStatus.FAILED else 0
+        if self._failures == _MOST_FAILURES:
+            self.failure = ended.message or ""
+        self.on_end(ended)
 
     @kt.synchronized
     def get_trial(self, trial_id: str) -> Trial:
-        """A trial; asking for one that runs is a worker's sign of life."""
+        """Return a trial; asking for one that runs is its worker's heartbeat."""
         for tuner_id, trial in self.ongoing_trials.items():
             if trial.trial_id == trial_id:
-                self.hear_of(tuner_id)
+                self._heartbeats[tuner_id] = time.monotonic()
         return self.trials[trial_id]
 
-    def hear_of(self, tuner_id: str) -> None:
-        """Note that a worker lives."""
-        self._last_words()[tuner_id] = time.monotonic()
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Choose a new trial's values, as long as there is time and hope."""
+        late = self.deadline is not None and time.monotonic() >= self.deadline
+        if late or self.failure is not None:
+            return {"status": TrialStatus.STOPPED, "values": None}
+        return super().populate_space(trial_id)
 
-    @kt.synchronized
-    def release_lost(self) -> None:
-        """Give up workers that have not been heard of, and let others have their trials."""
-        words = self._last_words()
+    def _random_values(self) -> dict[str, Any] | None:
+        # The search begins with the preset that it has to beat, judged as all other trials are.
+        if self.initial_values is not None and not self.trials:
+            return dict(self.initial_values)
+        return super()._random_values()
+
+    def _release_lost(self) -> None:
+        """Give up workers that send no heartbeat, and let others have their trials."""
         now = time.monotonic()
         for tuner_id in list(self.tuner_ids):
-            if now - words.setdefault(tuner_id, now) < self.lost_after:
+            if now - self._heartbeats.setdefault(tuner_id, now) < self.lost_after:
                 continue
             self.tuner_ids.discard(tuner_id)
             trial = self.ongoing_trials.pop(tuner_id, None)
             if trial is not None and trial.trial_id not in self.end_order:
-                print(
-                    f"tune: {tuner_id} has not been heard of for {self.lost_after:.0f} s; "
-                    f"trial {int(trial.trial_id) + 1} is run again",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                self._again(trial)
+                self._requeue(trial)
                 self.save()
+                silent = f"{tuner_id} has sent no heartbeat for {self.lost_after:.0f} s"
+                again = f"trial {int(trial.trial_id) + 1} is run again"
+                print(f"tune: {silent}; {again}", file=sys.stderr, flush=True)
 
-    def _random_values(self) -> dict[str, Any] | None:
-        """Values drawn at random; of the very first trial, the preset's own.
-
-        So the search begins with what it has to beat, judged as all other trials are.
-        """
-        if self.first is not None and not self.trials:
-            return dict(self.first)
-        return super()._random_values()  # type: ignore[misc]
-
-    def _too_late(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Values of a new trial, as long as there is time and hope."""
-        if self._too_late() or self.gave_up is not None:
-            return {"status": TrialStatus.STOPPED, "values": None}
-        return super().populate_space(trial_id)  # type: ignore[misc]
-
-    def _again(self, trial: Trial) -> None:
+    def _requeue(self, trial: Trial) -> None:
         trial.metrics = type(trial.metrics)()
         trial.score = None
         self._retry_queue.append(trial.trial_id)
 
-    def _last_words(self) -> dict[str, float]:
-        if not hasattr(self, "_heard"):
-            self._heard = {}
-        return self._heard
 
-
-class RandomOracle(Resumable, kt.oracles.RandomSearchOracle):
+class _RandomOracle(ResumableOracle, kt.oracles.RandomSearchOracle):
     """Random search; the paper does not say how it searched, and this needs no assumption."""
 
 
-class BayesianOracle(Resumable, kt.oracles.BayesianOptimizationOracle):
+class _BayesianOracle(ResumableOracle, kt.oracles.BayesianOptimizationOracle):
     """Bayesian optimisation with a Gaussian process (needs scikit-learn)."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Values of a new trial, as a function of the seed and the trials before."""
+        # A function of the seed and the trials before, not of when the process was started.
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
         return super().populate_space(trial_id)
 
 
-class HyperbandOracle(Resumable, kt.oracles.HyperbandOracle):
+class _HyperbandOracle(ResumableOracle, kt.oracles.HyperbandOracle):
     """Hyperband: many trials of few epochs, the best of which are trained for longer."""
 
     def _get_num_brackets(self) -> int:
-        return min(super()._get_num_brackets(), HYPERBAND_BRACKETS)
+        return min(super()._get_num_brackets(), _HYPERBAND_BRACKETS)
 
     def _get_size(self, bracket_num: int, round_num: int) -> int:
-        # As Li et al. (2018) have it. KerasTuner's own reckons with brackets down to one epoch.
+        # After Li et al. (2018). KerasTuner's own formula assumes brackets down to one epoch.
         brackets = self._get_num_brackets()
         width = -(-brackets // (bracket_num + 1)) * self.factor**bracket_num
         return max(int(width // self.factor**round_num), 1)
 
 
-def make(
-    algorithm: str,
-    objective: str,
-    seed: int,
-    budget: int | None,
-    epochs: int,
-) -> Any:
-    """An oracle.
-
-    Args:
-        algorithm: "random", "hyperband" or "bayesian".
-        objective: the metric to maximise.
-        seed: of everything it draws.
-        budget: trials at most; None for no limit.
-        epochs: that a trial is trained for at most.
+def make_oracle(search: Search, budget: int | None) -> ResumableOracle:
+    """Make the oracle of a search, for `budget` trials or without limit.
 
     Raises:
         ConfigurationError: the algorithm is unknown, or cannot run here.
+
+    Example:
+        >>> from ser_keras.training.run import TrainingRun
+        >>> make_oracle(Search(TrainingRun("synthetic"), algorithm="hyperband"), 4).max_trials
+        4
     """
+    algorithm, protocol = search.algorithm, search.protocol
+    require(algorithm in ALGORITHMS, "algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}")
     # Not the seed itself: 0 would mean a random one, and 1 the numbers of 0, shifted.
-    drawn = int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1) + 1
-    common = {
-        "objective": kt.Objective(objective, "max"),
-        "seed": drawn,
-        "max_consecutive_failed_trials": sys.maxsize,  # counted by `Resumable`
-    }
+    seed = int(np.random.SeedSequence(protocol.seed).generate_state(1)[0] >> 1) + 1
+    common = {"objective": kt.Objective(protocol.objective, "max"), "seed": seed}
     if algorithm == "random":
-        oracle: Any = RandomOracle(max_trials=budget, **common)
-    elif algorithm == "bayesian":
+        return _RandomOracle(max_trials=budget, **common)
+    if algorithm == "bayesian":
+        # Half of the budget explores; KerasTuner's default is three trials per setting.
+        exploring = max((budget or 20) // 2, 3)
         try:
-            # Half of the budget to look around: by itself it takes three trials per setting.
-            oracle = BayesianOracle(
-                max_trials=budget, num_initial_points=max((budget or 20) // 2, 3), **common
-            )
+            return _BayesianOracle(max_trials=budget, num_initial_points=exploring, **common)
         except ImportError as error:
             raise ConfigurationError(
-                "bayesian search needs scikit-learn: pip install 'ser-keras[bayesian]'"
+                "bayesian: expected scikit-learn, found none; pip install 'ser-keras[bayesian]'"
             ) from error
-    elif algorithm == "hyperband":
-        oracle = HyperbandOracle(
-            max_epochs=epochs,
-            factor=HYPERBAND_FACTOR,
-            hyperband_iterations=1 if budget is None else None,
-            **common,
-        )
-        oracle.max_trials = budget
-    else:
-        raise ConfigurationError(
-            f"algorithm: expected {', '.join(ALGORITHMS)}, found {algorithm!r}"
-        )
-    oracle.verbose = 0  # progress is ours, on standard error
+    epochs, iterations = search.run.preset.optimization.epochs, 1 if budget is None else None
+    oracle = _HyperbandOracle(max_epochs=epochs, hyperband_iterations=iterations, **common)
+    oracle.max_trials = budget
     return oracle
+
+
+def add_service(oracle: Any, server: grpc.Server, on_error: Callable[[Exception], None]) -> None:
+    """Let a gRPC server give an oracle's trials to workers.
+
+    The oracle's errors, which KerasTuner sends to the worker alone, are also given to `on_error`.
+
+    Example:
+        >>> import grpc
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> add_service(kt.Oracle(), grpc.server(ThreadPoolExecutor(1)), on_error=print)
+    """
+
+    def reporting(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def call(request: Any, context: Any) -> Any:
+            try:
+                return method(request, context)
+            except Exception as error:
+                on_error(error)
+                raise
+
+        return call
+
+    service = OracleServicer(oracle)
+    for name in ("CreateTrial", "UpdateTrial", "EndTrial"):
+        setattr(service, name, reporting(getattr(service, name)))
+    protos.get_service_grpc().add_OracleServicer_to_server(service, server)

@@ -11,44 +11,49 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
-from ser_keras.tuning.importance import Importance, position
+from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, panel, styled
+from ser_keras.tuning.importance import Importance
 from ser_keras.tuning.spaces import Parameter
 
 
 @styled
 def parallel_coordinates(
     parameters: Sequence[Parameter],
-    found: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     objective: str,
     best: int | None = None,
 ) -> Figure:
-    """A line per trial across an axis per setting, coloured by its score; the best is thick.
+    """Draw a line per trial across an axis per setting, coloured by its score.
 
     Axes lie one below the other, so that their names can be read on a narrow page.
 
     Args:
         parameters: the space's.
-        found: rows of trials; those without a score are left out.
+        rows: trials, as in `TrialTable.rows`; those without a score are left out.
         objective: the score's key, a fraction 0..1.
-        best: number of the best trial.
+        best: number of the best trial, whose line is thick.
+
+    Example:
+        >>> from ser_keras.tuning.spaces import Parameter
+        >>> rows = [{"trial": 1, "latent_size": 5, "score": 0.5}]
+        >>> figure = parallel_coordinates([Parameter("latent_size", (5, 10))], rows, "score")
+        >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        ['latent_size']
     """
     scored = sorted(
-        (row for row in found if row[objective] is not None),
+        (row for row in rows if row[objective] is not None),
         key=lambda row: (row["trial"] == best, row[objective]),  # the best is drawn last
     )
     scores = [100 * row[objective] for row in scored]
-    figure = Figure(figsize=(WIDTH, 1.4 + 0.5 * len(parameters)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = panel(len(parameters), 0.5, 1.4)
     heights = np.arange(len(parameters))[::-1]
     colors = ScalarMappable(
         Normalize(min(scores, default=0), max(scores, default=1)), colormaps["viridis_r"]
     )
     for row, score in zip(scored, scores, strict=True):
-        places = [position(parameter, row[parameter.name]) for parameter in parameters]
         chosen = row["trial"] == best
         axes.plot(
-            places,
+            [parameter.position(row[parameter.name]) for parameter in parameters],
             heights,
             color=ORANGE if chosen else colors.to_rgba(score),
             linewidth=3.0 if chosen else 1.2,
@@ -61,7 +66,7 @@ def parallel_coordinates(
         for value in parameter.extremes():
             axes.annotate(
                 f"{value:g}" if isinstance(value, float) else str(value),
-                (position(parameter, value), height),
+                (parameter.position(value), height),
                 xytext=(0, -11),
                 textcoords="offset points",
                 ha="center",
@@ -71,12 +76,9 @@ def parallel_coordinates(
                 zorder=4,
             )
     axes.set_yticks(heights, [parameter.name for parameter in parameters])
-    axes.set_ylim(-0.5, len(parameters) - 0.5)
-    axes.set_xlim(-0.06, 1.06)
-    axes.set_xticks([])
+    axes.set(xlim=(-0.06, 1.06), ylim=(-0.5, len(parameters) - 0.5), xticks=[])
     axes.tick_params(length=0)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["left", "bottom"]].set_visible(False)
     label = f"{objective.replace('_', ' ')} (%); the best trial in orange"
     figure.colorbar(colors, ax=axes, orientation="horizontal", label=label, aspect=40)
     return figure
@@ -84,16 +86,24 @@ def parallel_coordinates(
 
 @styled
 def importance(results: Sequence[Importance]) -> Figure:
-    """A bar per setting: the share of the scores' variance that it explains, and by chance."""
+    """Draw a bar per setting: the share of the scores' variance that it explains, and by chance.
+
+    Example:
+        >>> from ser_keras.tuning.importance import Importance
+        >>> figure = importance([Importance("latent_size", 0.6, 0.4)])
+        >>> float(figure.axes[0].patches[0].get_width())
+        60.0
+    """
     figure, axes = panel(len(results), 0.32, 0.9)
-    places = np.arange(len(results))[::-1]
+    heights = np.arange(len(results))[::-1]
     explained = [100 * result.explained for result in results]
     chance = [100 * result.by_chance for result in results]
-    axes.barh(places, explained, height=0.6, color=BLUE, label="explained")
-    axes.scatter(chance, places, marker="|", s=160, color=ORANGE, label="by chance, 95 %", zorder=3)
-    axes.set_yticks(places, [result.name for result in results])
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("share of the variance of the trials' scores (%)")
+    axes.barh(heights, explained, height=0.6, color=BLUE, label="explained")
+    axes.scatter(
+        chance, heights, marker="|", s=160, color=ORANGE, label="by chance, 95 %", zorder=3
+    )
+    axes.set_yticks(heights, [result.name for result in results])
+    axes.set(xlim=(0, 100), xlabel="share of the variance of the trials' scores (%)")
     axes.grid(axis="x")
     figure.legend(loc="outside lower center", ncols=2)
     return figure

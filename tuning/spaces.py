@@ -1,4 +1,4 @@
-"""Search spaces: which settings of a preset are varied, and over what values.
+"""Search spaces: the settings of a preset that are varied, and the values that they may take.
 
 A space is a TOML file with a table per setting: `values = […]`, or `low` and `high`, and with them
 `step` or `scale = "log"`. `paper.toml` and `full.toml` beside this module are such files.
@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import math
 import sys
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 from ser_keras.model.settings import Preset
 
 if sys.version_info >= (3, 11):
@@ -26,11 +26,11 @@ else:  # the same reader, before it came with Python
     import tomli as tomllib
 
 NAMES = ("paper", "full")
-SCALES = ("linear", "log")
-SIGNIFICANT_DIGITS = 6  # of a value drawn: KerasTuner's workers get theirs in single precision
 
-# Combinations of features that are tried out before the search; with more, only single settings.
-MOST_COMBINATIONS = 20_000
+_SCALES = ("linear", "log")
+_SIGNIFICANT_DIGITS = 6  # of a drawn float: KerasTuner's messages carry single precision
+# Combinations of feature settings that are checked; in a larger space only single settings are.
+_MOST_COMBINATIONS = 20_000
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,18 @@ class Parameter:
     """One setting and the values that it may take.
 
     Attributes:
-        name: of the setting, as `--set` knows it.
-        values: those to choose from; empty where it is a range.
-        low, high: the ends of a range, which belong to it.
-        step: between neighbouring values of a range; None for any value.
+        name: the setting's name as `--set` takes it, with or without its section.
+        values: the choices; empty for a range.
+        low, high: the ends of a range, both included.
+        step: distance between neighbouring values of a range; None for any value.
         scale: "linear", or "log" for equally many values in every decade.
 
     Raises:
-        ConfigurationError: no value is possible, or the description contradicts itself.
+        ConfigurationError: no value is possible, or the fields contradict one another.
+
+    Example:
+        >>> Parameter("latent_size", low=5, high=20, step=5).holds(15)
+        True
     """
 
     name: str
@@ -58,42 +62,72 @@ class Parameter:
     def __post_init__(self) -> None:
         if self.is_range:
             self._check_range()
-        elif self.step is not None or self.scale != "linear" or not self.values:
-            self._refuse("values = […], or low and high with step or scale", self._given())
-        else:
-            self._check_values()
+            return
+        described = self.values and self.step is None and self.scale == "linear"
+        self._require(described, "values = […], or low and high with step or scale")
+        self._require(len(set(map(str, self.values))) == len(self.values), "every value once")
+        self._require(len(set(map(type, self.values))) == 1, "values of one type")
+
+    def _check_range(self) -> None:
+        self._require(not self.values, "either values, or low and high")
+        for name in ("low", "high") if self.step is None else ("low", "high", "step"):
+            self._require(_is_finite(getattr(self, name)), f"a finite number for {name}")
+        low, high = self.extremes()
+        self._require(low < high, "low below high")
+        self._require(self.scale in _SCALES, f"scale {' or '.join(_SCALES)}")
+        self._require(low > 0 or self.scale == "linear", "low above 0 for scale log")
+        if self.step is None:
+            return
+        self._require(self.scale == "linear", "step or scale log, not both")
+        self._require(0 < self.step <= high - low, f"step above 0 and at most {high - low}")
+        # KerasTuner's whole numbers take whole steps alone.
+        whole = isinstance(self.step, int) or not self.is_whole
+        self._require(whole, "a whole step between whole ends, or ends such as 1.0")
+
+    def _require(self, holds: Any, expected: str) -> None:
+        require(bool(holds), f"search space, {self.name}", self.to_dict(), expected)
+
+    @property
+    def field(self) -> str:
+        """The setting's name without its section."""
+        return self.name.rpartition(".")[2]
 
     @property
     def is_range(self) -> bool:
-        """Whether the values are a range's."""
+        """Whether the values are a range, not a list."""
         return self.low is not None or self.high is not None
 
     @property
     def is_whole(self) -> bool:
-        """Whether the values are whole numbers of a range."""
+        """Whether the values are the whole numbers of a range."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def extremes(self) -> tuple[Any, ...]:
-        """All values, or the ends of a range: if they are possible, so is what lies between."""
+        """All choices, or both ends of a range: if they are possible, so is what lies between."""
         return (self.low, self.high) if self.is_range else self.values
 
     def holds(self, value: Any) -> bool:
         """Whether the setting may take a value."""
         if not self.is_range:
             return value in self.values
-        assert self.low is not None  # noqa: S101  # checked when made
-        assert self.high is not None  # noqa: S101
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return False  # None, where it is a limit that the preset does without
-        if not self.low <= value <= self.high:
+        low, high = self.extremes()
+        # A limit that the preset does without is None.
+        if not _is_finite(value) or not low <= value <= high:
             return False
-        if self.step is None:
-            return True
-        steps = (value - self.low) / self.step
+        steps = 0.0 if self.step is None else (value - low) / self.step
         return math.isclose(steps, round(steps), abs_tol=1e-6)
 
+    def position(self, value: Any) -> float:
+        """Where a value stands among all, 0 lowest to 1 highest; choices are evenly spaced."""
+        if not self.is_range:
+            return self.values.index(value) / max(len(self.values) - 1, 1)
+        low, high = self.extremes()
+        if self.scale == "log":
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return (value - low) / (high - low)
+
     def exact(self, drawn: Any) -> Any:
-        """A value as it was meant, whatever its way through KerasTuner made of its type."""
+        """Restore a value's type and digits, which KerasTuner's messages do not keep."""
         if not self.is_range:
             # 1 and True, or 20 and 20.0, are equal: the one that stands in the space is meant.
             return next((value for value in self.values if value == drawn), drawn)
@@ -101,116 +135,47 @@ class Parameter:
             return round(drawn)
         if self.step is not None:
             drawn = self.low + round((drawn - self.low) / self.step) * self.step
-        return float(f"{drawn:.{SIGNIFICANT_DIGITS}g}")
+        return float(f"{drawn:.{_SIGNIFICANT_DIGITS}g}")
 
     def to_dict(self) -> dict[str, Any]:
-        """What the setting's table in a TOML file holds."""
-        if not self.is_range:
-            return {"values": list(self.values)}
-        table = {"low": self.low, "high": self.high, "step": self.step, "scale": self.scale}
-        return {key: value for key, value in table.items() if value not in (None, "linear")}
-
-    def check_step(self, whole: bool) -> None:
-        """Make sure that the step leads from whole numbers to whole numbers.
-
-        Args:
-            whole: the setting takes no others.
-
-        Raises:
-            ConfigurationError: it does not.
-        """
-        if self.step is None or isinstance(self.step, int) or not (whole or self.is_whole):
-            return
-        if whole:
-            self._refuse("int for step", self.step)
-        self._refuse(
-            f"a whole step between whole ends, or {self.low:.1f} and {self.high:.1f} as ends",
-            f"step {self.step}",
-        )
-
-    def _check_range(self) -> None:
-        numbers = {"low": self.low, "high": self.high}
-        if self.step is not None:
-            numbers["step"] = self.step
-        for name, number in numbers.items():
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                self._refuse(f"a number for {name}", number)
-            if not math.isfinite(number):
-                self._refuse(f"a finite {name}", number)
-        assert self.low is not None  # noqa: S101  # seen above
-        assert self.high is not None  # noqa: S101
-        if self.values:
-            self._refuse("either values, or low and high", self._given())
-        if self.low >= self.high:
-            self._refuse("low below high", f"low {self.low} and high {self.high}")
-        if self.scale not in SCALES:
-            self._refuse(f"scale {' or '.join(SCALES)}", self.scale)
-        if self.scale == "log" and self.low <= 0:
-            self._refuse("low above 0 for scale log", self.low)
-        if self.step is not None and self.scale == "log":
-            self._refuse("step or scale log, not both", self._given())
-        if self.step is not None and not 0 < self.step <= self.high - self.low:
-            self._refuse(f"step above 0 and at most {self.high - self.low}", self.step)
-
-    def _check_values(self) -> None:
-        if len(set(map(str, self.values))) < len(self.values):
-            self._refuse("every value once", list(self.values))
-        if len({type(value) for value in self.values}) > 1:
-            self._refuse("values of one type", list(self.values))
-
-    def _given(self) -> str:
-        given = dataclasses.asdict(self)
-        del given["name"]
-        shown = [
-            f"{key} {value}" for key, value in given.items() if value not in (None, (), "linear")
-        ]
-        return ", ".join(shown) or "no value"
-
-    def _refuse(self, expected: str, found: Any) -> typing.NoReturn:
-        raise ConfigurationError(f"search space, {self.name}: expected {expected}, found {found}")
+        """The setting's table in a TOML file."""
+        table = {**dataclasses.asdict(self), "values": list(self.values)}
+        del table["name"]
+        return {key: value for key, value in table.items() if value not in (None, [], "linear")}
 
 
 @dataclass(frozen=True)
 class Space:
-    """The settings that a search varies; all others stay as the preset has them."""
+    """The settings that a search varies; all others stay as the preset has them.
+
+    Example:
+        >>> space = Space.from_dict("mine", {"latent_size": {"values": [5, 20]}})
+        >>> space.apply(ser.presets.get("ravdess"), {"latent_size": 5}).architecture.latent_size
+        5
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
 
     @classmethod
     def from_dict(cls, name: str, tables: Mapping[str, Any]) -> Space:
-        """A space from a table per setting.
+        """Make a space from a table per setting.
 
         Raises:
             ConfigurationError: a table holds something else than a parameter's fields.
         """
-        if not tables:
-            raise ConfigurationError(f"search space {name}: found no setting, expected one or more")
+        require(bool(tables), f"search space {name}", dict(tables), "one setting or more")
         known = [field.name for field in dataclasses.fields(Parameter) if field.name != "name"]
         parameters = []
         for setting, table in tables.items():
-            if not isinstance(table, Mapping):
-                raise ConfigurationError(
-                    f"search space {name}, {setting}: found {table!r}, expected a table with "
-                    "values = […], or low and high"
-                )
-            if unknown := sorted(set(table) - set(known)):
-                raise ConfigurationError(
-                    f"search space {name}, {setting}: unknown {', '.join(unknown)}; "
-                    f"known are {', '.join(known)}"
-                )
+            where = f"search space {name}, {setting}"
+            is_table = isinstance(table, Mapping)
+            require(is_table, where, table, "a table with values = […], or low and high")
+            require(set(table) <= set(known), where, list(table), f"only {', '.join(known)}")
             values = table.get("values", [])
-            if not isinstance(values, (list, tuple)):
-                raise ConfigurationError(
-                    f"search space {name}, {setting}: found values {values!r}, expected a list"
-                )
-            # A list among the values, such as several statistics, is one value: KerasTuner has
-            # none of its kind, but text, which `Preset.with_settings` reads.
-            given = tuple(
-                ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-                for value in values
-            )
-            parameters.append(Parameter(setting, **{**table, "values": given}))
+            require(isinstance(values, (list, tuple)), f"{where}: values", values, "a list")
+            choices = tuple(_choice(value) for value in values)
+            parameters.append(Parameter(setting, **{**table, "values": choices}))
         return cls(name, tuple(parameters))
 
     def to_dict(self) -> dict[str, Any]:
@@ -218,44 +183,40 @@ class Space:
         return {parameter.name: parameter.to_dict() for parameter in self.parameters}
 
     def apply(self, base: Preset, drawn: Mapping[str, Any]) -> Preset:
-        """The preset with the values drawn for the space's settings.
+        """Replace the space's settings in a preset.
 
         Args:
             base: all other settings.
-            drawn: values by name; what is not of the space is ignored.
+            drawn: values by name; names that are not in the space are ignored.
         """
-        settings = {
-            parameter.name: parameter.exact(drawn[parameter.name])
-            for parameter in self.parameters
-            if parameter.name in drawn
-        }
-        return base.with_settings(settings)
+        return base.with_settings(
+            {
+                each.name: each.exact(drawn[each.name])
+                for each in self.parameters
+                if each.name in drawn
+            }
+        )
 
-    def of(self, preset: Preset) -> dict[str, Any] | None:
+    def values_of(self, preset: Preset) -> dict[str, Any] | None:
         """The preset's own values of the space's settings; None if one lies outside the space."""
-        own = {parameter.name: _setting(preset, parameter.name) for parameter in self.parameters}
-        inside = all(parameter.holds(own[parameter.name]) for parameter in self.parameters)
-        return own if inside else None
+        settings = _settings(preset)
+        own = {each.name: _choice(settings[each.name]) for each in self.parameters}
+        return own if all(each.holds(own[each.name]) for each in self.parameters) else None
 
     def check(self, base: Preset) -> None:
-        """Make sure that every trial of the space is a possible preset.
+        """Check that every trial of the space is a possible preset.
 
         Raises:
             ConfigurationError: a setting is unknown, of another type or out of its range.
         """
         for parameter in self.parameters:
-            if parameter.name == "epochs":
-                raise ConfigurationError(
-                    "search space, epochs: cross-validation finds it for every trial by itself; "
-                    "--epochs says how many are tried at most"
-                )
-            kind = _types(base).get(parameter.name)
+            expected = "no epochs, which cross-validation finds (--epochs sets the most)"
+            require(parameter.field != "epochs", "search space", "epochs", expected)
             for value in parameter.extremes():
-                if kind in (int, float, bool, str) and not _fits(value, kind):
-                    raise ConfigurationError(
-                        f"search space, {parameter.name}: found {value!r}, expected {kind.__name__}"
-                    )
-            parameter.check_step(whole=kind is int)
+                # `with_settings` would convert text; KerasTuner could not order it.
+                kind = type(_settings(base).get(parameter.name))
+                text = isinstance(value, str) and kind in (bool, int, float)
+                require(not text, f"search space, {parameter.name}", value, kind.__name__)
         for settings in self._extreme_settings(base):
             try:
                 base.with_settings(settings)
@@ -263,80 +224,59 @@ class Space:
                 shown = ", ".join(f"{key} {value!r}" for key, value in settings.items())
                 raise ConfigurationError(f"search space, {shown}: {error}") from error
 
-    def longest_window(self, base: Preset) -> float:
-        """The longest window among all trials, in seconds."""
-        return max(self._extremes("window", base.features.window))
-
-    def shortest_silence(self, base: Preset) -> float:
-        """The shortest silence behind a recording among all trials, in seconds."""
-        return min(self._extremes("trailing_silence", base.features.trailing_silence))
-
-    def _extremes(self, name: str, own: Any) -> tuple[Any, ...]:
-        """Those of a setting that is varied; of another the preset's own value."""
-        found = (each.extremes() for each in self.parameters if each.name == name)
-        return next(found, (own,))
+    def extremes(self, name: str, base: Preset) -> tuple[Any, ...]:
+        """A setting's extremes among all trials: the preset's own value unless it is varied."""
+        varied = (each.extremes() for each in self.parameters if each.field == name)
+        return next(varied, (_settings(base)[name],))
 
     def _extreme_settings(self, base: Preset) -> Iterator[dict[str, Any]]:
-        """Single settings, then those of the features together, which depend on one another."""
+        """Single settings, then all combinations of the features, which depend on one another."""
+        features = [each for each in self.parameters if each.field in vars(base.features)]
+        combinations = math.prod(len(each.extremes()) for each in features)
+        combined = features if combinations <= _MOST_COMBINATIONS else []
         for parameter in self.parameters:
-            if parameter.name not in _types_of(base.features):
-                for value in parameter.extremes():
-                    yield {parameter.name: value}
-        features = [p for p in self.parameters if p.name in _types_of(base.features)]
-        count = math.prod(len(parameter.extremes()) for parameter in features)
-        if features and count <= MOST_COMBINATIONS:
-            for values in itertools.product(*(parameter.extremes() for parameter in features)):
-                yield {p.name: value for p, value in zip(features, values, strict=True)}
-        else:
-            yield from ({p.name: value} for p in features for value in p.extremes())
+            if parameter not in combined:
+                yield from ({parameter.name: value} for value in parameter.extremes())
+        for values in itertools.product(*(each.extremes() for each in combined)):
+            yield {each.name: value for each, value in zip(combined, values, strict=True)}
 
 
 def load(name: str) -> Space:
-    """The space of that name, or in that TOML file.
+    """Load the space of that name, or of that TOML file.
 
     Raises:
         ConfigurationError: there is none, or the file does not describe one.
+
+    Example:
+        >>> [parameter.name for parameter in load("paper").parameters][:2]
+        ['recognition_units', 'generation_units']
     """
-    if name in NAMES:
-        text = files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
-        return Space.from_dict(name, tomllib.loads(text))
-    path = Path(name)
-    if path.suffix != ".toml":
-        raise ConfigurationError(
-            f"search space {name!r}: expected {', '.join(NAMES)} or a .toml file of your own"
-        )
+    path = files(__package__) / f"{name}.toml" if name in NAMES else Path(name)
+    expected = f"{', '.join(NAMES)} or a .toml file of your own"
+    require(path.name.endswith(".toml"), "search space", name, expected)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"search space {name}: {error.strerror}") from error
     except ValueError as error:  # not UTF-8, or not TOML
-        raise ConfigurationError(f"search space {name}: not TOML ({error})") from error
-    return Space.from_dict(path.stem, tables)
+        raise ConfigurationError(f"search space {name}: expected TOML, found {error}") from error
+    return Space.from_dict(Path(path.name).stem, tables)
 
 
-def _fits(value: Any, kind: type) -> bool:
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
-def _parts(preset: Preset) -> list[Any]:
-    """The dataclasses that a preset consists of."""
-    values = [getattr(preset, field.name) for field in dataclasses.fields(preset)]
-    return [value for value in values if dataclasses.is_dataclass(value)]
+def _choice(value: Any) -> Any:
+    """A list as text, which `Preset.with_settings` reads: KerasTuner's choices cannot be lists."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _types_of(part: Any) -> dict[str, Any]:
-    return typing.get_type_hints(type(part))
-
-
-def _types(preset: Preset) -> dict[str, Any]:
-    return {name: kind for part in _parts(preset) for name, kind in _types_of(part).items()}
-
-
-def _setting(preset: Preset, name: str) -> Any:
-    for part in _parts(preset):
-        if name in _types_of(part):
-            value = getattr(part, name)
-            return ",".join(map(str, value)) if isinstance(value, tuple) else value
-    raise ConfigurationError(f"search space: unknown setting {name!r}")
+def _settings(preset: Preset) -> dict[str, Any]:
+    """All settings of a preset, by name with and without section."""
+    settings: dict[str, Any] = {}
+    for section, part in vars(preset).items():
+        if dataclasses.is_dataclass(part):
+            settings |= vars(part) | {f"{section}.{key}": each for key, each in vars(part).items()}
+    return settings

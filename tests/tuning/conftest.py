@@ -1,4 +1,4 @@
-"""Searches whose trials take no time: training is replaced by a formula of the settings."""
+"""Searches whose trials take no time: a formula of the settings replaces training."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ser_keras.training.run import TrainingRun
-from ser_keras.tuning import conduct
-from ser_keras.tuning import search as search_module
+from ser_keras.tuning import run as run_module
+from ser_keras.tuning import tuner as tuner_module
 from ser_keras.tuning.cross_validation import Curve, Protocol
 from ser_keras.tuning.search import Search
 from ser_keras.tuning.spaces import Space
@@ -27,7 +27,7 @@ SPACE = Space.from_dict(
 
 
 def formula(preset: Any, fold: int) -> float:
-    """A stand-in for what a fold's model reaches."""
+    """The accuracy that a fold's model is said to reach."""
     architecture = preset.architecture
     return (
         0.5
@@ -37,8 +37,8 @@ def formula(preset: Any, fold: int) -> float:
     )
 
 
-class InsteadOfTraining:
-    """What `FoldTrainer` is, without training; notes every fold."""
+class FormulaTrainer:
+    """`FoldTrainer` without training; notes every fold."""
 
     begun: list[tuple[str, int]]  # settings and fold, in the order they were asked for
 
@@ -48,7 +48,7 @@ class InsteadOfTraining:
         self._fold = 0
 
     def fold(self, training: Any, held_out: Any) -> Curve:
-        """The formula's value after ten epochs, and a little less before."""
+        """Give the formula's value after ten epochs, and a little less before."""
         self._fold += 1
         settings = f"{self.preset.architecture}{self.preset.optimization}"
         type(self).begun.append((settings, self._fold))
@@ -59,37 +59,37 @@ class InsteadOfTraining:
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Replace training, and give the list of all folds that were begun."""
-    InsteadOfTraining.begun = []
-    monkeypatch.setattr(search_module, "FoldTrainer", InsteadOfTraining)
-    # There is no model whose graphs would have to go, and looking for them takes half a second.
+    """Replace training; return the list of all folds that were begun."""
+    FormulaTrainer.begun = []
+    monkeypatch.setattr(tuner_module, "FoldTrainer", FormulaTrainer)
+    # There are no graphs to free, and looking for them takes half a second.
     monkeypatch.setattr("keras.backend.clear_session", lambda: None)
-    return InsteadOfTraining.begun
+    return FormulaTrainer.begun
 
 
 @pytest.fixture
 def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the report out, whose pictures take longer than all the rest."""
-    monkeypatch.setattr(conduct, "tuning_report", lambda *_: "")
+    """Leave the report out: its pictures take longer than all the rest."""
+    monkeypatch.setattr(run_module, "tuning_report", lambda *_: "")
 
 
 @pytest.fixture
 def make_search(manifest: Path, tiny_preset: Any) -> Callable[..., Search]:
-    """A search on the manifest with `SPACE`; arguments replace its parts."""
+    """Make a search on the manifest with `SPACE`; arguments replace its fields."""
 
-    def make(seed: int = 0, **parts: Any) -> Search:
+    def make(seed: int = 0, **fields: Any) -> Search:
         run = TrainingRun(
             "manifest", str(manifest), tiny_preset, validation_fraction=0.0, seed=seed
         )
-        protocol = Protocol(folds=2, seed=seed, **parts.pop("protocol", {}))
-        return Search(**{"run": run, "space": SPACE, "protocol": protocol, **parts})
+        protocol = Protocol(folds=2, seed=seed, **fields.pop("protocol", {}))
+        return Search(**{"run": run, "space": SPACE, "protocol": protocol, **fields})
 
     return make
 
 
 @pytest.fixture
 def address() -> str:
-    """Where a chief can listen."""
+    """An address where a chief can listen."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{listener.getsockname()[1]}"

@@ -32,7 +32,7 @@ def tune(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run the command on the manifest; more words replace those given before."""
+    """Run the command on the manifest; later words replace earlier ones."""
     (tmp_path / "space.toml").write_text(SPACE, encoding="utf-8")
 
     def run(*more: str) -> tuple[int, str, str]:
@@ -50,7 +50,9 @@ def tune(
     return run
 
 
-def test_the_whole_command(tune: Callable[..., tuple[int, str, str]], tmp_path: Path):
+def test_a_search_leaves_its_table_best_preset_report_and_comparison(
+    tune: Callable[..., tuple[int, str, str]], tmp_path: Path
+):
     status, told, progress = tune(
         "--budget", "4", "--no-prune", "--test", "1", "--set", "epochs=1", "--every", "1"
     )
@@ -79,7 +81,7 @@ def test_the_whole_command(tune: Callable[..., tuple[int, str, str]], tmp_path: 
         compared["best"]["weighted_accuracy"]["mean"]
         - compared["preset"]["weighted_accuracy"]["mean"]
     )
-    # Its test part is the search's, none of which was in a fold.
+    # Its test subset is the search's, none of which was in a fold.
     with (out / "split.csv").open(newline="") as file:
         split = {Path(row["path"]).name: row["part"] for row in csv.DictReader(file)}
     (best,) = (out / "test").glob("best-trial-*-seed-0")
@@ -105,16 +107,16 @@ def _check_hparams(out: Path, rows: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
-        (("--space", "papr"), "search space 'papr'"),
-        (("--folds", "9"), "of 9 by random: found no utterance of"),
+        (("--space", "papr"), "found 'papr'"),
+        (("--folds", "9"), "of 9 by random: expected every emotion, found no utterance of"),
         (("--folds", "1"), "folds: expected 2 or more"),
         (("--folds-by", "speaker", "--folds", "3"), "number of speakers"),
         (("--budget", "0"), "--budget"),
         (("--hours", "0"), "--hours"),
-        (("--role", "chief"), "need --address"),
-        (("--address", "here:8500"), "need --address"),
+        (("--role", "chief"), "--address HOST:PORT: expected with --role chief"),
+        (("--address", "here:8500"), "--address HOST:PORT: expected with --role chief"),
         (("--role", "worker", "--address", "here"), "expected HOST:PORT"),
         (("--patience", "0"), "patience"),
         (
@@ -123,17 +125,17 @@ def _check_hparams(out: Path, rows: list[dict[str, str]]) -> None:
         ),
     ],
 )
-def test_mistakes_are_told_before_the_first_trial(
-    words: tuple[str, ...], told: str, tune: Callable[..., tuple[int, str, str]], tmp_path: Path
+def test_a_mistake_is_reported_before_the_first_trial(
+    words: tuple[str, ...], message: str, tune: Callable[..., tuple[int, str, str]], tmp_path: Path
 ):
     status, out, err = tune(*words)
     assert (status, out) == (1, "")
-    assert told in err.strip().splitlines()[-1]
+    assert message in err.strip().splitlines()[-1]
     assert "trial 1" not in err
     assert not (tmp_path / "out" / "trials").exists()
 
 
-def test_an_empty_corpus(tune: Callable[..., tuple[int, str, str]], tmp_path: Path):
+def test_an_empty_corpus_is_refused(tune: Callable[..., tuple[int, str, str]], tmp_path: Path):
     empty = tmp_path / "empty.csv"
     empty.write_text("path,emotion\n", encoding="utf-8")
     status, _, err = tune("--data", str(empty))
@@ -141,7 +143,9 @@ def test_an_empty_corpus(tune: Callable[..., tuple[int, str, str]], tmp_path: Pa
     assert "only column names" in err.strip().splitlines()[-1]
 
 
-def test_an_unknown_name_in_a_space(tune: Callable[..., tuple[int, str, str]], tmp_path: Path):
+def test_an_unknown_setting_in_a_space_is_refused_with_the_known_ones(
+    tune: Callable[..., tuple[int, str, str]], tmp_path: Path
+):
     (tmp_path / "space.toml").write_text("recognition_unit = { values = [4, 8] }\n")
     status, _, err = tune()
     assert status == 1
@@ -149,7 +153,7 @@ def test_an_unknown_name_in_a_space(tune: Callable[..., tuple[int, str, str]], t
     assert "recognition_units" in err
 
 
-def test_bayesian_search_without_its_library(
+def test_bayesian_search_without_scikit_learn_says_how_to_install_it(
     tune: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr("keras_tuner.src.tuners.bayesian.sklearn", None)

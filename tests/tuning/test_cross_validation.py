@@ -1,4 +1,4 @@
-"""Folds inside the training part, and what is made of their answers."""
+"""Folds inside the training subset, and how their accuracies become a score."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ser_keras.evaluation.evaluate import evaluate
 from ser_keras.features import extraction
 from ser_keras.model.settings import Preset
 from ser_keras.training import pipeline
-from ser_keras.tuning import cross_validation
-from ser_keras.tuning.cross_validation import Curve, FoldTrainer, Protocol, folds, hopeless, score
+from ser_keras.tuning import fold_trainer
+from ser_keras.tuning.cross_validation import Curve, Protocol, folds, score, should_prune
+from ser_keras.tuning.fold_trainer import FoldTrainer
 
 
 def corpus_of(counts: dict[str, int], speakers: int = 4) -> Corpus:
@@ -48,16 +49,16 @@ def test_random_folds_are_even_in_size_and_emotion():
     assert np.all(counts.max(axis=0) - counts.min(axis=0) <= 1)
 
 
-def test_nobody_is_in_two_folds_by_speaker():
+def test_no_speaker_is_in_two_folds_by_speaker():
     corpus = corpus_of({"calm": 20, "angry": 20}, speakers=7)
     found = folds(corpus, Protocol(folds=3, by="speaker"))
-    heard = [{corpus[int(index)].speaker for index in held_out} for _, held_out in found]
-    assert not heard[0] & heard[1]
-    assert not heard[1] & heard[2]
-    assert not heard[0] & heard[2]
+    speakers = [{corpus[int(index)].speaker for index in held_out} for _, held_out in found]
+    assert not speakers[0] & speakers[1]
+    assert not speakers[1] & speakers[2]
+    assert not speakers[0] & speakers[2]
 
 
-def test_folds_are_of_the_seed_and_the_utterances_alone():
+def test_folds_depend_on_the_seed_and_the_utterances_alone():
     corpus = corpus_of({"calm": 10, "angry": 10})
     turned = corpus.subset(reversed(range(len(corpus))))
 
@@ -73,16 +74,18 @@ def test_folds_are_of_the_seed_and_the_utterances_alone():
 
 @pytest.mark.parametrize("by", ["random", "speaker"])
 def test_an_emotion_missing_from_a_fold_is_named(by: str):
-    with pytest.raises(CorpusError, match=r"fold \d of 4 by .*: found no utterance of angry"):
+    with pytest.raises(
+        CorpusError, match=r"fold \d of 4 by .*: expected every .* no utterance of angry"
+    ):
         folds(corpus_of({"calm": 20, "angry": 3}), Protocol(folds=4, by=by))
 
 
-def test_an_empty_training_part():
-    with pytest.raises(CorpusError, match="no utterance"):
+def test_an_empty_training_subset_is_refused():
+    with pytest.raises(CorpusError, match="expected utterances to train on, found none"):
         folds(corpus_of({"calm": 0}), Protocol())
 
 
-def test_more_folds_than_speakers():
+def test_more_folds_than_speakers_are_refused():
     with pytest.raises(ConfigurationError, match="number of speakers"):
         folds(corpus_of({"calm": 20}, speakers=3), Protocol(folds=4, by="speaker"))
 
@@ -92,7 +95,7 @@ def test_more_folds_than_speakers():
     [{"folds": 1}, {"by": "age"}, {"objective": "loss"}, {"patience": 0}, {"every": 0},
      {"seed": -1}],
 )  # fmt: skip
-def test_an_impossible_protocol(wrong: dict[str, Any]):
+def test_an_impossible_protocol_names_the_field(wrong: dict[str, Any]):
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Protocol(**wrong)
 
@@ -101,26 +104,25 @@ def test_folds_are_averaged_at_one_number_of_epochs():
     # By itself the first is best at 10 epochs, the second at 20: together they are at 20.
     one = Curve((5, 10, 15, 20), (0.1, 0.6, 0.5, 0.5), (0.1, 0.1, 0.1, 0.1))
     other = Curve((5, 10, 15, 20), (0.1, 0.2, 0.3, 0.6), (0.2, 0.4, 0.2, 0.2))
-    together = score([one, other], "weighted_accuracy")
-    assert together.epochs == 20
-    assert together.weighted_accuracy == (0.5, 0.6)
-    assert together.mean("weighted_accuracy") == pytest.approx(0.55)
-    assert score([one, other], "unweighted_accuracy").epochs == 10
+    epochs, accuracies = score([one, other], "weighted_accuracy")
+    assert epochs == 20
+    assert accuracies == {"weighted_accuracy": (0.5, 0.6), "unweighted_accuracy": (0.1, 0.2)}
+    assert score([one, other], "unweighted_accuracy")[0] == 10
 
 
-def test_a_fold_that_stopped_keeps_its_last_answer():
+def test_a_fold_that_stopped_keeps_its_last_accuracy():
     one = Curve((5, 10), (0.4, 0.3), (0.0, 0.0))
     other = Curve((5, 10, 15), (0.1, 0.2, 0.4), (0.0, 0.0, 0.0))
-    together = score([one, other], "weighted_accuracy")
-    assert (together.epochs, together.weighted_accuracy) == (15, (0.3, 0.4))
+    epochs, accuracies = score([one, other], "weighted_accuracy")
+    assert (epochs, accuracies["weighted_accuracy"]) == (15, (0.3, 0.4))
 
 
-def test_only_what_chance_does_not_explain_is_hopeless():
-    # By hand: of 240 answers about .5, two standard errors of a difference are .0913.
-    assert not hopeless(0.46, 0.54, 240)
-    assert hopeless(0.44, 0.56, 240)
-    assert not hopeless(0.44, 0.56, 24)
-    assert not hopeless(0.7, 0.5, 240)
+def test_a_trial_is_pruned_where_chance_does_not_explain_its_distance():
+    # By hand: for 240 predictions and .5, two standard errors of a difference are .0913.
+    assert not should_prune(0.46, 0.54, 240)
+    assert should_prune(0.44, 0.56, 240)
+    assert not should_prune(0.44, 0.56, 24)
+    assert not should_prune(0.7, 0.5, 240)
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def extracted(synthetic_corpus: Corpus, tiny_preset: Preset) -> extraction.Extra
 def test_a_fold_learns_what_a_new_model_would(
     extracted: extraction.Extraction, tiny_preset: Preset
 ):
-    """The model is put back to its beginning: nothing of the fold before may be left in it."""
+    """The initial state is restored: nothing of the fold before may be left in the model."""
     protocol = Protocol(folds=2, every=1, seed=3)
     (training, held_out), (other_training, other_held_out) = folds(extracted.corpus, protocol)
     trainer = FoldTrainer(tiny_preset, extracted, protocol)
@@ -144,22 +146,22 @@ def test_a_fold_learns_what_a_new_model_would(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_the_last_answer_is_what_evaluation_finds(
+def test_the_last_accuracy_is_that_of_evaluation(
     extracted: extraction.Extraction, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(cross_validation, "SMOOTHED", 1)
+    monkeypatch.setattr(fold_trainer, "SMOOTHED", 1)
     protocol = Protocol(folds=2, every=2)
     training, held_out = folds(extracted.corpus, protocol)[0]
     trainer = FoldTrainer(tiny_preset, extracted, protocol)
     curve = trainer.fold(training, held_out)
-    assert curve.epochs == (2, 3)  # the last epoch is always answered after
+    assert curve.epochs == (2, 3)  # the last epoch is always evaluated
     report = evaluate(trainer._model, extracted.corpus.subset(held_out), progress=False)
     assert curve.weighted_accuracy[-1] == pytest.approx(report.weighted_accuracy)
     assert curve.unweighted_accuracy[-1] == pytest.approx(report.unweighted_accuracy)
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_fold_that_gets_no_better_stops(
+def test_a_fold_without_improvement_stops(
     extracted: extraction.Extraction, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ):
     preset = dataclasses.replace(
@@ -170,15 +172,15 @@ def test_a_fold_that_gets_no_better_stops(
     assert curve.epochs == (1, 2, 3, 4, 5)
 
 
-def test_what_is_held_out_is_never_seen_in_training(
+def test_held_out_utterances_are_never_trained_on(
     extracted: extraction.Extraction, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ):
     given = []
     usual = pipeline.batches
 
-    def spied(part: extraction.Extraction, *args: Any, **kwargs: Any):
-        given.append((kwargs.get("shuffle", False), set(part.corpus)))
-        return usual(part, *args, **kwargs)
+    def spied(subset: extraction.Extraction, *args: Any, **kwargs: Any):
+        given.append((kwargs.get("shuffle", False), set(subset.corpus)))
+        return usual(subset, *args, **kwargs)
 
     monkeypatch.setattr(pipeline, "batches", spied)
     protocol = Protocol(folds=2)
@@ -187,8 +189,8 @@ def test_what_is_held_out_is_never_seen_in_training(
     given.clear()
     trainer.fold(training, held_out)
     kept_out = {extracted.corpus[int(index)] for index in held_out}
-    adapted, answered, trained = given
-    assert answered == (False, kept_out)
+    adapted, evaluated, trained = given
+    assert evaluated == (False, kept_out)
     assert not adapted[1] & kept_out
     assert trained[0]
     assert not trained[1] & kept_out
@@ -196,7 +198,7 @@ def test_what_is_held_out_is_never_seen_in_training(
 
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("setting", [{"schedule": "cosine"}, {"weight_average": 0.9}])
-def test_where_only_the_end_counts_only_the_end_is_answered(
+def test_a_schedule_or_averaged_weights_are_evaluated_at_the_end_alone(
     setting: dict[str, Any],
     extracted: extraction.Extraction,
     tiny_preset: Preset,
@@ -215,7 +217,7 @@ def test_where_only_the_end_counts_only_the_end_is_answered(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_copies_are_trained_on_with_their_originals_alone(
+def test_copies_of_held_out_utterances_are_not_trained_on(
     synthetic_corpus: Corpus, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ):
     preset = tiny_preset.with_settings({"copies": 1, "epochs": 1})
@@ -226,9 +228,9 @@ def test_copies_are_trained_on_with_their_originals_alone(
     given = []
     usual = pipeline.batches
 
-    def spied(part: extraction.Extraction, *args: Any, **kwargs: Any):
-        given.append(part.corpus.utterances)
-        return usual(part, *args, **kwargs)
+    def spied(subset: extraction.Extraction, *args: Any, **kwargs: Any):
+        given.append(subset.corpus.utterances)
+        return usual(subset, *args, **kwargs)
 
     protocol = Protocol(folds=2)
     training, held_out = folds(synthetic_corpus, protocol)[0]

@@ -15,7 +15,7 @@ from ser_keras.tuning import distribution
 
 
 class FullDisk:
-    """An oracle that cannot keep what it gives out."""
+    """An oracle that cannot save the trials that it gives out."""
 
     finished = False
     tuner_ids: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The manifest is one that Kubernetes takes; its commands are ones that the command line takes."""
+"""kubernetes.yaml is valid for Kubernetes, and its commands for the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from ser_keras.commands import main as cli
-from ser_keras.tuning import distribution
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def _arguments(job: dict[str, Any]) -> list[str]:
     return container["args"]
 
 
-def test_chief_and_workers_search_the_same(manifest_objects: dict[str, dict[str, Any]]):
+def test_chief_and_workers_run_the_same_search(manifest_objects: dict[str, dict[str, Any]]):
     parsed = {}
     for role in ("chief", "workers"):
         words = ["tune", *_arguments(manifest_objects[f"ser-keras-tune-{role}"])]
@@ -45,10 +44,7 @@ def test_workers_find_the_chief(manifest_objects: dict[str, dict[str, Any]]):
     address = next(
         word.partition("=")[2] for word in _arguments(workers) if word.startswith("--address")
     )
-    assert distribution.parse_address(address) == (
-        service["metadata"]["name"],
-        service["spec"]["ports"][0]["port"],
-    )
+    assert address == f"{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
 
 
 def test_every_volume_is_declared_and_jobs_start_again(manifest_objects: dict[str, dict[str, Any]]):

@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from keras_tuner.src.engine import oracle as kerastuner
+from keras_tuner.src.engine import oracle as kerastuner  # its locks have no public name
 
 from ser_keras.commands import options
 from ser_keras.errors import ConfigurationError
 from ser_keras.model import presets
-from ser_keras.tuning import conduct, oracles
-from ser_keras.tuning import search as search_module
-from ser_keras.tuning.search import Search
+from ser_keras.tuning import oracles
+from ser_keras.tuning import tuner as tuner_module
+from ser_keras.tuning.run import run_search
+from ser_keras.tuning.search import Search, SearchError
 from ser_keras.tuning.spaces import Space
-from tests.tuning.conftest import SPACE, InsteadOfTraining, formula
+from tests.tuning.conftest import SPACE, FormulaTrainer, formula
 
 pytestmark = pytest.mark.usefixtures("without_report")
 
@@ -53,9 +54,11 @@ def without_time(out: Path) -> list[dict[str, str]]:
 
 @pytest.mark.usefixtures("begun")
 @pytest.mark.parametrize("algorithm", oracles.ALGORITHMS)
-def test_same_seed_same_trials(algorithm: str, make_search: MakeSearch, tmp_path: Path):
+def test_the_same_seed_gives_the_same_trials(
+    algorithm: str, make_search: MakeSearch, tmp_path: Path
+):
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
-        conduct.search(make_search(seed, algorithm=algorithm), tmp_path / name, budget=4)
+        run_search(make_search(seed, algorithm=algorithm), tmp_path / name, budget=4)
     assert without_time(tmp_path / "one") == without_time(tmp_path / "again")
     assert len(settings(tmp_path / "one")) == 4
     # But for the preset itself, not even shifted by one, as those of neighbouring seeds are in
@@ -64,25 +67,25 @@ def test_same_seed_same_trials(algorithm: str, make_search: MakeSearch, tmp_path
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing catches it, and what was in memory is not used again."""
+    """A kill: nothing catches it, and the process' memory is not used again."""
 
 
 @pytest.mark.parametrize("algorithm", oracles.ALGORITHMS)
-def test_killed_whenever_the_state_is_written(
+def test_a_kill_at_any_write_of_the_state_loses_and_repeats_nothing(
     algorithm: str,
     make_search: MakeSearch,
     begun: Begun,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """A kill right before and right after every single write of the state, and the same again."""
+    """Kill right before and right after every single write of the state, then search again."""
     search = make_search(algorithm=algorithm)
-    budget = 4 if algorithm == "bayesian" else 6  # it takes seconds to think of a trial
-    conduct.search(search, tmp_path / "whole", budget=budget)
+    budget = 4 if algorithm == "bayesian" else 6  # it takes seconds to choose a trial
+    run_search(search, tmp_path / "whole", budget=budget)
     whole = Counter(begun)
     begun.clear()
 
-    usual = oracles.Resumable.save
+    usual = oracles.ResumableOracle.save
     writes = {"left": 0}
 
     def save(self: Any) -> None:
@@ -94,7 +97,7 @@ def test_killed_whenever_the_state_is_written(
         if writes["left"] == 0:
             raise Killed
 
-    monkeypatch.setattr(oracles.Resumable, "save", save)
+    monkeypatch.setattr(oracles.ResumableOracle, "save", save)
     finished: set[str] = set()
     kills = 0
     for _ in range(200):
@@ -102,7 +105,7 @@ def test_killed_whenever_the_state_is_written(
         writes["left"] = 3 + kills % 3
         before = len(begun)
         try:
-            conduct.search(search, tmp_path / "killed", budget=budget)
+            run_search(search, tmp_path / "killed", budget=budget)
         except Killed:
             kills += 1
             # A kill in the middle of KerasTuner's lock leaves it taken: here as in a new process.
@@ -141,7 +144,7 @@ def test_the_first_trial_is_the_preset_where_the_space_holds_it(
     search = make_search()
     base = search.run.preset.with_settings({"recognition_dropout": 0.3})
     search = dataclasses.replace(search, run=dataclasses.replace(search.run, preset=base))
-    conduct.search(search, tmp_path, budget=3)
+    run_search(search, tmp_path, budget=3)
     assert settings(tmp_path)[0] == ("8", "0.3", "0.001")
     assert len(set(settings(tmp_path))) == 3
 
@@ -149,7 +152,7 @@ def test_the_first_trial_is_the_preset_where_the_space_holds_it(
 @pytest.mark.usefixtures("begun")
 def test_the_best_is_a_preset_that_train_takes(make_search: MakeSearch, tmp_path: Path):
     search = make_search()
-    best = conduct.search(search, tmp_path, budget=6)
+    best = run_search(search, tmp_path, budget=6)
     assert best == tmp_path / "best.json"
     found = [row for row in rows(tmp_path) if row["status"] == "completed"]
     expected = max(found, key=lambda row: float(row["weighted_accuracy"]))
@@ -165,12 +168,11 @@ def test_the_best_is_a_preset_that_train_takes(make_search: MakeSearch, tmp_path
 @pytest.mark.usefixtures("begun")
 def test_scores_are_means_over_folds(make_search: MakeSearch, tmp_path: Path):
     search = make_search(prune=False)
-    conduct.search(search, tmp_path, budget=4)
+    run_search(search, tmp_path, budget=4)
     for row in rows(tmp_path):
         preset = search.run.preset.with_settings(
             {parameter.name: row[parameter.name] for parameter in SPACE.parameters}
         )
-        # `SMOOTHED` is the trainer's work, which the formula stands for.
         by_fold = [formula(preset, 1), formula(preset, 2)]
         assert float(row["weighted_accuracy_fold_1"]) == pytest.approx(by_fold[0])
         assert float(row["weighted_accuracy"]) == pytest.approx(sum(by_fold) / 2)
@@ -180,9 +182,11 @@ def test_scores_are_means_over_folds(make_search: MakeSearch, tmp_path: Path):
 def test_trials_far_behind_are_stopped_after_their_first_fold(
     make_search: MakeSearch, begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ser_keras.tuning.search.hopeless", lambda one, best, _: one < best - 0.05)
+    monkeypatch.setattr(
+        "ser_keras.tuning.tuner.should_prune", lambda one, best, _: one < best - 0.05
+    )
     search = make_search()
-    conduct.search(search, tmp_path, budget=12)
+    run_search(search, tmp_path, budget=12)
     found = rows(tmp_path)
     stopped = [row for row in found if row["status"] != "completed"]
     assert 0 < len(stopped) < 12
@@ -198,7 +202,7 @@ def test_trials_far_behind_are_stopped_after_their_first_fold(
 
 
 @pytest.mark.usefixtures("begun")
-def test_all_trials_answer_for_recordings_that_fit_the_shortest_silence(
+def test_all_trials_use_the_recordings_that_fit_the_shortest_silence(
     make_search: MakeSearch, tmp_path: Path
 ):
     """With silence behind them, more recordings are as long as a window than without."""
@@ -207,7 +211,7 @@ def test_all_trials_answer_for_recordings_that_fit_the_shortest_silence(
     )
     base = search.run.preset.with_settings({"window": 2.85, "trailing_silence": 2.0})
     search = dataclasses.replace(search, run=dataclasses.replace(search.run, preset=base))
-    conduct.search(search, tmp_path, budget=2)
+    run_search(search, tmp_path, budget=2)
     assert {row["trailing_silence"] for row in rows(tmp_path)} == {"0.0", "2.0"}
     told = json.loads((tmp_path / "search.json").read_text())
     assert told["left_out"] > 0
@@ -218,24 +222,24 @@ def test_a_larger_budget_adds_to_the_trials_that_are_there(
     make_search: MakeSearch, begun: Begun, tmp_path: Path
 ):
     search = make_search(prune=False)
-    conduct.search(search, tmp_path, budget=3)
+    run_search(search, tmp_path, budget=3)
     before = without_time(tmp_path)
-    conduct.search(search, tmp_path, budget=5)
+    run_search(search, tmp_path, budget=5)
     assert without_time(tmp_path)[:3] == before
     assert len(begun) == 10
-    conduct.search(search, tmp_path, budget=5)
+    run_search(search, tmp_path, budget=5)
     assert len(begun) == 10
 
 
 def test_no_trial_begins_after_the_hours_given(
     make_search: MakeSearch, begun: Begun, tmp_path: Path
 ):
-    conduct.search(make_search(), tmp_path, hours=0.5 / 3600)
+    run_search(make_search(), tmp_path, hours=0.5 / 3600)
     count = len(rows(tmp_path))
     assert count >= 1
     time.sleep(0.1)
     begun.clear()
-    conduct.search(make_search(), tmp_path, budget=count)
+    run_search(make_search(), tmp_path, budget=count)
     assert not begun
 
 
@@ -256,28 +260,28 @@ def test_no_trial_begins_after_the_hours_given(
 def test_another_search_in_the_same_folder_is_refused(
     change: dict[str, Any], named: str, make_search: MakeSearch, tmp_path: Path
 ):
-    conduct.search(make_search(), tmp_path, budget=1)
+    run_search(make_search(), tmp_path, budget=1)
     with pytest.raises(ConfigurationError) as refusal:
-        conduct.search(make_search(**change), tmp_path, budget=1)
+        run_search(make_search(**change), tmp_path, budget=1)
     assert named in str(refusal.value)
 
 
-def test_a_trial_that_fails_is_told_and_others_go_on(
+def test_a_failed_trial_is_reported_and_others_go_on(
     make_search: MakeSearch,
     begun: Begun,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    class Failing(InsteadOfTraining):
+    class Failing(FormulaTrainer):
         def fold(self, training: Any, held_out: Any) -> Any:
             if len(begun) == 2:
                 begun.append(("failed", 0))
                 raise MemoryError("no room for the second trial")
             return super().fold(training, held_out)
 
-    monkeypatch.setattr(search_module, "FoldTrainer", Failing)
-    conduct.search(make_search(prune=False), tmp_path, budget=3)
+    monkeypatch.setattr(tuner_module, "FoldTrainer", Failing)
+    run_search(make_search(prune=False), tmp_path, budget=3)
     assert [row["status"] for row in rows(tmp_path)] == ["completed", "failed", "completed"]
     assert rows(tmp_path)[1]["weighted_accuracy"] == ""
     assert "trial 2 failed: MemoryError: no room" in capsys.readouterr().err
@@ -290,14 +294,12 @@ def test_three_failures_in_a_row_end_the_search(
         raise MemoryError("no room at all")
 
     with monkeypatch.context() as failing:
-        failing.setattr(InsteadOfTraining, "fold", fail)
-        with pytest.raises(
-            conduct.SearchFailed, match=r"three trials in a row failed.*no room at all"
-        ):
-            conduct.search(make_search(), tmp_path, budget=9)
+        failing.setattr(FormulaTrainer, "fold", fail)
+        with pytest.raises(SearchError, match=r"three trials in a row failed.*no room at all"):
+            run_search(make_search(), tmp_path, budget=9)
     assert [row["status"] for row in rows(tmp_path)] == ["failed"] * 3
     # Once there is room, the same command goes on.
-    conduct.search(make_search(), tmp_path, budget=5)
+    run_search(make_search(), tmp_path, budget=5)
     assert [row["status"] for row in rows(tmp_path)] == ["failed"] * 3 + ["completed"] * 2
 
 
@@ -313,7 +315,7 @@ def tune(manifest: Path, out: Path, tiny_settings: dict[str, Any], *more: str) -
     ]
 
 
-def test_killed_by_the_system_in_the_middle_of_a_trial(
+def test_a_process_killed_in_the_middle_of_a_trial_repeats_that_trial_alone(
     manifest: Path, tmp_path: Path, tiny_settings: dict[str, Any]
 ):
     out = tmp_path / "search"

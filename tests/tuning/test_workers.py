@@ -1,4 +1,4 @@
-"""A chief and workers on loopback, real processes; training alone is a formula's."""
+"""A chief and workers on loopback, real processes; a formula replaces training alone."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.training.run import split_corpus
-from ser_keras.tuning import conduct, distribution, oracles
-from ser_keras.tuning import search as module
-from ser_keras.tuning.search import Fatal, Search, SearchTuner, prepare
-from tests.tuning.conftest import InsteadOfTraining
+from ser_keras.tuning import distribution
+from ser_keras.tuning import run as run_module
+from ser_keras.tuning import tuner as tuner_module
+from ser_keras.tuning.oracles import make_oracle
+from ser_keras.tuning.run import run_search
+from ser_keras.tuning.search import Search, SearchError
+from ser_keras.tuning.tuner import SearchTuner
+from tests.tuning.conftest import FormulaTrainer
 
 BUDGET = 5
 
-# Python that is a chief or a worker of the search in argv[1], with a stand-in for training that
-# takes a second per fold. argv: search as JSON, role, address, folder; what its worker is to do.
+# A program that is a chief or a worker, with a stand-in for training that takes 0.3 s a fold.
+# argv: search as JSON, role, address, folder; the chief's budget or the worker's task.
 PROCESS = """
 import json, os, sys, time
 from pathlib import Path
 from ser_keras.training.run import TrainingRun
-from ser_keras.tuning import conduct, search as module
+from ser_keras.tuning import run as run_module, tuner as tuner_module
 from ser_keras.tuning.cross_validation import Protocol
 from ser_keras.tuning.search import Search
 from ser_keras.tuning.spaces import Space
-from tests.tuning.conftest import InsteadOfTraining
+from tests.tuning.conftest import FormulaTrainer
 
 told, role, address, out, task = sys.argv[1:]
 told = json.loads(told)
@@ -47,7 +51,7 @@ search = Search(
     prune=told["prune"],
 )
 
-class Trainer(InsteadOfTraining):
+class Trainer(FormulaTrainer):
     begun = []
     def fold(self, training, held_out):
         if task == "hang" and self._fold == 1:
@@ -58,13 +62,14 @@ class Trainer(InsteadOfTraining):
         time.sleep(0.3)
         return super().fold(training, held_out)
 
-module.FoldTrainer = Trainer
-module.SIGN_OF_LIFE_EVERY = 0.5
+tuner_module.FoldTrainer = Trainer
+tuner_module.HEARTBEAT_EVERY = 0.5
 if role == "chief":
-    conduct.tuning_report = lambda *_: ""
-    print(conduct.search(search, Path(out), budget=int(task), address=address, lost_after=6.0))
+    run_module.tuning_report = lambda *_: ""
+    options = {"address": address, "lost_after": 6.0}
+    print(run_module.run_search(search, Path(out), budget=int(task), **options))
 else:
-    conduct.work(search, address, wait=120.0)
+    run_module.run_worker(search, address, wait=120.0)
     print("done")
 """
 
@@ -117,7 +122,7 @@ def test_a_killed_workers_trial_is_run_again_by_another(
     assert [row["trial"] for row in found] == [str(number + 1) for number in range(BUDGET)]
     assert {row["status"] for row in found} == {"completed"}
     assert told.count("trial 1 of 5: weighted_accuracy") == 1
-    # What is drawn does not depend on who runs it.
+    # The values drawn do not depend on the process that runs the trial.
     here = tmp_path / "here"
     _search_here(search, here)
     with (here / "trials.csv").open(newline="") as file:
@@ -144,19 +149,19 @@ def test_three_failures_in_a_row_end_a_chief_and_its_workers(
     assert told.count("failed: MemoryError: no room on this machine") == 3
     _, told = chief.communicate(timeout=60)
     assert chief.returncode != 0
-    assert "SearchFailed: three trials in a row failed" in told
+    assert "SearchError: three trials in a row failed" in told
     with (tmp_path / "search" / "trials.csv").open(newline="") as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["failed"] * 3
 
 
-def test_what_runs_when_a_search_gives_up_is_kept(
+def test_a_trial_that_runs_when_a_search_gives_up_is_kept(
     make_search: Callable[..., Search], tmp_path: Path
 ):
     search = make_search()
-    oracle = oracles.make("random", "weighted_accuracy", 0, 9, 3)
+    oracle = make_oracle(search, 9)
     ended: list[Trial] = []
     oracle.on_end = ended.append
-    SearchTuner(search, prepare(search, split_corpus(search.run)["train"]), oracle, tmp_path)
+    SearchTuner(search, search.prepare(split_corpus(search.run)["train"]), oracle, tmp_path)
     good = oracle.create_trial("worker-1")
     for _ in range(3):
         failing = oracle.create_trial("worker-2")
@@ -175,43 +180,43 @@ def test_what_runs_when_a_search_gives_up_is_kept(
 
 def _search_here(search: Search, out: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        InsteadOfTraining.begun = []
-        patch.setattr(module, "FoldTrainer", InsteadOfTraining)
-        patch.setattr(conduct, "tuning_report", lambda *_: "")
-        conduct.search(search, out, budget=BUDGET)
+        FormulaTrainer.begun = []
+        patch.setattr(tuner_module, "FoldTrainer", FormulaTrainer)
+        patch.setattr(run_module, "tuning_report", lambda *_: "")
+        run_search(search, out, budget=BUDGET)
 
 
 def test_a_worker_of_another_search_is_refused(make_search: Callable[..., Search], tmp_path: Path):
     """Chief and worker are given the same command; a slip must not mix two searches."""
     theirs, mine = make_search(), make_search(protocol={"patience": 7})
     training = split_corpus(mine.run)["train"]
-    oracle = oracles.make("random", "weighted_accuracy", 0, 5, 3)
-    chief = SearchTuner(theirs, prepare(theirs, training), oracle, tmp_path)
+    oracle = make_oracle(theirs, 5)
+    chief = SearchTuner(theirs, theirs.prepare(training), oracle, tmp_path)
     trial = chief.oracle.create_trial("worker-1")
     worker = SearchTuner(
         mine,
-        prepare(mine, training),
-        oracles.make("random", "weighted_accuracy", 0, 5, 3),
+        mine.prepare(training),
+        make_oracle(mine, 5),
         tmp_path / "worker",
     )
-    with pytest.raises(Fatal, match="other options than its chief"):
+    with pytest.raises(SearchError, match="other options than its chief"):
         worker.run_trial(trial)
 
 
-def test_a_worker_without_a_chief(address: str):
+def test_a_worker_without_a_chief_gives_up(address: str):
     began = time.monotonic()
-    with pytest.raises(distribution.ChiefGone, match=address):
+    with pytest.raises(SearchError, match=address):
         distribution.wait_for_chief(address, seconds=0.5)
     assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("wrong", ["chief", "chief:", ":8500", "chief:port", "chief:0", "a:70000"])
-def test_an_address_that_is_none(wrong: str):
+def test_a_malformed_address_is_refused(wrong: str):
     with pytest.raises(ConfigurationError, match="HOST:PORT"):
-        distribution.parse_address(wrong)
+        distribution.set_environment("worker", wrong)
 
 
-def test_an_address_that_is_taken():
+def test_an_address_that_is_taken_is_refused():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
