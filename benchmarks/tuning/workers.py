@@ -3,10 +3,10 @@
     python -m benchmarks.tuning.workers --out workers.json
 
 Each search is the command itself, `ser-keras tune` as a chief and workers on loopback, on the
-synthetic corpus or on the one given. Chief and first worker are held to the first core, the second
-worker to the second; the chief waits nearly all the time. What counts is the time from the first
-trial's beginning to the last one's end: starting TensorFlow, which takes every process some
-seconds, is what a longer search does not notice; it is reported beside it.
+synthetic corpus or another. Chief and first worker are held to the first core, the second worker to
+the second; the chief waits nearly all the time. The time is measured from the beginning of the
+first trial to the end of the last: starting TensorFlow takes every process some seconds, which a
+longer search would not notice. The time with it is reported as well.
 
 Measure on a machine with two cores and nothing else to do.
 """
@@ -58,7 +58,7 @@ def main() -> None:
 def search(
     options: argparse.Namespace, workers: int, cores: list[int], folder: Path
 ) -> dict[str, float]:
-    """Seconds of the trials, and of all from the first process to the last."""
+    """Run a search; return the seconds of its trials, and with the start of all processes."""
     (folder / "space.toml").write_text(SPACE, encoding="utf-8")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -70,7 +70,7 @@ def search(
         words += ["--data", str(options.data)]
     began = time.monotonic()
     chief = _start([*words, "--role", "chief", "--out", str(folder / "search")], cores[0])
-    hands = [_start([*words, "--role", "worker"], cores[index]) for index in range(workers)]
+    running = [_start([*words, "--role", "worker"], cores[index]) for index in range(workers)]
     first: float | None = None
     last = began
     assert chief.stderr is not None
@@ -80,7 +80,7 @@ def search(
         if line.startswith("tune: trial"):
             last = time.monotonic()
             first = last if first is None else first
-    if chief.wait() or any(hand.wait() for hand in hands) or first is None:
+    if chief.wait() or any(worker.wait() for worker in running) or first is None:
         sys.exit("".join(told))
     with (folder / "search" / "trials.csv").open(newline="") as file:
         ended = [row for row in csv.DictReader(file) if row["status"] == "completed"]
@@ -90,7 +90,7 @@ def search(
 
 
 def _start(words: list[str], core: int) -> subprocess.Popen[str]:
-    # As many threads as cores: TensorFlow sees what taskset leaves it.
+    # TensorFlow starts as many threads as taskset leaves it cores.
     command = [
         "taskset",
         "--cpu-list",
