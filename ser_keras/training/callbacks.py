@@ -42,14 +42,7 @@ def of_preset(preset: Preset) -> list[keras.callbacks.Callback]:
 def for_training(
     folder: Path, label: str, seed: int, epoch: tf.Variable, preset: Preset
 ) -> list[keras.callbacks.Callback]:
-    """Return the callbacks of a training run.
-
-    Args:
-        folder: the run's.
-        label: the beginning of progress lines.
-        seed: the run's.
-        epoch: the variable that the batches are shuffled by.
-        preset: the run's.
+    """Return the callbacks of a training run whose batches are shuffled by `epoch`.
 
     Example:
         >>> epoch = tf.Variable(0, dtype=tf.int64)
