@@ -87,9 +87,6 @@ def run(options: argparse.Namespace) -> int:
 def build(options: argparse.Namespace) -> Server:
     """Build the server that the options describe, not yet started.
 
-    Raises:
-        ConfigurationError: there is nothing to serve.
-
     Example:
         >>> build(argparse.Namespace(folder=Path("nowhere"), versions="1", label=[]))
         Traceback (most recent call last):

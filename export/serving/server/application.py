@@ -29,15 +29,11 @@ class Application:
         poll: seconds between two looks for new versions.
 
     Example:
-        >>> application = Application(Repository(dict, threads=1), most_bytes=2**26)
+        >>> application = Application(Repository(dict, threads=1), 2**26, 600.0)
     """
 
     def __init__(
-        self,
-        repository: Repository,
-        most_bytes: int,
-        most_seconds: float = 600.0,
-        poll: float = 1.0,
+        self, repository: Repository, most_bytes: int, most_seconds: float, poll: float = 1.0
     ) -> None:
         self._repository = repository
         self._most_bytes = most_bytes

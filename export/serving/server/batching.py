@@ -40,15 +40,14 @@ class Batcher:
 
     Args:
         signature: what to run; of one that is not batchable each request is run alone.
-        executor: its threads.
+        executor: the threads.
         threads: number of batches that run at once.
         fits: whether so many instances, the longest of so many seconds, may be run together.
         largest: instances of a batch, unless one request has more.
         patience: seconds that a request waits for a batch to fill while another runs.
 
     Example:
-        >>> from concurrent.futures import ThreadPoolExecutor
-        >>> batcher = Batcher(signature=None, executor=ThreadPoolExecutor(2), threads=2)
+        >>> batcher = Batcher(signature=None, executor=None, threads=2)  # of a LoadedModel
     """
 
     def __init__(

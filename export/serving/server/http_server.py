@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
     Args:
         application: takes every request.
         host: the address to listen on.
-        port: the port to listen on; 0 takes a free one.
+        port: 0 takes a free one.
 
     Example:
         >>> Server(application=None, host="127.0.0.1", port=0).started
@@ -36,22 +36,12 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, application: Any, host: str, port: int) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                host=host,
-                port=port,
-                http=_GuardedProtocol,
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=30,
-                backlog=2048,
-            )
-        )
+        config = uvicorn.Config(
+            application, host=host, port=port, http=_GuardedProtocol, ws="none", log_config=None,
+            access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
+            timeout_graceful_shutdown=30, backlog=2048,
+        )  # fmt: skip
+        super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Print the address, which with port 0 nobody else can know."""

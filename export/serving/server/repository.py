@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from ser_keras.export.serving.server.batching import Batcher
 from ser_keras.export.serving.server.loaded_model import LoadedModel
 from ser_keras.export.serving.tf_serving.model_config import ModelConfig
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
+
+FindModels = Callable[[], Mapping[str, ModelConfig]]
+
+DRAIN_SECONDS = 60.0  # that a version may take to answer what it began, once it is replaced
 
 log = logging.getLogger("ser_keras.serving")
 
@@ -52,7 +56,6 @@ class Repository:
         find_models: returns the models to serve, by name; called at every look at the disk.
         threads: number of batches that run at once.
         largest_batch: number of instances that are run together.
-        drain: seconds that a version may take to answer what it began, once it is replaced.
 
     Attributes:
         inference: the threads that models run in.
@@ -62,19 +65,12 @@ class Repository:
         []
     """
 
-    def __init__(
-        self,
-        find_models: Callable[[], Mapping[str, ModelConfig]],
-        threads: int,
-        largest_batch: int = 32,
-        drain: float = 60.0,
-    ) -> None:
+    def __init__(self, find_models: FindModels, threads: int, largest_batch: int = 32) -> None:
         self.inference = ThreadPoolExecutor(threads, "inference")
         self._find_models = find_models
         self._batcher = lambda signature: Batcher(
             signature, self.inference, threads, sound_limits.fits, largest_batch
         )
-        self._drain = drain
         self._models: dict[str, dict[int, _Version]] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._loader = ThreadPoolExecutor(1, "loader")
@@ -85,11 +81,7 @@ class Repository:
         return sorted(name for name, versions in self._models.items() if _available(versions))
 
     def status(self, name: str, version: int | None, label: str | None) -> list[dict[str, object]]:
-        """Return the status of a version of a model, or of all, the newest first.
-
-        Raises:
-            ServingError: NOT_FOUND, no such model or version; INVALID_ARGUMENT, no such label.
-        """
+        """Return the status of one version or of all, the newest first; raise as `use` does."""
         versions = self._models.get(name, {})
         if label is not None and versions:
             version = self._labeled(name, label)
@@ -101,7 +93,7 @@ class Repository:
             raise ServingError("NOT_FOUND", f"Could not find any versions of model {name}")
         return [versions[number].status() for number in sorted(versions, reverse=True)]
 
-    @contextmanager
+    @contextlib.contextmanager
     def use(
         self, name: str, version: int | None = None, label: str | None = None
     ) -> Iterator[LoadedModel]:
@@ -200,7 +192,7 @@ class Repository:
         if version.in_flight:
             version.idle.clear()
             try:
-                await asyncio.wait_for(version.idle.wait(), self._drain)
+                await asyncio.wait_for(version.idle.wait(), DRAIN_SECONDS)
             except asyncio.TimeoutError:
                 log.warning("%s version %d still had requests", name, version.number)
         version.model = None
@@ -222,9 +214,7 @@ def _fingerprint(folder: Path) -> int:
     """Return a number that most likely differs once files have come, gone or changed."""
     found = []
     for path in sorted(folder.rglob("*")):
-        try:
+        with contextlib.suppress(OSError):  # gone meanwhile
             stat = path.stat()
-        except OSError:  # gone meanwhile
-            continue
-        found.append((str(path), stat.st_size, stat.st_mtime_ns))
+            found.append((str(path), stat.st_size, stat.st_mtime_ns))
     return hash(tuple(found))

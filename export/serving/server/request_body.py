@@ -57,9 +57,7 @@ async def _gather(receive: Receive, most: int) -> bytes | None:
             return None
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > most:
-            chunks.clear()
-        else:
+        if size <= most:
             chunks.append(chunk)
         more = message.get("more_body", False)
     if size > most:

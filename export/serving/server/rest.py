@@ -43,12 +43,7 @@ class RestInterface:
         self._longest_sound = longest_sound
 
     async def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """Answer a request.
-
-        Args:
-            method: of HTTP.
-            path: as it was sent, escapes and all, without the query.
-            body: whole.
+        """Answer a request, whose path is as it was sent, escapes and all, without the query.
 
         Raises:
             ServingError: it cannot be answered.

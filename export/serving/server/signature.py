@@ -9,8 +9,6 @@ import tensorflow as tf
 from ser_keras.export.serving.tf_serving import status
 from ser_keras.export.serving.tf_serving.json_tensors import Inputs, Tensors
 
-_PREDICT = "tensorflow/serving/predict"
-
 
 class Signature:
     """One way to call a model.
@@ -34,7 +32,7 @@ class Signature:
 
     def __init__(self, name: str, function: Any, method: str = "") -> None:
         self.name = name
-        self.method = method or _PREDICT
+        self.method = method or "tensorflow/serving/predict"
         self._function = function
         inputs = function.structured_input_signature[1]
         self.inputs: Inputs = {name: inputs[name] for name in sorted(inputs)}

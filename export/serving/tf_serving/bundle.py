@@ -58,13 +58,7 @@ def write(model: Path) -> list[Path]:
 
 
 def check(model: Path) -> None:
-    """Check, before a model is written, that `write` will be able to add it.
-
-    Args:
-        model: the folder NAME; need not exist yet.
-
-    Raises:
-        ConfigurationError: `models.config` beside it cannot be parsed.
+    """Check, before a model is written, that `write` will be able to add it; raise as `write` does.
 
     Example:
         >>> check(Path("served/vrnn"))

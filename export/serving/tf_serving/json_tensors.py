@@ -23,20 +23,16 @@ Inputs = Mapping[str, tf.TensorSpec]
 ROW, COLUMN = "instances", "inputs"  # the two forms of a request, by their keys
 MOST_LEVELS = 31  # of nested lists: NumPy 1 has 32 dimensions, the instances' among them
 
-_INT32 = range(-(2**31), 2**31)
 # The whole numbers that each type takes. TF Serving reads the short types as an int_val of the
 # protocol buffer and narrows it afterwards; floats take what they hold exactly.
-_WHOLE = {
-    tf.int8: _INT32,
-    tf.uint8: _INT32,
-    tf.int16: _INT32,
-    tf.int32: _INT32,
+_WHOLE = dict.fromkeys((tf.int8, tf.uint8, tf.int16, tf.int32), range(-(2**31), 2**31)) | {
     tf.uint32: range(2**32),
     tf.int64: range(-(2**63), 2**63),
     tf.uint64: range(2**64),
     tf.float32: range(1 - 2**24, 2**24),
     tf.float64: range(1 - 2**53, 2**53),
 }
+_MULTIPLE = "as multiple input tensors required as per tensorinfo_map"
 _FLOATS = {tf.float32: "float", tf.float64: "double"}
 
 
@@ -104,10 +100,7 @@ def _from_rows(rows: list[Any], inputs: Inputs) -> Tensors:
     """Stack instances: objects with a member for every input, or values of the only input."""
     named = _is_named(rows[0])
     if not named and len(inputs) > 1:
-        raise invalid(
-            "instances is a plain list, but expecting list of objects as multiple "
-            "input tensors required as per tensorinfo_map"
-        )
+        raise invalid(f"instances is a plain list, but expecting list of objects {_MULTIPLE}")
     only = next(iter(inputs), "")
     columns = {name: _Column(spec.dtype) for name, spec in inputs.items()}
     for number, row in enumerate(rows):
@@ -136,10 +129,7 @@ def _from_columns(value: Any, inputs: Inputs) -> Tensors:
     """Read an object with a member for every input, or the value of the only input."""
     if not _is_named(value):
         if len(inputs) > 1:
-            raise invalid(
-                "inputs is a plain value/list, but expecting an object as multiple "
-                "input tensors required as per tensorinfo_map"
-            )
+            raise invalid(f"inputs is a plain value/list, but expecting an object {_MULTIPLE}")
         value = dict.fromkeys(inputs, value)
     for name in inputs:
         if name not in value:

@@ -173,7 +173,7 @@ def kind(value: Any) -> str:
         >>> [kind(value) for value in (None, True, 1.5, [])]
         ['Null', 'True', 'Number', 'Array']
     """
-    if value is None or isinstance(value, bool):
-        return "Null" if value is None else str(value)
-    names = {"dict": "Object", "list": "Array", "str": "String"}
+    if isinstance(value, bool):
+        return str(value)
+    names = {"NoneType": "Null", "dict": "Object", "list": "Array", "str": "String"}
     return names.get(type(value).__name__, "Number")

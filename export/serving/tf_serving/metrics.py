@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections import defaultdict
 
 PATH = "/monitoring/prometheus/metrics"
@@ -23,14 +24,12 @@ class _Histogram:
         self._sum += value
 
     def lines(self, name: str, labels: str) -> list[str]:
-        total, lines = 0, []
+        totals = list(itertools.accumulate(self._counts))
         limits = [*(f"{limit:g}" for limit in _LIMITS), "+Inf"]
-        for count, limit in zip(self._counts, limits, strict=True):
-            total += count
-            lines.append(f'{name}_bucket{{{labels},le="{limit}"}} {total}')
+        pairs = zip(limits, totals, strict=True)
+        lines = [f'{name}_bucket{{{labels},le="{limit}"}} {total}' for limit, total in pairs]
         lines.append(f"{name}_sum{{{labels}}} {self._sum:g}")
-        lines.append(f"{name}_count{{{labels}}} {total}")
-        return lines
+        return [*lines, f"{name}_count{{{labels}}} {totals[-1]}"]
 
 
 class Metrics:

@@ -13,7 +13,6 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.export.serving.tf_serving.protocol import ModelServerConfig
 
 FILE = "models.config"
-_SAVED_MODEL = "saved_model.pb"
 
 Labels = Mapping[str, Mapping[str, int]]  # {model: {label: version}}
 
@@ -48,14 +47,10 @@ def version_folders(folder: Path) -> dict[int, Path]:
         >>> list(version_folders(Path("versions")))
         [1, 2, 10]
     """
-    try:
-        entries = list(folder.iterdir())
-    except OSError:
-        return {}
     found = [
-        entry
-        for entry in entries
-        if entry.name.isascii() and entry.name.isdigit() and (entry / _SAVED_MODEL).is_file()
+        file.parent
+        for file in folder.glob("*/saved_model.pb")
+        if file.parent.name.isascii() and file.parent.name.isdigit()
     ]
     # Of one number the shortest name comes last, and stays in the dictionary.
     found.sort(key=lambda entry: (int(entry.name), -len(entry.name)))
@@ -131,6 +126,5 @@ def parse(path: Path) -> tuple[str, Any]:
         text = path.read_text("utf-8")
         return text, text_format.Parse(text, ModelServerConfig(), allow_unknown_field=True)
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise ConfigurationError(
-            f"{path}: expected a ModelServerConfig, found another text ({error})"
-        ) from error
+        problem = f"{path}: expected a ModelServerConfig, found another text ({error})"
+        raise ConfigurationError(problem) from error

@@ -60,13 +60,11 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         return
     for record in tf.data.TFRecordDataset(str(path)).take(MOST_REQUESTS).as_numpy_iterator():
         request = PredictionLog.FromString(record).predict_log.request
-        yield (
-            request.model_spec.signature_name,
-            {
-                name: tf.make_ndarray(tensor_pb2.TensorProto.FromString(proto.SerializeToString()))
-                for name, proto in request.inputs.items()
-            },
-        )
+        inputs = {}
+        for name, proto in request.inputs.items():
+            own = tensor_pb2.TensorProto.FromString(proto.SerializeToString())
+            inputs[name] = tf.make_ndarray(own)
+        yield request.model_spec.signature_name, inputs
 
 
 def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
