@@ -45,7 +45,7 @@ export class Runner {
   /** Begin another recording. */
   reset() {
     this._state = new Float32Array(this._description.state_size);
-    // How much of the window is filled. Negative where windows lie apart: samples to skip.
+    // Samples in the window; negative where windows lie apart: so many samples to skip.
     this._filled = 0;
     this._instants = 0;
   }
@@ -65,24 +65,16 @@ export class Runner {
     if (!samples.every(Number.isFinite)) {
       throw new RangeError('samples: expected finite numbers, found NaN or infinity');
     }
-    const hop = this._description.hop_length;
     const answers = [];
-    for (let at = 0; ;) {
-      if (this._filled < 0) {
-        const skipped = Math.min(-this._filled, samples.length - at);
-        at += skipped;
-        this._filled += skipped;
-      }
-      const taken = Math.min(this._window.length - this._filled, samples.length - at);
-      if (this._filled < 0 || taken <= 0) return answers;
-      this._window.set(samples.subarray(at, at + taken), this._filled);
-      at += taken;
+    for (let rest = samples; rest.length > 0;) {
+      const missing = this._filled < 0 ? -this._filled : this._window.length - this._filled;
+      const taken = Math.min(missing, rest.length);
+      if (this._filled >= 0) this._window.set(rest.subarray(0, taken), this._filled);
+      rest = rest.subarray(taken);
       this._filled += taken;
-      if (this._filled < this._window.length) return answers;
-      answers.push(await this._answer());
-      this._filled -= hop;
-      if (this._filled > 0) this._window.copyWithin(0, hop);
+      if (this._filled === this._window.length) answers.push(await this._answer());
     }
+    return answers;
   }
 
   /**
@@ -102,7 +94,7 @@ export class Runner {
   }
 
   async _answer() {
-    const {window, hop} = this._description;
+    const {window, hop, hop_length: hopLength} = this._description;
     const inputs = {
       waveform: new Tensor(this._window, [1, this._window.length]),
       state: new Tensor(this._state, [1, this._state.length]),
@@ -114,6 +106,8 @@ export class Runner {
     );
     for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
     this._state = state;
+    this._filled -= hopLength;
+    if (this._filled > 0) this._window.copyWithin(0, hopLength);
     const best = probabilities.indexOf(Math.max(...probabilities));
     return {
       time: window + this._instants++ * hop,
