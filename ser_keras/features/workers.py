@@ -33,6 +33,10 @@ ONE_THREAD_EACH = {
 # Seconds for one recording: hours of sound take minutes, a hang of the decoder takes forever.
 PATIENCE = 900.0
 
+# Segments sent to a process together at most: it would otherwise wait for the next as long as it
+# takes to extract a short one.
+MOST_TOGETHER = 8
+
 
 def extract_in_processes(
     segments: Sequence[Segment],
@@ -57,18 +61,21 @@ def extract_in_processes(
     for worker in team:
         idle.put(worker)
 
-    def extract(index: int) -> tuple[int, Extracted | AudioError]:
+    # A few turns for every worker, so that all end at about the same time.
+    size = min(max(len(segments) // (4 * workers), 1), MOST_TOGETHER)
+
+    def extract(start: int) -> list[tuple[int, Extracted | AudioError]]:
         worker = idle.get()  # never waits: there are as many threads as workers
         try:
-            return index, worker.extract(segments[index])
+            return list(enumerate(worker.extract(segments[start : start + size]), start))
         finally:
             idle.put(worker)
 
     threads = ThreadPoolExecutor(workers)
-    futures = [threads.submit(extract, index) for index in range(len(segments))]
+    futures = [threads.submit(extract, start) for start in range(0, len(segments), size)]
     try:
         for future in concurrent.futures.as_completed(futures):
-            yield future.result()
+            yield from future.result()
     finally:
         interrupted = not all(future.done() for future in futures)
         threads.shutdown(wait=False, cancel_futures=True)
@@ -78,7 +85,7 @@ def extract_in_processes(
 
 
 class _Worker:
-    """A process that extracts one segment at a time, and is replaced when it crashes or hangs."""
+    """A process that extracts segments, and is replaced when it crashes or hangs."""
 
     def __init__(self, spec: FeatureSpec, augmentation: Augmentation) -> None:
         self._settings = spec, augmentation
@@ -93,13 +100,14 @@ class _Worker:
         silence = np.zeros(spec.window_length, np.float32)
         self._started = self._executor.submit(reference.extract, silence, spec)
 
-    def extract(self, segment: Segment) -> Extracted | AudioError:
+    def extract(self, segments: Sequence[Segment]) -> list[Extracted | AudioError]:
+        """Extract segments together; if the process dies, one by one, to find the one to blame."""
         try:
             self._started.result()
         except loky.BrokenProcessPool as error:
             raise RuntimeError("a worker process did not start") from error
         try:
-            future = self._executor.submit(extract_segment, segment, *self._settings)
+            future = self._executor.submit(_extract_together, segments, *self._settings)
             return future.result(PATIENCE)
         except concurrent.futures.TimeoutError:
             reason = f"the process that read it hung, ended after {PATIENCE:g} s"
@@ -107,10 +115,18 @@ class _Worker:
             reason = "the process that read it crashed"
         self.stop(kill=True)
         self._start()
-        return AudioError(segment.path, reason)
+        if len(segments) == 1:
+            return [AudioError(segments[0].path, reason)]
+        return [outcome for segment in segments for outcome in self.extract([segment])]
 
     def stop(self, kill: bool) -> None:
         self._executor.shutdown(kill_workers=kill)
+
+
+def _extract_together(
+    segments: Sequence[Segment], spec: FeatureSpec, augmentation: Augmentation
+) -> list[Extracted | AudioError]:
+    return [extract_segment(segment, spec, augmentation) for segment in segments]
 
 
 def _prepare_process() -> None:

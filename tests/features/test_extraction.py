@@ -139,14 +139,16 @@ class Deadly:
         return os._exit, (3,)
 
 
+@pytest.mark.parametrize("together", [1, 8])
 def test_a_recording_that_crashes_or_hangs_its_process_costs_only_itself(
-    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+    together: int, recordings: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(workers, "PATIENCE", 3.0)
     pipe = recordings[0].parent / "pipe.wav"
     os.mkfifo(pipe)  # nobody writes into it: opening it never ends
     deadly: Any = Deadly()
-    segments = [Segment(path) for path in (recordings[0], pipe, *recordings)]
+    monkeypatch.setattr(workers, "MOST_TOGETHER", together)
+    segments = [Segment(path) for path in (recordings[0], pipe, *recordings, *recordings * 3)]
     segments[3:3] = [Segment(deadly)]
     outcomes = dict(workers.extract_in_processes(segments, SPEC, workers=2))
     failures = {i: str(found) for i, found in outcomes.items() if isinstance(found, AudioError)}
