@@ -1,11 +1,11 @@
-"""Makes the weights that come with the package.
+"""Make the weights that come with the package.
 
-    python -m benchmarks.weights --data DIR --preset tiny --unheard RUN RUN2 … --out OUT
+    python -m benchmarks.weights --data DIR --preset tiny --by-speaker RUN RUN2 … --out OUT
 
-trains a preset on RAVDESS as a whole (a hundredth is left out, for a split has two parts), for the
-preset's epochs: nothing is chosen by any test part. The temperature is fitted on what other runs of
-the preset, by speaker, answer about the speakers which each has not heard: on those it was trained
-on, a model is certain of itself.
+trains a preset on RAVDESS as a whole (a hundredth is left out, for a split needs a test subset),
+for the preset's epochs: nothing is chosen by any test subset. The temperature is fitted on the
+predictions of other runs of the preset for speakers unseen in training: a model is overconfident
+about those that it was trained on.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from ser_keras.training.train import train
 LEFT_OUT = 0.01
 
 
-def unheard(folder: Path, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
-    """What the model of a run by speaker answers about the run's own test part.
+def unseen_speakers(folder: Path, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the test subset of a run by speaker with the run's model.
 
     Returns:
         Logits before any temperature, [N, C], and labels, [N].
 
     Raises:
         ConfigurationError: the folder holds no run, one of another preset, or one that was
-            trained on speakers of its test part.
+            trained on speakers of its test subset.
     """
     run = training.read_run(folder)
     if run.preset != preset:
         raise ConfigurationError(
-            f"{folder}: found preset {run.preset.name} with other settings, "
-            f"expected {preset.name} as it is"
+            f"{folder}: expected preset {preset.name} as it is, found {run.preset.name} with other "
+            "settings"
         )
-    parts = training.split_corpus(run)
-    test = parts.pop("test")
-    heard = {speaker for part in parts.values() for speaker in part.speakers}
-    if known := sorted(heard.intersection(test.speakers)):
+    subsets = training.split_corpus(run)
+    test = subsets.pop("test")
+    seen = {speaker for subset in subsets.values() for speaker in subset.speakers}
+    if shared := sorted(seen.intersection(test.speakers)):
         raise ConfigurationError(
-            f"{folder}: found speakers in both parts ({', '.join(known)}), "
-            "expected a run by speaker"
+            f"{folder}: expected a run by speaker, found speakers in both subsets "
+            f"({', '.join(shared)})"
         )
     model = model_files.load(folder)
     extraction = extract_corpus(test, model.features, name="test subset")
@@ -67,7 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, metavar="DIR", help="RAVDESS, to train on")
     parser.add_argument("--preset", required=True, choices=presets.names())
     parser.add_argument(
-        "--unheard", required=True, nargs="+", type=Path, metavar="RUN", help="by speaker"
+        "--by-speaker",
+        required=True,
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="runs on splits by speaker, to fit the temperature on",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     options = parser.parse_args(arguments)
@@ -81,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         out = output_folder(options.out)
-        judged = [unheard(folder, preset) for folder in options.unheard]
-        logits, labels = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+        judged = [unseen_speakers(folder, preset) for folder in options.by_speaker]
+        logits, labels = (np.concatenate(arrays) for arrays in zip(*judged, strict=True))
         trained = train(run, out, options.preset)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)

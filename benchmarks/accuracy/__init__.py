@@ -1,1 +1,1 @@
-"""How well other ways of recognising emotion do on the very splits that the VRNN is measured on."""
+"""Accuracy of other models on the very splits that the VRNN is measured on."""

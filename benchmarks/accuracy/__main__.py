@@ -1,4 +1,4 @@
-"""`python -m benchmarks.accuracy`: what other models reach on the VRNN's splits."""
+"""`python -m benchmarks.accuracy`: the accuracy of other models on the VRNN's splits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
     parser.add_argument("--split", choices=splits.KINDS, default="random")
     parser.add_argument(
-        "--seeds", type=int, default=3, metavar="N", help="how many random splits (3)"
+        "--seeds", type=int, default=3, metavar="N", help="number of random splits (3)"
     )
     parser.add_argument(
         "--only",

@@ -1,4 +1,4 @@
-"""What a baseline is: inputs computed from recordings, and a classifier trained on some of them."""
+"""The interface of a baseline: inputs computed from recordings, and a classifier of them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ser_keras.features.extraction import Extraction
 
 @dataclass(frozen=True)
 class Task:
-    """One split, as a classifier gets it. The test labels are not part of it.
+    """One split as a classifier gets it, without the test labels.
 
     Attributes:
-        inputs: of the training part, [N, ...].
-        labels: of the training part, int [N].
-        speakers: of the training part, str [N]; empty where the corpus does not tell.
-        test_inputs: [M, ...].
-        classes: how many there are.
-        unheard_speakers: whether no speaker of the test part is in the training part, so that
-            choices inside the training part must be made on unheard speakers too.
-        seed: of everything that is drawn.
+        inputs: of the training subset, [N, ...].
+        labels: of the training subset, int [N].
+        speakers: of the training subset, str [N]; empty where the corpus does not name them.
+        test_inputs: of the test subset, [M, ...].
+        classes: number of classes.
+        unseen_speakers: whether no speaker of the test subset is in the training subset, so that
+            choices inside the training subset must be made on unseen speakers too.
+        seed: seed of everything that is drawn.
     """
 
     inputs: np.ndarray
@@ -31,18 +31,18 @@ class Task:
     speakers: np.ndarray
     test_inputs: np.ndarray
     classes: int
-    unheard_speakers: bool
+    unseen_speakers: bool
     seed: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a classifier says of the test part.
+    """A classifier's predictions for the test subset.
 
     Attributes:
         predicted: int [M].
-        parameters: trainable ones; None where the word means nothing.
-        chosen: what was chosen inside the training part.
+        parameters: number of trainable ones; None where the word means nothing.
+        chosen: settings that were chosen inside the training subset.
     """
 
     predicted: np.ndarray
@@ -55,10 +55,10 @@ class Baseline:
     """A way of recognising emotion to compare with.
 
     Attributes:
-        title: its name in a table.
+        title: name in a table.
         settings: everything set in advance, in JSON's types; results of other settings are stale.
-        inputs: from a corpus that could be extracted to [N, ...], one row per utterance.
-        classify: trains on a task's training part and answers its test part.
+        inputs: turns an extraction into [N, ...], one row per utterance.
+        classify: trains on a task's training subset and predicts its test subset.
     """
 
     title: str

@@ -35,7 +35,7 @@ def padded_observations(extraction: Extraction) -> np.ndarray:
 
 
 def build(inputs: np.ndarray, classes: int) -> keras.Model:
-    """Make the network, standardising by the training part, [N, T, D], without its padding."""
+    """Make the network, standardising by the training subset, [N, T, D], without its padding."""
     real = inputs[np.any(inputs != PADDING, axis=-1)]
     return keras.Sequential(
         [

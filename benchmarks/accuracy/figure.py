@@ -31,10 +31,10 @@ WITH, WITHOUT = (f" {title}" for title in VRNN_ROWS.values())
 
 @styled
 def draw(measured: Sequence[dict[str, Any]]) -> Figure:
-    """Unweighted accuracy (mean and standard deviation over the splits) against parameters.
+    """Draw unweighted accuracy (mean and standard deviation over splits) against parameters.
 
     Args:
-        measured: what `accuracy.json` files hold, one for each panel.
+        measured: the contents of `accuracy.json` files, one for each panel.
 
     Returns:
         Models with trainable parameters as points, hollow for the VRNN without attention; those
@@ -52,7 +52,7 @@ def draw(measured: Sequence[dict[str, Any]]) -> Figure:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(protocol(accuracy), loc="left")
-        axes.set_ylabel("unweighted accuracy, %")
+        axes.set_ylabel("unweighted accuracy (%)")
         axes.grid(axis="y")
         axes.margins(x=0.3)
     panels[-1].set_xlabel("trainable parameters (hollow: without attention)")
@@ -60,14 +60,14 @@ def draw(measured: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _lines(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
-    """Lines across at the means, their titles to the right, apart even where the means are not."""
+    """Draw lines across at the means, with their titles to the right, never one above another."""
     # x in shares of the panel, y in percent.
-    place = axes.get_yaxis_transform()
+    beside = axes.get_yaxis_transform()
     lowest = -math.inf
     for mean, title in sorted((100 * row[KEY]["mean"], row["title"]) for row in rows):
         axes.axhline(mean, color=GRAY, linewidth=0.8, linestyle=":")
         lowest = max(mean, lowest)
-        axes.text(1.01, lowest, title, transform=place, color=GRAY, fontsize=7, va="center")
+        axes.text(1.01, lowest, title, transform=beside, color=GRAY, fontsize=7, va="center")
         lowest += TITLES_APART
 
 
@@ -119,7 +119,7 @@ def _read(path: Path) -> dict[str, Any]:
             return accuracy
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigurationError(f"{path}: expected an accuracy.json ({error})") from error
-    raise ConfigurationError(f"{path}: found no baselines, expected an accuracy.json")
+    raise ConfigurationError(f"{path}: expected an accuracy.json, found no baselines")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def _functionals(utterance: Utterance, feature_set: str) -> np.ndarray:
 
 @cache
 def _smile(feature_set: str) -> Any:
-    # Imported here: the default environment does not have it, and TensorFlow does not bear it.
+    # Imported here: the default environment lacks it, and it crashes beside TensorFlow.
     import opensmile
 
     return opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel.Functionals)

@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def build(inputs: np.ndarray, classes: int) -> keras.Model:
-    """Make the network, standardising every band by the training part, [N, frames, bands]."""
+    """Make the network, standardising every band by the training subset, [N, frames, bands]."""
     layers = [
         keras.Input(inputs.shape[1:]),
         keras.layers.Normalization(mean=inputs.mean((0, 1)), variance=inputs.var((0, 1))),

@@ -1,4 +1,4 @@
-"""Every baseline on every split: resumes after a kill, and sums up over the splits."""
+"""Measurement of every baseline on every split, resumed after a kill and summarised over splits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.baseline import Answer, Baseline, Task
-from benchmarks.accuracy.places import Place, digest, places
+from benchmarks.accuracy.splits import NamedSplit, all_splits, digest
 from ser_keras import provenance
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
@@ -24,26 +24,26 @@ from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.files import output_folder, write_json
 
-# What changes a baseline's numbers beside what changes the VRNN's.
+# Packages that change a baseline's numbers and not the VRNN's.
 PACKAGES = ("opensmile", "scikit-learn")
 
 
 def measure(
-    corpus: Corpus, split: str, seeds: int, baselines: dict[str, Baseline], out: Path
+    corpus: Corpus, kind: str, seeds: int, baselines: dict[str, Baseline], out: Path
 ) -> dict[str, Any]:
     """Train and test baselines on all splits.
 
-    Utterances that the VRNN cannot use, being shorter than its window, are left out for all.
+    Utterances shorter than the VRNN's window, which it cannot use, are left out for all.
 
     Args:
-        corpus: the whole of it.
-        split: a kind that `ser_keras.corpora.splits` knows.
-        seeds: how many random splits, from seed 0; folds are always all of the corpus'.
-        baselines: by name.
-        out: finished splits are kept below it and not done again.
+        corpus: the whole corpus.
+        kind: a kind of split that `ser_keras.corpora.splits` knows.
+        seeds: number of random splits, from seed 0; folds are always all of the corpus'.
+        baselines: the baselines, by name.
+        out: folder; splits that are finished there are not measured again.
 
     Returns:
-        What `accuracy.json` holds.
+        The content of `accuracy.json`.
 
     Raises:
         ConfigurationError: an option is out of its range, or a package is missing.
@@ -52,18 +52,18 @@ def measure(
     """
     runs = output_folder(output_folder(out) / "runs")
     extraction = extract_corpus(corpus, FeatureSpec(), name=corpus.name)
-    all_places = list(places(corpus, split, seeds))
+    series = list(all_splits(corpus, kind, seeds))
     table = {}
     for name, baseline in baselines.items():
         inputs = _once(baseline, extraction)
         found = []
-        for place in all_places:
-            path = runs / f"{name}-{place.name}.json"
-            found.append(_run(name, baseline, inputs, extraction, split, place, path))
+        for split in series:
+            path = runs / f"{name}-{split.name}.json"
+            found.append(_run(name, baseline, inputs, extraction, kind, split, path))
         table[name] = _summarize(baseline, found)
     return {
         "corpus": corpus.name,
-        "protocol": {"split": split, "seeds" if split == "random" else "folds": len(all_places)},
+        "protocol": {"split": kind, "seeds" if kind == "random" else "folds": len(series)},
         "utterances": len(extraction.corpus),
         "skipped_short": len(extraction.skipped_short),
         "failed": len(extraction.failed),
@@ -74,7 +74,7 @@ def measure(
 
 
 def _once(baseline: Baseline, extraction: Extraction) -> Callable[[], np.ndarray]:
-    """The baseline's inputs, computed when first needed: never, where all splits are finished."""
+    """Defer the baseline's inputs until first needed: never, if all splits are finished."""
     return cache(lambda: baseline.inputs(extraction))
 
 
@@ -83,23 +83,25 @@ def _run(
     baseline: Baseline,
     inputs: Callable[[], np.ndarray],
     extraction: Extraction,
-    split: str,
-    place: Place,
+    kind: str,
+    split: NamedSplit,
     path: Path,
 ) -> dict[str, Any]:
-    """Result of one baseline on one split: what `path` holds, if of this very configuration."""
+    """Measure a baseline on one split, or read its result from `path` if of this configuration."""
     identity = {
         "baseline": name,
         "settings": baseline.settings,
-        "seed": place.seed,
-        "train": digest(place.train),
-        "test": digest(place.test),
+        "seed": split.seed,
+        "train": digest(split.train),
+        "test": digest(split.test),
     }
     if finished := _read(path, identity):
         return finished
-    train, test = _indexes(extraction, place.train), _indexes(extraction, place.test)
+    train, test = _indexes(extraction, split.train), _indexes(extraction, split.test)
     if not (len(train) and len(test)):
-        raise CorpusError(f"{place.name}: found a part without any utterance that can be used")
+        raise CorpusError(
+            f"{split.name}: expected utterances that can be used in both subsets, found none"
+        )
     labels = extraction.corpus.labels()
     speakers = np.array([utterance.speaker for utterance in extraction.corpus])
     everything = inputs()
@@ -111,20 +113,20 @@ def _run(
             speakers=speakers[train],
             test_inputs=everything[test],
             classes=len(extraction.corpus.emotions),
-            unheard_speakers=split == "speaker",
-            seed=place.seed,
+            unseen_speakers=kind == "speaker",
+            seed=split.seed,
         )
     )
     seconds = time.monotonic() - began
     result = {**_score(answer, labels[test], extraction.corpus.emotions), "seconds": seconds}
     write_json(path, {"identity": identity, "result": result})
     accuracy = result["weighted_accuracy"]
-    print(f"{name}, {place.name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
+    print(f"{name}, {split.name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
     return result
 
 
 def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """A finished result; None where there is none, or one of another configuration."""
+    """Read a finished result; None if there is none, or one of another configuration."""
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         return held["result"] if held["identity"] == identity else None
@@ -132,9 +134,9 @@ def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _indexes(extraction: Extraction, part: Corpus) -> np.ndarray:
-    """Where in the extraction the usable utterances of a part are."""
-    members = set(part)
+def _indexes(extraction: Extraction, subset: Corpus) -> np.ndarray:
+    """Return the indexes in the extraction of a subset's usable utterances."""
+    members = set(subset)
     return np.flatnonzero([utterance in members for utterance in extraction.corpus])
 
 

@@ -14,13 +14,13 @@ from benchmarks.accuracy.baseline import Answer, Task
 def train_and_answer(
     task: Task, build: Callable[[np.ndarray, int], keras.Model], settings: dict[str, Any]
 ) -> Answer:
-    """Train on the whole training part with Adam, then answer the test part.
+    """Train on the whole training subset with Adam, then predict the test subset.
 
     No epoch is chosen: the weights after the last one count.
 
     Args:
         task: one split.
-        build: from the training inputs, [N, ...], and the number of classes to a model with logits.
+        build: makes a model with logits from training inputs, [N, ...], and the number of classes.
         settings: `epochs`, `batch_size`, `learning_rate`.
     """
     keras.utils.set_random_seed(task.seed)

@@ -26,11 +26,11 @@ def describe(
 
     Args:
         corpus: utterances that can be decoded.
-        title: what the progress bar says.
-        options: whatever, besides the recording's content, the array follows from.
-        shape: of one array.
-        compute: gives an utterance's array; a function of a module that does not import TensorFlow,
-            since it is sent to fresh processes.
+        title: title of the progress bar.
+        options: all that the array depends on besides the recording's content.
+        shape: shape of one array.
+        compute: computes an utterance's array; a function of a module that does not import
+            TensorFlow, since it is sent to fresh processes.
 
     Returns:
         float32 [N, *shape].
@@ -53,7 +53,8 @@ def _compute_all(utterances: Sequence[Utterance], compute: Compute) -> Iterator[
     """Yield each utterance's array, in order."""
     if not utterances:
         return
-    # However few there are: openSMILE corrupts the memory of a process that has TensorFlow loaded.
+    # In processes, however few there are: openSMILE corrupts the memory of one that has TensorFlow
+    # loaded.
     count = min(os.cpu_count() or 1, len(utterances))
     with ProcessPoolExecutor(count, get_context("spawn")) as processes:
         yield from processes.map(compute, utterances, chunksize=4)

@@ -11,7 +11,7 @@ from ser_keras.features.extraction import Extraction
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.sound import decoding
 
-# One window of everything that the network gets to hear.
+# The network's whole input is one window.
 SPEC = FeatureSpec(kind="log-mel", window=3.0, hop=3.0, mel_bands=40, frame_hop=1024, statistics=())
 
 

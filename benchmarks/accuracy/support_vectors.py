@@ -1,4 +1,4 @@
-"""A support vector machine with an RBF kernel; C is chosen inside the training part."""
+"""A support vector machine with an RBF kernel; C is chosen inside the training subset."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SETTINGS: dict[str, Any] = {"C": list(COSTS), "gamma": "scale", "inner_folds": F
 
 
 def classify(task: Task) -> Answer:
-    """Choose C by cross-validation of the training part, train on all of it, answer the test.
+    """Choose C by cross-validation of the training subset, train on all of it, predict the test.
 
-    The inner folds share no speaker where the test part shares none with the training part, and
+    The inner folds share no speaker if the test subset shares none with the training subset, and
     are stratified by emotion otherwise. With too few utterances to fold, C is the smallest one.
     """
     # The scaler is inside: an inner test fold must not tell the mean it is standardised by.
@@ -36,9 +36,9 @@ def classify(task: Task) -> Answer:
 
 
 def _folds(task: Task) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indexes to train on and to test on, of each inner fold."""
+    """Yield the indexes to train on and to test on for each inner fold."""
     speakers = len(np.unique(task.speakers))
-    if task.unheard_speakers and speakers > 1:
+    if task.unseen_speakers and speakers > 1:
         by_speaker = GroupKFold(min(FOLDS, speakers))
         yield from by_speaker.split(task.inputs, task.labels, task.speakers)
         return

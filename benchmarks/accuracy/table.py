@@ -16,14 +16,14 @@ VRNN_ROWS = {WITH: "with attention", WITHOUT: "without attention"}
 
 
 def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
-    """Add what `ser-keras reproduce` measured.
+    """Add the results of `ser-keras reproduce`.
 
     Args:
-        accuracy: what `measure` returned.
+        accuracy: the return value of `measure`.
         reproduction: a `reproduction.json`.
 
     Returns:
-        The same with the preset's two rows in a part "vrnn".
+        The same with the preset's two rows under "vrnn".
 
     Raises:
         ConfigurationError: the file is no such file, or of another corpus or protocol.
@@ -32,7 +32,7 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
         measured = json.loads(reproduction.read_text(encoding="utf-8"))
         ours = {"corpus": accuracy["corpus"], **accuracy["protocol"]}
         theirs = {key: {**measured, **measured["protocol"]}.get(key) for key in ours}
-        # `reproduce` may be asked for another test part than the fifth that we test on.
+        # `reproduce` may have tested on another fraction than the fifth that we test on.
         if ours["split"] == "random":
             ours["test_fraction"], theirs["test_fraction"] = (
                 0.2,
@@ -50,20 +50,20 @@ def add_vrnn(accuracy: dict[str, Any], reproduction: Path) -> dict[str, Any]:
         ) from error
     if ours != theirs:
         raise ConfigurationError(
-            f"--reproduction {reproduction}: found {theirs}, expected {ours}, the same splits"
+            f"--reproduction {reproduction}: expected the same splits, {ours}, found {theirs}"
         )
     return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
 
 
 def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
-    """Add what `ser-keras train` and `evaluate` measured, where there is no reproduction yet.
+    """Add the results of `ser-keras train` and `evaluate`, if there is no reproduction yet.
 
     Args:
-        accuracy: what `measure` returned.
-        folders: evaluated runs, of each preset one on every split.
+        accuracy: the return value of `measure`.
+        folders: evaluated runs, one of each preset on every split.
 
     Returns:
-        The same with a row for each preset, with attention or without, in a part "vrnn".
+        The same with a row for each preset, with attention or without, under "vrnn".
 
     Raises:
         ConfigurationError: a folder holds no evaluated run, one of another corpus or protocol, or
@@ -78,19 +78,21 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
         theirs = (run.corpus, run.split, fraction)
         ours = (accuracy["corpus"], protocol["split"], 0.2)
         if theirs != ours:
-            raise ConfigurationError(f"--run {folder}: found {theirs}, expected {ours}")
+            raise ConfigurationError(f"--run {folder}: expected {ours}, found {theirs}")
         kind = WITH if run.preset.architecture.attention else WITHOUT
         try:
             evaluation = results.read(folder)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"--run {folder}: not evaluated yet ({error})") from error
+            raise ConfigurationError(
+                f"--run {folder}: expected an evaluated run, found none ({error})"
+            ) from error
         by_preset.setdefault((run.preset.name, kind), {})[run.split_index] = evaluation
     count = protocol["seeds" if protocol["split"] == "random" else "folds"]
     rows = {}
     for (preset, kind), found in by_preset.items():
         if sorted(found) != list(range(count)):
             raise ConfigurationError(
-                f"--run: found splits {sorted(found)} of {preset}, expected 0 to {count - 1}"
+                f"--run: expected splits 0 to {count - 1} of {preset}, found {sorted(found)}"
             )
         rows[f"{preset}-{kind}"] = {
             "title": f"VRNN `{preset}` {VRNN_ROWS[kind]}",
@@ -113,7 +115,7 @@ def markdown(accuracy: dict[str, Any]) -> str:
 
 
 def protocol(accuracy: dict[str, Any]) -> str:
-    """What was measured on which splits, for a headline."""
+    """Name the corpus and the splits, for a headline."""
     found = accuracy["protocol"]
     if found["split"] == "random":
         splits = f"random 80/20, {found['seeds']} seeds"

@@ -1,1 +1,1 @@
-"""What recognition costs on a small computer: size, latency, memory, and answers kept."""
+"""Recognition on a small computer: size, latency, memory and agreement of the answers."""

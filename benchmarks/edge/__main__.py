@@ -63,7 +63,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             "git": provenance.git_state(),
         }
         if not options.without_opensmile:
-            # At the rate of the first model: the same samples that it heard.
+            # At the rate of the first model: the same samples that it received.
             rate = candidates[0].run.preset.features.sample_rate
             sounds = _decoded(corpus, rate, Path(folder))
             results["egemaps"] = peer_cost(run_apart("egemaps", "-", sounds), sounds)

@@ -4,9 +4,10 @@
     python -m benchmarks.edge.contenders keras MODEL.keras SOUND OUT.npz
     python -m benchmarks.edge.contenders egemaps - SOUND OUT.npz
 
-A process loads its model, recognises the first recordings to be warm, then all: in pieces of which
-each completes one instant, and whose answer is timed. What it measured goes into an .npz file. It
-imports only what it needs: TensorFlow does not bear openSMILE, and would count as memory of TFLite.
+A process loads its model, recognises the first recordings to be warm, then all of them, in chunks
+that each complete one instant; the answer to each is timed. The measurements go into an .npz file.
+It imports only what it needs: openSMILE crashes beside TensorFlow, whose memory would also count
+as TFLite's.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from benchmarks.edge.sounds import Sounds
 ROOT = Path(__file__).parents[2]
 WARM_UP = 3  # recordings
 
-# Hears the next samples, or the end if None, and gives the instants that they complete.
-Hear = Callable[[Any], Iterable[dict[str, Any]]]
+# Takes the next samples, None for the end, and returns the instants that they complete.
+Push = Callable[[Any], Iterable[dict[str, Any]]]
 Arrays = dict[str, np.ndarray]
 
 
 def load_runner() -> Any:
-    """The copyable runner as a module of its own, as who copied it has it: without ser_keras."""
+    """Load the copyable runner as a module of its own, without ser_keras, as a device has it."""
     spec = util.spec_from_file_location("runner", ROOT / "export" / "runner.py")
     assert spec is not None
     assert spec.loader is not None
@@ -43,18 +44,18 @@ def load_runner() -> Any:
 
 
 def tflite(model: str, sounds: Sounds) -> Arrays:
-    """The runner, one thread."""
+    """Measure the runner, with one thread."""
     runner = load_runner().Runner(model)
 
-    def hear(samples: np.ndarray | None) -> Iterable[dict[str, Any]]:
+    def push(samples: np.ndarray | None) -> Iterable[dict[str, Any]]:
         return runner.finish() if samples is None else runner.push(samples)
 
     lengths = runner._window.shape[1], runner._hop
-    return _stream(hear, runner.reset, lengths, sounds)
+    return _stream(push, runner.reset, lengths, sounds)
 
 
 def keras(model: str, sounds: Sounds) -> Arrays:
-    """`StreamingRecognizer`, one thread; and what `Recognizer` says of whole recordings."""
+    """Measure `StreamingRecognizer`, with one thread; add `Recognizer`'s answers as `whole`."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -64,17 +65,17 @@ def keras(model: str, sounds: Sounds) -> Arrays:
     recognizer = StreamingRecognizer(model)
     spec = recognizer.model.features
 
-    def hear(samples: np.ndarray | None) -> Iterable[dict[str, Any]]:
+    def push(samples: np.ndarray | None) -> Iterable[dict[str, Any]]:
         return recognizer.finish() if samples is None else recognizer.push(samples)
 
-    found = _stream(hear, recognizer.reset, (spec.window_length, spec.hop_length), sounds)
+    found = _stream(push, recognizer.reset, (spec.window_length, spec.hop_length), sounds)
     whole = Recognizer(recognizer.model)
     answers = [whole.recognize_samples(sound)["probabilities"] for sound in sounds]
     return found | {"whole": np.array([list(answer.values()) for answer in answers])}
 
 
 def egemaps(_: str, sounds: Sounds) -> Arrays:
-    """OpenSMILE's eGeMAPSv02 functionals, once for each whole recording: the least it can do."""
+    """Measure openSMILE's eGeMAPSv02 functionals, once per recording: the least it can do."""
     import opensmile
 
     smile = opensmile.Smile(
@@ -94,7 +95,7 @@ def egemaps(_: str, sounds: Sounds) -> Arrays:
 
 
 def _stream(
-    hear: Hear, reset: Callable[[], None], lengths: tuple[int, int], sounds: Sounds
+    push: Push, reset: Callable[[], None], lengths: tuple[int, int], sounds: Sounds
 ) -> Arrays:
     """Time every answer.
 
@@ -112,9 +113,9 @@ def _stream(
         reset()
         last: dict[str, Any] = {}
         began = time.process_time()
-        for piece in _pieces(sound, *lengths):
+        for chunk in _chunks(sound, *lengths):
             start, used = time.perf_counter(), time.process_time()
-            instants = list(hear(piece))
+            instants = list(push(chunk))
             if timed and instants:
                 latencies.append(time.perf_counter() - start)
                 hop_cpu.append(time.process_time() - used)
@@ -135,8 +136,8 @@ def _warm_first(sounds: Sounds) -> Iterator[tuple[bool, np.ndarray]]:
     yield from ((True, sound) for sound in sounds)
 
 
-def _pieces(sound: np.ndarray, window: int, hop: int) -> Iterator[np.ndarray | None]:
-    """A window, then as much at a time as makes the next one full; the rest; the end, None."""
+def _chunks(sound: np.ndarray, window: int, hop: int) -> Iterator[np.ndarray | None]:
+    """Yield a window, then the hops that complete the next ones, the rest, and None as the end."""
     yield sound[:window]
     for start in range(window, len(sound), hop):
         yield sound[start : start + hop]
@@ -144,7 +145,7 @@ def _pieces(sound: np.ndarray, window: int, hop: int) -> Iterator[np.ndarray | N
 
 
 def peak_memory() -> float:
-    """Megabytes that this process held at most."""
+    """Return the peak memory of this process in megabytes."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:  # not Linux

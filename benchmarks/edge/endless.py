@@ -29,7 +29,7 @@ Instants = list[dict[str, Any]]
 
 
 class Contender:
-    """What both programs have: a rate, a window and hop in samples, pushing, resetting, a state."""
+    """The interface that both programs share: a rate, a hop in samples, push, reset and a state."""
 
     def __init__(self, kind: str, model: str) -> None:
         if kind == "keras":
@@ -47,7 +47,7 @@ class Contender:
         self._push = recognizer.push
 
     def push(self, samples: np.ndarray) -> Instants:
-        """The instants that these samples complete."""
+        """Return the instants that these samples complete."""
         return [
             instant
             for start in range(0, len(samples), CHUNK)
@@ -55,11 +55,11 @@ class Contender:
         ]
 
 
-def listen(contender: Contender, phrase: np.ndarray, hours: float) -> dict[str, Any]:
-    """Repeat a phrase for so many hours of sound.
+def stream(contender: Contender, phrase: np.ndarray, hours: float) -> dict[str, Any]:
+    """Push a phrase again and again, for so many hours of sound.
 
     Args:
-        contender: what listens.
+        contender: the program.
         phrase: as long as a whole number of hops, so that every repetition has the same windows.
         hours: of sound.
 
@@ -93,7 +93,7 @@ def listen(contender: Contender, phrase: np.ndarray, hours: float) -> dict[str, 
         if elapsed // 60 > minute:
             minute = int(elapsed // 60)
             memory.append(resident())
-            finite = finite and all(np.isfinite(part).all() for part in contender.state())
+            finite = finite and all(np.isfinite(array).all() for array in contender.state())
             if minute % 60 == 0:
                 print(f"{minute // 60} h: {memory[-1] / 1e6:.2f} MB", file=sys.stderr, flush=True)
     contender.reset()
@@ -121,7 +121,7 @@ def _numbers(instant: dict[str, Any]) -> list[float]:
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds now; Linux only."""
+    """Return the memory that this process holds now, in bytes; Linux only."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.contender:
         kind, model, phrase = options.contender
-        print(json.dumps(listen(Contender(kind, model), np.load(phrase), options.hours)))
+        print(json.dumps(stream(Contender(kind, model), np.load(phrase), options.hours)))
         return
     options.out.parent.mkdir(parents=True, exist_ok=True)
     results = _all(options)
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def summary(name: str, found: dict[str, Any]) -> str:
-    """One line."""
+    """Summarize in one line."""
     memory, answers = found["memory"], found["answers"]
     return (
         f"{name}: {found['hours']:.1f} h of sound, memory {memory['most']:.1f} MB, grew by "

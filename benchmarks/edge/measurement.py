@@ -1,4 +1,4 @@
-"""One model at every precision, and openSMILE, on the same sound."""
+"""Measurement of one model at every precision, and of openSMILE, on the same sound."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run_apart(contender: str, model: Path | str, sounds: Sounds) -> Arrays:
 def measure(
     found: Candidate, files: dict[str, Path], corpus: Corpus, sounds: Sounds
 ) -> dict[str, Any]:
-    """Cost of each precision, and what it answers beside the Keras model.
+    """Measure the cost of each precision, and its agreement with the Keras model.
 
     Args:
         found: the model.
@@ -65,7 +65,7 @@ def measure(
     Returns:
         By contender, `keras` or a precision: bytes, latency and memory as `cost` gives them,
         agreement with the Keras model's answers for whole recordings on all utterances, and
-        weighted accuracy on the run's test part.
+        weighted accuracy on the run's test subset.
     """
     spec = found.run.preset.features
     model = found.folder / "model.keras"
@@ -89,7 +89,7 @@ def measure(
 
 
 def cost(arrays: Arrays, spec: FeatureSpec, sounds: Sounds) -> dict[str, Any]:
-    """Sum up what one process took.
+    """Summarize the cost of one process.
 
     Returns:
         latency: median and 99th percentile, seconds by the clock from the last sample of a hop to
@@ -110,7 +110,7 @@ def cost(arrays: Arrays, spec: FeatureSpec, sounds: Sounds) -> dict[str, Any]:
 
 
 def peer_cost(arrays: Arrays, sounds: Sounds) -> dict[str, Any]:
-    """What openSMILE took: latency is that of a whole recording."""
+    """Summarize the cost of openSMILE; its latency is that of a whole recording."""
     median, late = np.percentile(arrays["latencies"], [50, 99])
     return {
         "latency_of_a_recording": {"median": float(median), "p99": float(late)},
@@ -120,7 +120,7 @@ def peer_cost(arrays: Arrays, sounds: Sounds) -> dict[str, Any]:
 
 
 def agreement(found: np.ndarray, expected: np.ndarray) -> dict[str, Any]:
-    """How far answers [N, C] are from those expected.
+    """Compare answers [N, C] with those expected.
 
     Returns:
         largest: difference of any probability; p99: of the largest of each utterance; beyond:
@@ -139,7 +139,7 @@ def agreement(found: np.ndarray, expected: np.ndarray) -> dict[str, Any]:
 
 
 def accuracy(found: np.ndarray, labels: np.ndarray, tested: np.ndarray) -> dict[str, Any]:
-    """Weighted accuracy on the test part; None where none of it was heard."""
+    """Compute weighted accuracy on the test subset; None if no utterance of it was measured."""
     right = (found.argmax(axis=1) == labels)[tested]
     return {
         "weighted_accuracy": float(right.mean()) if len(right) else None,

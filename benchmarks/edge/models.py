@@ -30,12 +30,12 @@ class Candidate:
     run: TrainingRun
 
     def test_subset(self) -> Corpus:
-        """What the model was not trained on."""
+        """The test subset, on which the model was not trained."""
         return split_corpus(self.run)["test"]
 
 
 def candidate(name: str, corpus: str, data: str | None, epochs: int | None, out: Path) -> Candidate:
-    """Find a run, or train a preset: on the training part of a random split, seed 0.
+    """Find a run, or train a preset on the training subset of a random split, seed 0.
 
     Args:
         name: folder of a run, or name of a preset.
@@ -63,7 +63,7 @@ def candidate(name: str, corpus: str, data: str | None, epochs: int | None, out:
 
 
 def exported(found: Candidate, out: Path) -> dict[str, Path]:
-    """A TFLite file of each precision."""
+    """Export a TFLite file of each precision."""
     from ser_keras.model import files as model_files
 
     model = model_files.load(found.folder)

@@ -26,7 +26,7 @@ class Sounds:
 
     @classmethod
     def write(cls, path: Path, sample_rate: int, recordings: Iterable[np.ndarray]) -> Sounds:
-        """Write recordings as they come."""
+        """Write recordings one after another."""
         lengths = []
         with path.open("wb") as file:
             for recording in recordings:
@@ -38,7 +38,7 @@ class Sounds:
 
     @classmethod
     def open(cls, path: Path) -> Sounds:
-        """What `write` left."""
+        """Open the file that `write` left."""
         held = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return cls(path, held["sample_rate"], tuple(held["lengths"]))
 
@@ -50,5 +50,5 @@ class Sounds:
 
     @property
     def seconds(self) -> float:
-        """How long all are together."""
+        """Duration of all recordings together."""
         return sum(self.lengths) / self.sample_rate

@@ -1,4 +1,4 @@
-"""What was measured as Markdown, and as a line for the README."""
+"""The measurements as Markdown, and as a line for the README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD = (
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """All models, then openSMILE."""
+    """Write a table for all models, then openSMILE."""
     lines = [
         f"{results['corpus']}, {results['utterances']} utterances, "
         f"{results['seconds'] / 60:.1f} minutes, one core, one thread",
@@ -51,7 +51,7 @@ def _row(model: str, precision: str, row: dict[str, Any]) -> str:
 
 
 def summary(results: dict[str, Any]) -> str:
-    """One line for the README, of the first model."""
+    """Summarize the first model in a line for the README."""
     name, rows = next(iter(results["models"].items()))
     row, small = rows["float32"], rows["int8"]
     line = (

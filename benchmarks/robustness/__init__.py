@@ -1,1 +1,1 @@
-"""What becomes of a model's answers when the same speech was recorded otherwise."""
+"""Accuracy on the same speech, recorded, stored or cut otherwise."""

@@ -1,6 +1,6 @@
 """`python -m benchmarks.robustness`: the same speech at other levels, rates and cuts.
 
-Every recording of the test part of each RUN is answered as it is and as recorded otherwise. Give
+The model of each RUN recognises its test subset as it is and as recorded otherwise. Give
 runs of one preset on several splits for a mean over all of them.
 """
 

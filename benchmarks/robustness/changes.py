@@ -1,4 +1,4 @@
-"""What is done to a recording: the same speech, recorded, stored or cut otherwise."""
+"""Changes of a recording: the same speech, recorded, stored or cut otherwise."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import soxr
 
 Sound = tuple[np.ndarray, int]  # float32 [N], mono, and its rate in hertz
 
-# What is further below the loudest frame is silence, at either end of a recording.
+# At either end of a recording, frames so far below the loudest one are silence.
 SILENCE_DB = 35
-# Of either end's silence, this share is cut off.
+# Share of the silence at either end that is cut off.
 CUT_SHARE = 0.9
-# What cheap converters add, of full scale.
+# Constant that cheap converters add, as a share of full scale.
 OFFSET = 0.005
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change and how it is made.
+    """A change of recordings.
 
     Attributes:
-        title: what a reader of the table is told.
-        apply: of samples and rate.
+        title: its row's title in the table.
+        apply: turns samples and rate into changed ones.
     """
 
     title: str
@@ -45,7 +45,7 @@ def _cut(samples: np.ndarray, rate: int) -> Sound:
 
 
 def _noisy(samples: np.ndarray, rate: int) -> Sound:
-    """White noise 20 dB below the root mean square of the whole recording."""
+    """Add white noise 20 dB below the root mean square of the whole recording."""
     level = 0.1 * np.sqrt(np.mean(np.square(samples)))
     return samples + level * np.random.default_rng(0).standard_normal(len(samples)), rate
 
@@ -66,7 +66,7 @@ CHANGES: dict[str, Change] = {
 
 
 def as_stored(samples: np.ndarray, rate: int) -> bytes:
-    """Give a WAV file of 16 bits a sample: what most recordings are kept in."""
+    """Encode as a WAV file of 16 bits a sample, as most recordings are stored."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The answers to every recording of a run's test part, as it is and changed."""
+"""Predictions for every recording of a run's test subset, as it is and changed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ser_keras.sound import decoding
 from ser_keras.training import run as training
 
 
-class Answers(NamedTuple):
-    """A model's, to the recordings of a test part that can be used."""
+class Predictions(NamedTuple):
+    """A model's predictions for the recordings of a test subset that can be used."""
 
     classes: int
     labels: np.ndarray  # int [N]
-    under: dict[str, np.ndarray]  # of every change: the classes answered, int [N]
+    predicted: dict[str, np.ndarray]  # by change: the classes predicted, int [N]
 
 
 def measure(folders: Sequence[Path]) -> dict[str, Any]:
-    """Measure runs of one preset, each on its own test part.
+    """Measure runs of one preset, each on its own test subset.
 
     Returns:
-        What `robustness.json` holds: for each change accuracies, mean and spread over the runs,
-        and the share of all recordings that are answered otherwise than as they are.
+        The content of `robustness.json`: for each change accuracies, mean and spread over the runs,
+        and the share of all recordings whose prediction differs from that without a change.
 
     Raises:
         ConfigurationError: a folder holds no trained run, or runs are of several presets.
@@ -46,8 +46,8 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
     for folder, run in zip(folders, runs, strict=True):
         if (run.corpus, run.preset) != (runs[0].corpus, runs[0].preset):
             raise ConfigurationError(
-                f"{folder}: found {run.corpus}, {run.preset.name}, expected the corpus and preset "
-                f"of {folders[0]}, {runs[0].corpus}, {runs[0].preset.name}"
+                f"{folder}: expected the corpus and preset of {folders[0]}, {runs[0].corpus}, "
+                f"{runs[0].preset.name}; found {run.corpus}, {run.preset.name}"
             )
     measured = []
     for folder, run in zip(folders, runs, strict=True):
@@ -68,7 +68,7 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
+def _of_model(model: VRNN, test: Corpus, name: str) -> Predictions:
     recognizer = Recognizer(model)
     labels: list[int] = []
     answers: dict[str, list[int]] = {change: [] for change in CHANGES}
@@ -82,28 +82,28 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> Answers:
             continue
         labels.append(model.classes.index(utterance.emotion))
         mono = channels.mean(axis=1)
-        for change, what in CHANGES.items():
-            answer = _answer(recognizer, what, mono, rate)
+        for change, made in CHANGES.items():
+            answer = _answer(recognizer, made, mono, rate)
             answers[change].append(model.classes.index(answer))
-    under = {change: np.array(answered) for change, answered in answers.items()}
-    return Answers(len(model.classes), np.array(labels), under)
+    predicted = {change: np.array(answered) for change, answered in answers.items()}
+    return Predictions(len(model.classes), np.array(labels), predicted)
 
 
 def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> str:
     stored = as_stored(*change.apply(samples, rate))
-    heard = decoding.load(stored, recognizer.model.features.sample_rate)
-    emotion: str = recognizer.recognize_samples(heard)["emotion"]
+    decoded = decoding.load(stored, recognizer.model.features.sample_rate)
+    emotion: str = recognizer.recognize_samples(decoded)["emotion"]
     return emotion
 
 
-def _summarize(change: str, measured: Sequence[Answers]) -> dict[str, Any]:
+def _summarize(change: str, measured: Sequence[Predictions]) -> dict[str, Any]:
     weighted, unweighted, otherwise = [], [], []
     for one in measured:
-        answered = one.under[change]
+        answered = one.predicted[change]
         matrix = confusion_matrix(one.labels, answered, one.classes)
         weighted.append(float(np.mean(answered == one.labels)))
         unweighted.append(float(np.nanmean(per_class_recall(matrix))))
-        otherwise.extend(answered != one.under["as-it-is"])
+        otherwise.extend(answered != one.predicted["as-it-is"])
     return {
         "weighted_accuracy": spread(weighted),
         "unweighted_accuracy": spread(unweighted),
@@ -112,13 +112,13 @@ def _summarize(change: str, measured: Sequence[Answers]) -> dict[str, Any]:
 
 
 def markdown(robustness: dict[str, Any]) -> str:
-    """Write the table: percent, and points beside the recordings as they are."""
+    """Write the table: percent, and points of difference from the recordings as they are."""
     changes = robustness["changes"]
     as_it_is = changes["as-it-is"]["weighted_accuracy"]["mean"]
-    places = ", ".join(str(split_index) for split_index in robustness["places"])
+    indexes = ", ".join(str(split_index) for split_index in robustness["places"])
     preset = robustness["preset"]["name"]
     lines = [
-        f"{robustness['corpus']}, `{preset}`, {robustness['split']} {places}, "
+        f"{robustness['corpus']}, `{preset}`, {robustness['split']} {indexes}, "
         f"{robustness['recordings']} recordings",
         "",
         "| recordings | WA % | points | UA % | answered otherwise % |",

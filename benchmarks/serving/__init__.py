@@ -1,1 +1,1 @@
-"""The local server beside what it serves: throughput and latency against direct calls."""
+"""The local server against direct calls of the model it serves: throughput and latency."""

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def read(folder: Path | None, rate: int) -> list[bytes]:
-    """Recordings as 16-bit WAV files of a rate; 3.7 s of noise each where there is no folder."""
+    """Read recordings as 16-bit WAV files of a rate; without a folder, make 3.7 s of noise each."""
     from ser_keras.export.serving.tf_serving.warm_up import wav
 
     if folder is None:
@@ -77,7 +77,7 @@ def read(folder: Path | None, rate: int) -> list[bytes]:
 
 
 def export(folder: Path) -> Path:
-    """A model of the paper's sizes that has learnt nothing, which takes as long as one that has."""
+    """Make an untrained model of the paper's sizes, which is as fast as a trained one."""
     from ser_keras import export as exports
     from ser_keras.model.vrnn import VRNN
 
@@ -97,16 +97,16 @@ class Direct:
         self._signature = self._loaded.signatures["serving_default"]
 
     def call(self, recordings: Sequence[bytes]) -> dict[str, Any]:
-        """The answers to recordings, as one batch."""
+        """Answer recordings as one batch."""
         answers = self._signature(audio=self._constant(list(recordings)))
         return {name: value.numpy() for name, value in answers.items()}
 
     def emotions(self, recordings: Sequence[bytes]) -> list[str]:
-        """What each recording is answered with when alone."""
+        """Answer each recording alone."""
         return [self.call([one])["emotion"][0].decode() for one in recordings]
 
     def throughput(self, recordings: Sequence[bytes], seconds: float, threads: int) -> float:
-        """Recordings per second, in batches."""
+        """Measure recordings per second, in batches."""
         began = time.perf_counter()
 
         def work(number: int) -> int:
@@ -124,7 +124,7 @@ class Direct:
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[int]:
-    """The server in a process of its own; gives its port."""
+    """Start the server in a process of its own; yield its port."""
     words = [sys.executable, "-m", "ser_keras", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:

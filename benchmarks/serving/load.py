@@ -1,4 +1,4 @@
-"""Clients of a server, all in one thread, that do nothing but send what is ready to be sent."""
+"""Clients of a server, all in one thread, that only send requests made beforehand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import uvloop
 
 @dataclass
 class Load:
-    """What clients got."""
+    """The clients' measurements."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Load:
 
 
 def request(model: str, recording: bytes) -> bytes:
-    """A :predict request of one recording, with its headers."""
+    """Make a :predict request for one recording, with its headers."""
     body = json.dumps({"instances": [{"b64": base64.b64encode(recording).decode()}]}).encode()
     head = (
         f"POST /v1/models/{model}:predict HTTP/1.1\r\nHost: server\r\nContent-Length: {len(body)}"
@@ -39,7 +39,7 @@ def request(model: str, recording: bytes) -> bytes:
 def run(
     port: int, requests: Sequence[bytes], emotions: Sequence[str], clients: int, seconds: float
 ) -> Load:
-    """As `run_clients`, on an event loop that leaves most of the machine to the server."""
+    """Call `run_clients` on an event loop that leaves most of the machine to the server."""
     loop = uvloop.new_event_loop()
     try:
         return loop.run_until_complete(run_clients(port, requests, emotions, clients, seconds))
@@ -50,7 +50,7 @@ def run(
 async def run_clients(
     port: int, requests: Sequence[bytes], emotions: Sequence[str], clients: int, seconds: float
 ) -> Load:
-    """Ask as fast as answers come, each client one request at a time.
+    """Send requests as fast as answers come, each client one at a time.
 
     Args:
         port: of the server, on loopback.

@@ -1,11 +1,11 @@
-"""Feature extraction, in recordings per second: librosa in a plain loop, our extraction, the twin.
+"""Feature extraction, in recordings per second: plain librosa, our extraction, TensorFlow.
 
     python benchmarks/speed/features.py --data FOLDER [--limit N] [--out features.json]
 
 Files to features: the loop that a user would write (librosa.load, librosa.feature.mfcc per window)
 against `extract_corpus` with one and with two worker processes and nothing cached, in seconds of
 the clock, with what starting the workers takes. Decoded sound to features: the same loop against
-the twin in TensorFlow, given padded batches, each held to one core and one thread, in that core's
+the TensorFlow front end, given padded batches, each held to one core and one thread, in that core's
 seconds. Every way runs `--repeats` times, in turns, in processes of their own, and its fastest run
 counts. Other load on the machine spoils the first comparison and hardly touches the second.
 """
@@ -32,12 +32,12 @@ from ser_keras.features.workers import ONE_THREAD_EACH
 from ser_keras.sound import decoding
 
 SPEC = FeatureSpec()
-BATCH = 32  # recordings that the twin is given together, padded to the longest
+BATCH = 32  # recordings per batch of the TensorFlow front end, padded to the longest
 SUFFIXES = {".wav", ".flac", ".mp3", ".ogg"}
 
 
 def plain_loop(waveform: np.ndarray) -> np.ndarray:
-    """The paper's features as a user of librosa would write them."""
+    """Extract the paper's features as a user of librosa would write it."""
     return np.array(
         [
             librosa.feature.mfcc(y=waveform[start : start + 44100], sr=22050, n_mfcc=40).mean(
@@ -68,7 +68,7 @@ def sound_by_plain_loop(waveforms: list[np.ndarray]) -> None:
         plain_loop(waveform)
 
 
-def sound_by_twin() -> Callable[[list[np.ndarray]], None]:
+def sound_in_tensorflow() -> Callable[[list[np.ndarray]], None]:
     import tensorflow as tf
 
     from ser_keras.features.frontend import Frontend
@@ -97,12 +97,12 @@ WAYS: dict[str, Callable[[], Callable]] = {
     "files, extract_corpus, 1 worker": lambda: files_by_extraction(1),
     "files, extract_corpus, 2 workers": lambda: files_by_extraction(2),
     "sound, plain librosa loop, 1 core": lambda: sound_by_plain_loop,
-    "sound, twin in TensorFlow, 1 core": sound_by_twin,
+    "sound, twin in TensorFlow, 1 core": sound_in_tensorflow,
 }
 
 
 def measure(way: str, paths: list[Path]) -> float:
-    """Seconds that one way takes, imports and first calls left out."""
+    """Measure the seconds that one way takes, imports and first calls left out."""
     run = WAYS[way]()
     if way.startswith("sound"):
         if hasattr(os, "sched_setaffinity"):
@@ -119,7 +119,7 @@ def measure(way: str, paths: list[Path]) -> float:
 
 
 def measure_apart(way: str, arguments: argparse.Namespace) -> float:
-    """As `measure`, in a process of its own with one thread."""
+    """Call `measure` in a process of its own with one thread."""
     command = [sys.executable, __file__, "--data", arguments.data, "--way", way]
     command += ["--limit", str(arguments.limit)]
     done = subprocess.run(
@@ -153,11 +153,11 @@ def main() -> None:
 def report(seconds: dict[str, list[float]], files: int, out: Path) -> None:
     """Print the table and the README's line, and write the JSON."""
     rate = {way: files / min(runs) for way, runs in seconds.items()}
-    loop, one, two, sound_loop, twin = rate.values()
+    loop, one, two, sound_loop, tensorflow = rate.values()
     ratios = {
         "extract_corpus, 2 workers : 1": two / one,
         "extract_corpus, 2 workers : plain loop": two / loop,
-        "twin : plain loop, 1 core": twin / sound_loop,
+        "twin : plain loop, 1 core": tensorflow / sound_loop,
     }
     print(f"{'':<40}{'files/s':>9}{'per core':>10}")
     for way, files_per_second in rate.items():
@@ -168,7 +168,7 @@ def report(seconds: dict[str, list[float]], files: int, out: Path) -> None:
     line = (
         f"Features of {files} recordings: {two:.0f} files/s with two workers, "
         f"{two / one:.1f}x one and {two / loop:.1f}x a plain librosa loop; "
-        f"the TensorFlow twin {twin / sound_loop:.1f}x librosa on one core."
+        f"the TensorFlow front end {tensorflow / sound_loop:.1f}x librosa on one core."
     )
     print(f"\nREADME: {line}")
     results = {

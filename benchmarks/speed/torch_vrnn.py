@@ -19,7 +19,7 @@ from ser_keras.model.settings import Architecture, Objective
 
 
 class Steps(NamedTuple):
-    """What every instant yields; T instants, B utterances, D observation, Z latent, C classes."""
+    """Outputs of every instant; T instants, B utterances, D observation, Z latent, C classes."""
 
     posterior_mean: Tensor  # [T, B, Z]
     posterior_log_scale: Tensor  # [T, B, Z]
@@ -52,7 +52,7 @@ class TorchVRNN(nn.Module):
         self.drop_classification = nn.Dropout(architecture.classification_dropout)
 
     def forward(self, observations: Tensor, instants: Tensor) -> Steps:
-        """Go through a batch; z is sampled in training and the posterior's mean otherwise.
+        """Run over a batch; z is sampled in training and the posterior's mean otherwise.
 
         Args:
             observations: standardised, float32 [B, T, D].
@@ -84,14 +84,14 @@ class TorchVRNN(nn.Module):
         )
 
     def _sample_observation(self, observation: Tensor, prediction: Tensor) -> Tensor:
-        """Eq. 2-4, [B, D]."""
+        """Compute the attention of Eq. 2-4, [B, D]."""
         if not self.attention:
             return observation
         saliency = (observation - prediction).abs()
         return torch.where(saliency >= saliency.mean(-1, keepdim=True), observation, prediction)
 
     def _latent(self, posterior: Tensor) -> Tensor:
-        """z_t, [B, Z]."""
+        """Draw z_t, [B, Z]."""
         mean, log_scale = _gaussian_parameters(posterior)
         return mean + log_scale.exp() * torch.randn_like(mean) if self.training else mean
 
@@ -99,7 +99,7 @@ class TorchVRNN(nn.Module):
 def mean_loss(
     steps: Steps, observations: Tensor, instants: Tensor, labels: Tensor, objective: Objective
 ) -> Tensor:
-    """The negative of Eq. 5, averaged over a batch; the class term at the last instant.
+    """Compute the negative of Eq. 5, averaged over a batch; the class term at the last instant.
 
     Args:
         steps: of `TorchVRNN`.

@@ -57,14 +57,14 @@ class Contender:
         self._answer()  # of the warm-up
 
     def epoch(self) -> float:
-        """Train an epoch and give its throughput, in utterances per second."""
+        """Train an epoch and return its throughput, in utterances per second."""
         time.sleep(PAUSE)
         assert self._process.stdin
         print(file=self._process.stdin, flush=True)
         return self.utterances / self._answer()
 
     def close(self) -> None:
-        """End the process, which stops when there is nothing more to read."""
+        """End the process, which stops at the end of its input."""
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait()
@@ -78,7 +78,7 @@ class Contender:
 
 
 def compare(instants: int, utterances: int, repetitions: int, threads: int) -> dict[str, Any]:
-    """Let both train in turns; throughputs in utterances per second."""
+    """Let both train in turns; return throughputs in utterances per second."""
     contenders = [Contender(name, instants, utterances, threads) for name in (OURS, PEER)]
     runs: dict[str, list[float]] = {OURS: [], PEER: []}
     for repetition in range(repetitions):
@@ -100,7 +100,7 @@ def compare(instants: int, utterances: int, repetitions: int, threads: int) -> d
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The results in Markdown."""
+    """Write the results in Markdown."""
     lines = [
         "| instants | ser_keras, utterances/s | PyTorch, utterances/s | ratio (lowest, highest) |",
         "| ---: | ---: | ---: | ---: |",
@@ -115,7 +115,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def summary(results: list[dict[str, Any]]) -> str:
-    """One line for the README."""
+    """Summarize in a line for the README."""
     ratios = " and ".join(
         f"{result['ratio']['median']:.2f} × at T = {result['instants']}" for result in results
     )

@@ -28,14 +28,14 @@ Epochs = Callable[[np.ndarray, np.ndarray, int], None]
 
 
 def made_up_data(utterances: int, instants: int) -> tuple[np.ndarray, np.ndarray]:
-    """Observations float32 [N, T, D], standard normal, and labels int32 [N]."""
+    """Draw observations float32 [N, T, D], standard normal, and labels int32 [N]."""
     shape = (utterances, instants, PRESET.features.observation_size)
     observations = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     return observations, np.arange(utterances, dtype=np.int32) % len(CLASSES)
 
 
 def train_keras(observations: np.ndarray, labels: np.ndarray, threads: int) -> None:
-    """Train through `fit` on the package's own pipeline until there is nobody to wait for."""
+    """Train through `fit` on the package's own pipeline until the input ends."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tensorflow as tf
@@ -68,7 +68,7 @@ def train_keras(observations: np.ndarray, labels: np.ndarray, threads: int) -> N
 
 
 def train_torch(observations: np.ndarray, labels: np.ndarray, threads: int) -> None:
-    """Train in PyTorch, with the data in memory, until there is nobody to wait for."""
+    """Train in PyTorch, with the data in memory, until the input ends."""
     import torch
 
     from benchmarks.speed.torch_vrnn import TorchVRNN, mean_loss
@@ -110,12 +110,12 @@ CONTENDERS: dict[str, Epochs] = {"ser_keras": train_keras, "pytorch": train_torc
 
 
 def told() -> bool:
-    """Wait for a line; False if there will be none."""
+    """Wait for a line; False at the end of the input."""
     return bool(sys.stdin.readline())
 
 
 def say(seconds: float) -> None:
-    """Tell how long an epoch took."""
+    """Print the seconds that an epoch took."""
     print(seconds, flush=True)
 
 

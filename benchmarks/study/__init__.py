@@ -1,1 +1,1 @@
-"""What each part of a preset is worth: the preset with one thing changed, on the same splits."""
+"""Ablation study: a preset with one thing changed at a time, on the same splits."""

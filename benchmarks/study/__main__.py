@@ -1,8 +1,8 @@
-"""`python -m benchmarks.study`: what each part of a preset is worth.
+"""`python -m benchmarks.study`: an ablation study of a preset.
 
 Trains the preset with one thing changed at a time, on the splits asked for, and writes one table of
-all runs in OUT. A killed study goes on where it was; several processes may share OUT, each with
-variations or places of its own.
+all runs in OUT. A killed study resumes; several processes may share OUT, each with variations or
+splits of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_what_varies(options)
         out = output_folder(options.out)
-        measure(shared.training_run(options), _places(options.places), names, out)
+        measure(shared.training_run(options), _indexes(options.split_indexes), names, out)
         study = collect(out)
         shown = table.markdown(study)
         write_json(out / "study.json", study)
@@ -38,28 +38,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse_what_varies(options: argparse.Namespace) -> None:
-    """What variations and places decide is not for the preset's options to say."""
+    """Refuse options of the preset that variations and split indexes decide."""
     if options.no_attention:
         raise ConfigurationError("--no-attention: expected --only no-attention, a variation")
     if options.seed and options.split == "random":
-        raise ConfigurationError(f"--seed {options.seed}: expected --places, the splits' seeds")
+        raise ConfigurationError(
+            f"--seed {options.seed}: expected --split-indexes, the splits' seeds"
+        )
 
 
-def _places(text: str) -> list[int]:
+def _indexes(text: str) -> list[int]:
     try:
-        return [int(place) for place in text.split(",")]
+        return [int(index) for index in text.split(",")]
     except ValueError as error:
-        raise ConfigurationError(f"--places: found {text!r}, expected such as 0,1,2") from error
+        raise ConfigurationError(
+            f"--split-indexes: expected numbers such as 0,1,2, found {text!r}"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
     shared.add(parser, *shared.TRAINING, preset="convolutional", split="speaker")
     parser.add_argument(
-        "--places",
+        "--split-indexes",
         default="0,1,2",
         metavar="N,…",
-        help="folds that are left out, or seeds of random splits (default: %(default)s)",
+        help="folds, or seeds of random splits (default: %(default)s)",
     )
     parser.add_argument(
         "--only",

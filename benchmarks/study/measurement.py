@@ -1,4 +1,4 @@
-"""Variations trained and evaluated on every split asked for; goes on after a kill."""
+"""Training and evaluation of variations on every split asked for, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -25,24 +25,26 @@ from ser_keras.training.train import train
 SECONDS_FILE = "seconds.json"
 
 
-def measure(run: TrainingRun, places: Sequence[int], names: Sequence[str], out: Path) -> None:
-    """Train and evaluate what is not there yet.
+def measure(
+    run: TrainingRun, split_indexes: Sequence[int], names: Sequence[str], out: Path
+) -> None:
+    """Train and evaluate the runs that are not in `out` yet.
 
     A variation that changes nothing about the preset is not trained again. Several processes may
-    share `out`, with other names or places each.
+    share `out`, each with other names or splits.
 
     Args:
         run: corpus, preset, kind of split; its seed and fold are replaced.
-        places: seeds of a random split, or folds of another.
-        names: of the variations.
-        out: gets a folder for every run, OUT/<kind of split>-<split_index>/<variation>.
+        split_indexes: seeds of a random split, or folds of another.
+        names: names of the variations.
+        out: folder for the runs, OUT/<kind of split>-<split_index>/<variation>.
 
     Raises:
         ConfigurationError: a folder holds another run.
         CorpusError: the corpus or a split cannot be used.
         OutputError: the folder cannot be written to.
     """
-    for split_index in places:
+    for split_index in split_indexes:
         for name in names:
             preset = VARIATIONS[name].of(run.preset)
             if preset == run.preset and name != AS_IT_IS:
@@ -63,7 +65,7 @@ def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> None:
     begun = folder.exists()
     start = time.monotonic()
     model = train(run, folder, label)
-    # A training that was killed took longer than what this call has seen of it.
+    # After a kill, this call saw only the rest of the training.
     if not begun:
         write_json(folder / SECONDS_FILE, {"training": time.monotonic() - start})
     results.evaluate_run(model, folder, folder, figures=False)
@@ -71,7 +73,7 @@ def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> None:
 
 
 def collect(out: Path) -> dict[str, Any]:
-    """What the runs below `out` reached: what `study.json` holds.
+    """Collect the results of the runs below `out`: the content of `study.json`.
 
     Raises:
         ConfigurationError: a folder is not of a run, or runs of a variation differ in their preset.
@@ -94,7 +96,7 @@ def collect(out: Path) -> dict[str, Any]:
 
 
 def _evaluated(out: Path) -> Iterator[tuple[str, str, Path]]:
-    """Variation, kind of split and folder of every finished run, in the order of the places."""
+    """Yield variation, kind of split and folder of every finished run, by split index."""
     folders = [path.parent for path in out.glob(f"*-*/*/{results.EVALUATION_FILE}")]
     for folder in sorted(folders, key=lambda folder: int(folder.parent.name.split("-")[1])):
         if folder.name in VARIATIONS:
@@ -106,7 +108,9 @@ def _summarize(folders: Sequence[Path]) -> dict[str, Any]:
     runs = [training.read_run(folder) for folder in folders]
     for run, folder in zip(runs, folders, strict=True):
         if run.preset != runs[0].preset:
-            raise ConfigurationError(f"{folder}: found another preset than in {folders[0]}")
+            raise ConfigurationError(
+                f"{folder}: expected the preset of {folders[0]}, found another"
+            )
     seconds = [
         json.loads(path.read_text(encoding="utf-8"))["training"]
         for path in (folder / SECONDS_FILE for folder in folders)

@@ -22,11 +22,11 @@ def markdown(study: dict[str, Any]) -> str:
 
 
 def _row(title: str, split: str, row: dict[str, Any]) -> str:
-    places = ", ".join(str(place) for place in row["places"])
+    indexes = ", ".join(str(split_index) for split_index in row["places"])
     after = row["sampled_fraction"]["after_first"]
     cells = [
         title,
-        f"{split} {places}",
+        f"{split} {indexes}",
         _spread(row["weighted_accuracy"]),
         _spread(row["unweighted_accuracy"]),
         "–" if after is None else f"{100 * after:.1f} %",
@@ -38,6 +38,6 @@ def _row(title: str, split: str, row: dict[str, Any]) -> str:
 
 
 def _spread(values: dict[str, Any]) -> str:
-    """Mean ± standard deviation; of a single run there is none."""
+    """Format mean ± standard deviation, or the value of a single run."""
     mean = f"{100 * values['mean']:.1f}"
     return mean if len(values["runs"]) == 1 else f"{mean} ± {100 * values['std']:.1f}"

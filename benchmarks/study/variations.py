@@ -15,15 +15,15 @@ class Variation:
     """A preset with one thing changed.
 
     Attributes:
-        title: what a reader of the table is told.
-        settings: what `Preset.with_settings` replaces.
+        title: its row's title in the table.
+        settings: the settings that `Preset.with_settings` replaces.
     """
 
     title: str
     settings: Callable[[Preset], dict[str, Any]]
 
     def of(self, preset: Preset) -> Preset:
-        """The preset, changed."""
+        """Return the preset with the change."""
         return preset.with_settings(self.settings(preset))
 
 

@@ -1,1 +1,1 @@
-"""How a search gets faster with workers."""
+"""Speed of a search with several workers."""

@@ -27,8 +27,8 @@ from benchmarks.accuracy import (
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.baseline import Answer, Baseline, Task
 from benchmarks.accuracy.measurement import measure
-from benchmarks.accuracy.places import places
 from benchmarks.accuracy.registry import BASELINES
+from benchmarks.accuracy.splits import all_splits
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
@@ -132,7 +132,7 @@ def test_parts_are_those_that_the_vrnn_is_measured_on(
         ]
         assert parts == [list(train), list(test)]
         assert task.labels.tolist() == labels[task.inputs.ravel()].tolist()
-        assert task.unheard_speakers == (kind == "speaker")
+        assert task.unseen_speakers == (kind == "speaker")
     assert len(tasks) == 2
     assert found["protocol"] == {"split": kind, "seeds" if kind == "random" else "folds": 2}
 
@@ -144,8 +144,8 @@ def test_accuracies_are_those_of_scikit_learn(synthetic_corpus: Corpus, tmp_path
     found = measure(synthetic_corpus, "random", 3, in_advance(answer), tmp_path)["baselines"]["own"]
 
     weighted, unweighted = [], []
-    for place in places(synthetic_corpus, "random", 3):
-        labels = place.test.labels()
+    for split in all_splits(synthetic_corpus, "random", 3):
+        labels = split.test.labels()
         predicted = np.random.default_rng(0).integers(0, 3, len(labels))
         weighted.append(sklearn.metrics.accuracy_score(labels, predicted))
         unweighted.append(sklearn.metrics.balanced_accuracy_score(labels, predicted))
@@ -180,15 +180,15 @@ def test_finished_splits_are_not_done_again_unless_settings_change(
     assert done == [0, -1, 1, 0, 1]
 
 
-def test_c_is_chosen_on_unheard_speakers_where_the_test_speakers_are_unheard():
+def test_c_is_chosen_on_unseen_speakers_where_the_test_speakers_are_unseen():
     speakers = np.repeat(["a", "b", "c"], 16)
     labels = np.tile([0, 1], 24)
     inputs = np.random.default_rng(0).normal(size=(48, 2))
-    task = Task(inputs, labels, speakers, inputs, 2, unheard_speakers=True, seed=0)
+    task = Task(inputs, labels, speakers, inputs, 2, unseen_speakers=True, seed=0)
 
     for train, test in support_vectors._folds(task):
         assert not set(speakers[train]) & set(speakers[test])
-    for _, test in support_vectors._folds(dataclasses.replace(task, unheard_speakers=False)):
+    for _, test in support_vectors._folds(dataclasses.replace(task, unseen_speakers=False)):
         assert labels[test].tolist().count(0) == labels[test].tolist().count(1) == 8
 
 
@@ -319,12 +319,12 @@ def test_runs_of_every_split_make_a_row(tmp_path: Path):
     shown = table.markdown(table.add_runs(accuracy, folders[::-1]))
     assert "| VRNN `tiny` with attention | 60.0 ± 14.1 | 60.0 ± 14.1 | 90 | – |" in shown
     assert table.add_runs(accuracy, [])["vrnn"] == {}
-    with pytest.raises(ConfigurationError, match=r"found splits \[1\] of tiny, expected 0 to 1"):
+    with pytest.raises(ConfigurationError, match=r"expected splits 0 to 1 of tiny, found \[1\]"):
         table.add_runs(accuracy, folders[1:])
-    with pytest.raises(ConfigurationError, match=r"found .*'speaker'.*, expected .*'random'"):
+    with pytest.raises(ConfigurationError, match=r"expected .*'random'.*, found .*'speaker'"):
         table.add_runs(ACCURACY, folders)
     (folders[0] / "evaluation.json").unlink()
-    with pytest.raises(ConfigurationError, match="not evaluated yet"):
+    with pytest.raises(ConfigurationError, match="expected an evaluated run, found none"):
         table.add_runs(accuracy, folders)
 
 

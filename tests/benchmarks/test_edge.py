@@ -44,10 +44,10 @@ def test_parts_of_a_recording_are_decoded_alone(tmp_path: Path):
 
 
 def test_pieces_complete_one_instant_each():
-    pieces = list(contenders._pieces(np.arange(23), 8, 5))
+    pieces = list(contenders._chunks(np.arange(23), 8, 5))
     assert pieces.pop() is None
     assert [len(piece) for piece in pieces if piece is not None] == [8, 5, 5, 5]
-    assert [len(p) for p in contenders._pieces(np.arange(3), 8, 5) if p is not None] == [3]
+    assert [len(p) for p in contenders._chunks(np.arange(3), 8, 5) if p is not None] == [3]
 
 
 def test_a_run_is_measured_at_every_precision(
@@ -85,7 +85,7 @@ def test_a_phrase_again_and_again(trained_run: Path, manifest: Path, tmp_path: P
     utterance = split_corpus(read_run(trained_run))["test"][0]
     sound = decoding.load(utterance.path, contender.rate)
     phrase = sound[: len(sound) // contender.hop * contender.hop]
-    found = endless.listen(contender, phrase, hours=0.05)
+    found = endless.stream(contender, phrase, hours=0.05)
     assert found["hours"] == pytest.approx(0.05, abs=len(phrase) / contender.rate / 3600)
     assert found["answers"]["instants"] == pytest.approx(360, abs=10)
     assert found["answers"]["finite"]

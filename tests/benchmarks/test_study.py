@@ -28,7 +28,7 @@ SMALL = {
 
 @pytest.fixture
 def words(tmp_path: Path) -> list[str]:
-    """Arguments of a study that takes seconds: places and variations are to be added."""
+    """Arguments of a study that takes seconds: split indexes and variations are to be added."""
     settings = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
     where = ["--corpus", "synthetic", "--preset", "ravdess", "--out", str(tmp_path / "out")]
     return [*where, *settings]
@@ -61,7 +61,7 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
     capsys: pytest.CaptureFixture[str],
 ):
     out = tmp_path / "out"
-    random = [*words, "--only", "as-it-is", "--split", "random", "--places", "0,1"]
+    random = [*words, "--only", "as-it-is", "--split", "random", "--split-indexes", "0,1"]
     # Nothing is masked as it is.
     assert study.main([*random, "--only", "no-masks"]) == 0
     runs = _run_folders(out)
@@ -70,7 +70,7 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
     assert capsys.readouterr().out == (out / "study.md").read_text()
 
     # Another variation and kind of split joins the table of what is finished.
-    assert study.main([*words, "--only", "no-attention", "--places", "1"]) == 0
+    assert study.main([*words, "--only", "no-attention", "--split-indexes", "1"]) == 0
     table = (out / "study.md").read_text()
     assert "random 0, 1" in table
     assert "by speaker 1" in table
@@ -95,7 +95,9 @@ def test_a_study_of_two_splits_goes_on_where_it_was(
     # Runs of another preset were copied to it.
     config = out / "random-1" / "as-it-is" / training.CONFIGURATION_FILE
     config.write_text(config.read_text().replace('"latent_size": 2', '"latent_size": 3'))
-    with pytest.raises(ConfigurationError, match=r"random-1/as-it-is: found another preset"):
+    with pytest.raises(
+        ConfigurationError, match=r"random-1/as-it-is: expected the preset of .*, found another"
+    ):
         collect(out)
 
 
@@ -110,6 +112,8 @@ def test_what_varies_is_not_for_options_to_say(
     assert f"{named}: expected" in capsys.readouterr().err
 
 
-def test_places_are_numbers(words: list[str], capsys: pytest.CaptureFixture[str]):
-    assert study.main([*words, "--places", "first"]) == 1
-    assert "--places: found 'first'" in capsys.readouterr().err
+def test_split_indexes_are_numbers(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert study.main([*words, "--split-indexes", "first"]) == 1
+    assert (
+        "--split-indexes: expected numbers such as 0,1,2, found 'first'" in capsys.readouterr().err
+    )

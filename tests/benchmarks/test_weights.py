@@ -62,7 +62,7 @@ def test_the_temperature_is_of_all_who_were_not_heard(
         validation_fraction=0.0,
     )
     trained = leave(run, out)
-    words = ["--data", "somewhere", "--preset", "tiny", "--out", str(out), "--unheard"]
+    words = ["--data", "somewhere", "--preset", "tiny", "--out", str(out), "--by-speaker"]
     assert weights.main([*words, *map(str, by_speaker)]) == 0
     told = json.loads(capsys.readouterr().out)
 
@@ -88,7 +88,7 @@ def test_the_temperature_is_of_all_who_were_not_heard(
 def test_a_run_of_other_settings_is_refused(
     by_speaker: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    words = ["--data", "somewhere", "--preset", "convolutional", "--unheard", str(by_speaker[0])]
+    words = ["--data", "somewhere", "--preset", "convolutional", "--by-speaker", str(by_speaker[0])]
     assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
     assert "found preset tiny with other settings" in capsys.readouterr().err
 
@@ -100,6 +100,6 @@ def test_a_run_that_heard_the_speakers_is_refused(
     folder = tmp_path / "random"
     folder.mkdir()
     write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
-    words = ["--data", "somewhere", "--preset", "tiny", "--unheard", str(folder)]
+    words = ["--data", "somewhere", "--preset", "tiny", "--by-speaker", str(folder)]
     assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
     assert f"{folder}: found speakers in both parts" in capsys.readouterr().err
