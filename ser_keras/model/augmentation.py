@@ -16,17 +16,16 @@ KNOTS = 6  # frequencies at which a filter's gain is drawn; it is linear, in dec
 
 
 class _RandomLayer(keras.layers.Layer):
-    """Base of layers without weights that draw random numbers, in float32 whatever the policy."""
+    """Base of layers without weights that draw random numbers, in float32 whatever the policy.
+
+    Keras makes their configurations from the arguments of their constructors.
+    """
 
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs | {"dtype": "float32"})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return super().get_config() | {"seed": self.seed}
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
@@ -65,10 +64,6 @@ class SpectrogramFilter(_RandomLayer):
         gains = keras.random.uniform(shape, -self.gain, self.gain, seed=self.seed_generator)
         curves = ops.matmul(gains, _interpolation(inputs.shape[-1]))  # [B, bands]
         return inputs + curves[:, None, None, :]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return super().get_config() | {"gain": self.gain}
 
 
 def _interpolation(bands: int) -> np.ndarray:
@@ -124,10 +119,6 @@ class SpectrogramMask(_RandomLayer):
         positions = ops.arange(size, dtype="float32")
         return ops.logical_and(positions >= start, positions < start + width[..., None])
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return super().get_config() | {"bands": self.bands, "frames": self.frames}
-
 
 @keras.saving.register_keras_serializable(package="ser_keras")
 class Mixup(_RandomLayer):
@@ -173,10 +164,6 @@ class Mixup(_RandomLayer):
         shares = ops.where(partner_lasts, share, 1.0)[..., None]  # [B, T, 1]
         others = ops.take(observations, partners, axis=0)
         return shares * observations + (1.0 - shares) * others, mixed_labels
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return super().get_config() | {"alpha": self.alpha}
 
 
 def stepwise_layers(

@@ -14,6 +14,7 @@ from ser_keras.model.cell import Step
 
 Tensor = Any
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
+Outputs = dict[str, Tensor]
 
 ADAPT_FIRST = "call model.adapt(training_batches) first: the standardization is not learnt"
 WITHOUT_TIME = ("probabilities", "logits", "instants")  # outputs [B, …]; the others are [B, T, …]
@@ -175,7 +176,7 @@ def last_instant(sequence: Tensor, instants: Tensor) -> Tensor:
     return tf.gather(sequence, instants - 1, axis=1, batch_dims=1)
 
 
-def describe(steps: Step, instants: Tensor) -> dict[str, Tensor]:
+def describe(steps: Step, instants: Tensor) -> Outputs:
     """Name the outputs of `VRNN.call`, zero beyond an utterance's instants.
 
     Args:
@@ -218,7 +219,7 @@ class SequenceModel(keras.Model):
         (2, 5, 8)
     """
 
-    def predict_step(self, data: Any) -> dict[str, Tensor]:
+    def predict_step(self, data: Any) -> Outputs:
         """Call the model and convert outputs with a time axis to ragged tensors."""
         return {
             name: value if name in WITHOUT_TIME else tf.RaggedTensor.from_tensor(value)

@@ -14,6 +14,7 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.model import batch, presets
 from ser_keras.model import objective as eq5
 from ser_keras.model.augmentation import stepwise_layers
+from ser_keras.model.batch import Inputs, Outputs
 from ser_keras.model.cell import Step, VRNNCell
 from ser_keras.model.compile_arguments import checked_options, make_optimizer
 from ser_keras.model.dynamic_range import DynamicRange
@@ -45,8 +46,7 @@ class VRNN(batch.SequenceModel):
         attention, saliency: [B, T, D], W_t and S_t; D is observation_shape flattened.
         sampled_fraction: [B, T], the share of the observation that was sampled.
         prediction: [B, T, D], x̂_t, made before the observation was read, in standardized units.
-        latent_mean, latent_scale: [B, T, Z], the posterior's.
-        instants: [B].
+        latent_mean, latent_scale: [B, T, Z], the posterior's; instants: [B].
 
     Example:
         >>> observations = np.zeros((2, 5, *model.features.observation_shape))
@@ -105,8 +105,7 @@ class VRNN(batch.SequenceModel):
             **settings: fields of the preset to replace, such as `attention=False`.
 
         Raises:
-            ConfigurationError: unknown preset or setting; no classes where there are no trained
-                weights: for most presets, and wherever a setting is replaced.
+            ConfigurationError: unknown preset or setting, or no classes and no trained weights.
         """
         if classes is not None:
             preset = name if isinstance(name, Preset) else presets.get(name)
@@ -128,12 +127,10 @@ class VRNN(batch.SequenceModel):
         self.built = True
 
     def adapt(self, data: Iterable[Any]) -> None:
-        """Learn the standardization: mean and scale of each dimension over valid instants.
+        """Learn mean and scale of each dimension, of a patch each band, over valid instants.
 
-        `fit` does it where it has not been done. A patch has one mean and scale per band.
-
-        Args:
-            data: batches of the training subset as `fit` takes them, with labels or without.
+        `fit` does it where it has not been done. `data` are batches of the training subset as `fit`
+        takes them, with labels or without.
         """
         self.standardization.adapt(batch.valid_observations(data, self.dynamic_range))
 
@@ -142,21 +139,19 @@ class VRNN(batch.SequenceModel):
         """Whether the standardization has been learnt."""
         return self.standardization.adapted
 
-    def call(self, inputs: batch.Inputs, training: bool = False) -> dict[str, Tensor]:
+    def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Infer the emotion at every instant; see the class."""
         observations, instants = self._standardized(inputs, training and self.augments)
         return batch.describe(self._steps(observations, training), instants)
 
-    def call_with_terms(
-        self, inputs: batch.Inputs, labels: Tensor
-    ) -> tuple[dict[str, Tensor], eq5.Terms]:
+    def call_with_terms(self, inputs: Inputs, labels: Tensor) -> tuple[Outputs, eq5.Terms]:
         """Return the outputs of `call` and the terms of Eq. 5, from one pass over the batch."""
         observations, instants = self._standardized(inputs, augment=False)
         steps = self._steps(observations, training=False)
         terms = eq5.terms(steps, observations, instants, labels, self.objective)
         return batch.describe(steps, instants), terms
 
-    def _standardized(self, inputs: batch.Inputs, augment: bool) -> tuple[Tensor, Tensor]:
+    def _standardized(self, inputs: Inputs, augment: bool) -> tuple[Tensor, Tensor]:
         """Return standardized flat observations [B, T, D] and instants [B]."""
         observations, instants = batch.dense(inputs)  # [B, T, *observation_shape] and [B]
         if not observations.shape[2:].is_fully_defined():  # as of batches of ragged tensors
@@ -170,8 +165,7 @@ class VRNN(batch.SequenceModel):
         observations = self.standardization(observations)
         if self.mask is not None:
             observations = self.mask(observations, training=augment)
-        flat = tf.reshape(observations, [count, length, self.features.observation_size])
-        return flat, instants
+        return tf.reshape(observations, [count, length, self.features.observation_size]), instants
 
     def _steps(self, observations: Tensor, training: bool) -> Step:
         """Run the cell over [B, T, D]; fields [B, T, …]."""
@@ -190,15 +184,12 @@ class VRNN(batch.SequenceModel):
         states: list[Tensor],
         standardize: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Step, list[Tensor]]:
-        """Read one more instant, without sampling and dropout.
+        """Read one more instant, without sampling and dropout; return its `Step` and new states.
 
         Args:
             observations: float32 [B, *observation_shape], one instant of each utterance.
             states: as the last step returned them; `get_initial_state(B)` to begin.
             standardize: replaces the model's own standardization, and takes what it takes.
-
-        Returns:
-            All that the instant yields, fields [B, …], and the new states.
         """
         loudest, states = [], list(states)
         if self.dynamic_range is not None:
@@ -216,16 +207,10 @@ class VRNN(batch.SequenceModel):
         return [*self.cell.seed_generators, *(layer.seed_generator for layer in layers)]
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Set the optimizer; the loss is Eq. 5.
+        """Set the optimizer, the preset's if None, and Keras' options; the loss is Eq. 5.
 
-        Args:
-            optimizer: any Keras optimizer; the preset's if None.
-            **kwargs: Keras' options but for loss and metrics. `jit_compile` is off unless asked
-                for: XLA compiles again for every length, and on a processor its convolutions are
-                many times slower.
-
-        Raises:
-            ConfigurationError: as `checked_options` says.
+        `checked_options` says which options are refused. `jit_compile` is off unless asked for: XLA
+        compiles again for every length, and on a CPU its convolutions are many times slower.
         """
         without_xla = {"range_db": self.dynamic_range, "mixup": self.mixup}
         kwargs = checked_options(kwargs, without_xla)
@@ -241,10 +226,10 @@ class VRNN(batch.SequenceModel):
         """Train as any Keras model, after learning the standardization from `x` if need be.
 
         Raises:
-            ConfigurationError: the model is not adapted and `x` can be read only once, as a
-                generator; or labels or sample weights are not one number for each utterance.
-            tf.errors.InvalidArgumentError: a label is not the number of a class; so does
-                `evaluate`. Within `jit_compile` the loss is NaN instead.
+            ConfigurationError: the model is not adapted and `x`, a generator, can be read only
+                once; or labels or sample weights are not one number for each utterance.
+            tf.errors.InvalidArgumentError: a label is no class; within `jit_compile` the loss is
+                NaN instead.
         """
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
@@ -306,8 +291,7 @@ class VRNN(batch.SequenceModel):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> VRNN:
         """Invert `get_config`."""
-        config = dict(config)
-        return cls(preset=Preset.from_dict(config.pop("preset")), **config)
+        return cls(**config | {"preset": Preset.from_dict(config["preset"])})
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Do nothing: all weights are there from the beginning."""
