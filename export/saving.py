@@ -53,7 +53,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
             folder = Path(scratch) / "model"
             _write(model, folder, Path(scratch))
             requests = warm_up.requests(describe(model))
-            warm_up.write(folder / warm_up.PLACE, version.parent.name, requests)
+            warm_up.write(folder / warm_up.PATH, version.parent.name, requests)
             folder.rename(version)
     except (OSError, tf.errors.OpError) as error:
         raise ConfigurationError(f"{version}: cannot be written ({error})") from error

@@ -53,7 +53,7 @@ class LoadedModel:
         self.batchers = {name: batcher(one) for name, one in self._signatures.items()}
         self.metadata = {name: _to_dict(definitions[name]) for name in sorted(definitions)}
         self.description = _description(folder)
-        for name, tensors in warm_up.read(folder / warm_up.PLACE):
+        for name, tensors in warm_up.read(folder / warm_up.PATH):
             self.signature(name).run(tensors)  # the first call of each shape takes seconds
 
     def signature(self, name: str) -> Signature:

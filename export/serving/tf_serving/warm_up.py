@@ -18,7 +18,7 @@ from tensorflow.core.framework import tensor_pb2
 
 from ser_keras.export.serving.tf_serving.protocol import PredictionLog
 
-PLACE = Path("assets.extra") / "tf_serving_warmup_requests"
+PATH = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_REQUESTS = 1000  # TF Serving refuses a file with more
 
 

@@ -1,4 +1,4 @@
-"""Every curl line, and the Python, of docs/serving.md runs against the local server."""
+"""Every curl line of docs/serving.md, and its Python, runs against the local server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS = "http://127.0.0.1:8501"
 
 
 @pytest.fixture(scope="module")
-def place(servable: Path, speech: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(servable: Path, speech: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `served/vrnn/1` and `hello.wav`."""
     folder = tmp_path_factory.mktemp("guide")
     shutil.copytree(servable.parent, folder / "served" / "vrnn")
@@ -32,12 +32,12 @@ def place(servable: Path, speech: list[Path], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def server(place: Path) -> Iterator[Running]:
-    with running(place / "served", "--label", "vrnn:stable=1") as server:
+def server(folder: Path) -> Iterator[Running]:
+    with running(folder / "served", "--label", "vrnn:stable=1") as server:
         yield server
 
 
-def test_every_curl_line(server: Running, place: Path):
+def test_every_curl_line_runs(server: Running, folder: Path):
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     lines = [line for line in LINES if line.startswith(("curl", "printf"))]
@@ -45,7 +45,7 @@ def test_every_curl_line(server: Running, place: Path):
     for line in lines:
         words = line.replace(ADDRESS, server.url).replace("curl ", "curl -sS --fail-with-body ")
         done = subprocess.run(
-            ["sh", "-c", words], cwd=place, capture_output=True, text=True, check=False
+            ["sh", "-c", words], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         if line.startswith("curl"):
@@ -60,22 +60,25 @@ def test_every_curl_line(server: Running, place: Path):
     assert asked >= 8
 
 
-def test_the_python(
+def test_the_python_runs(
     server: Running,
-    place: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(folder)
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     exec(compile(code.replace(ADDRESS, server.url), "serving.md", "exec"), {})  # noqa: S102
     assert capsys.readouterr().out.split()[0] in ("neutral", "happy", "sad", "angry")
 
 
-def test_the_commands(
-    server: Running, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_the_commands_run(
+    server: Running,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ):
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(folder)
     (predict,) = [line for line in LINES if line.startswith("ser-keras predict")]
     assert cli.main(shlex.split(predict.replace(ADDRESS, server.url))[1:]) == 0
     assert json.loads(capfd.readouterr().out)["probabilities"].keys() == {

@@ -18,7 +18,7 @@ function prepare(canvas) {
   return { context, width, height };
 }
 
-/** The samples, and which of them the chosen instant heard. */
+/** The samples, with the chosen window behind them. */
 export function drawWaveform(canvas, samples, from, to) {
   const { context, width, height } = prepare(canvas);
   context.fillStyle = css("--line");

@@ -166,7 +166,7 @@ async function toggleRecording() {
     const { tape, rate } = state.microphone;
     await stopListening();
     press("record", false, "Record");
-    if (!tape.length) throw new Error("Nothing was heard.");
+    if (!tape.length) throw new Error("Nothing was recorded.");
     const samples = tape.all();
     await explain({ wav: encodeWav(samples, rate), samples, rate }, "the recording");
     return;

@@ -1,4 +1,4 @@
-"""When requests are put together: by what the batcher runs, never by the clock of this machine."""
+"""Batches, observed by what the batcher runs and never by the clock of this machine."""
 
 from __future__ import annotations
 

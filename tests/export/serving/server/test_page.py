@@ -37,7 +37,9 @@ def test_nothing_is_loaded_from_elsewhere(server: Running):
     assert on_disk == {name for name, _ in page_interface.FILES.values()}
 
 
-def test_what_the_page_asks(server: Running, speech: list[Path], model: Any):
+def test_the_page_lists_models_and_explains_recordings(
+    server: Running, speech: list[Path], model: Any
+):
     (shown,) = server.ask("GET", "/page/models").json["models"]  # a toy cannot be shown
     assert shown["name"] == "vrnn"
     assert shown["labels"] == list(model.classes)
@@ -186,7 +188,7 @@ def test_the_keyboard_is_enough(page: Any, speech: list[Path]):
     )
 
 
-def test_live(page: Any):
+def test_the_page_shows_live_sound(page: Any):
     page.click("#live")
     page.wait_for_function("() => +document.getElementById('instant').max >= 1")
     screenshot(page, "live")
@@ -196,7 +198,7 @@ def test_live(page: Any):
     assert page.is_enabled("#record")
 
 
-def test_errors_are_told(page: Any, tmp_path: Path):
+def test_the_page_shows_errors(page: Any, tmp_path: Path):
     (tmp_path / "picture.wav").write_bytes(b"\x89PNG")
     page.set_input_files("#file", str(tmp_path / "picture.wav"))
     page.wait_for_selector("#status.error")

@@ -30,7 +30,7 @@ TOY = "/v1/models/toy"
         ("POST", "/v1/models/foo/versions/some_label:regress"), ("POST", TOY + ":explain"),
     ],
 )  # fmt: skip
-def test_malformed_requests(server: Running, method: str, path: str):
+def test_malformed_requests_are_refused(server: Running, method: str, path: str):
     reply = server.ask(method, path, "" if method == "POST" else None)
     assert (reply.status, reply.error) == (400, f"Malformed request: {method} {path}")
     assert reply.headers["content-type"] == "application/json"
@@ -89,12 +89,14 @@ def test_metadata_is_the_signatures_as_protocol_buffers_print(server: Running):
         ({"inputs": [1.0, 2.0], "signature_name": "total"}, {"outputs": 3.0}),
     ],
 )
-def test_row_and_column_format(server: Running, body: Any, answer: Any):
+def test_rows_are_answered_as_predictions_and_columns_as_outputs(
+    server: Running, body: Any, answer: Any
+):
     reply = server.predict("toy", body)
     assert (reply.status, reply.json) == (200, answer)
 
 
-def test_versions_and_labels(server: Running):
+def test_a_version_or_a_label_chooses_the_model(server: Running):
     for where, expected in (
         ("", 5.0), ("/versions/1", 2.5), ("/labels/stable", 2.5), ("/versions/2", 5.0),
     ):  # fmt: skip
@@ -102,7 +104,7 @@ def test_versions_and_labels(server: Running):
         assert reply.json == {"predictions": [expected]}
 
 
-def test_many_tensors_strings_and_bytes(server: Running):
+def test_strings_and_bytes_come_back_as_they_were_sent(server: Running):
     hello = {"b64": base64.b64encode(b"\xff\x00hello").decode()}
     rows = [
         {"int_tensor": [1, 2], "str_tensor": "grüße"}, {"int_tensor": [3, 4], "str_tensor": hello}
@@ -191,15 +193,13 @@ def test_the_content_type_is_ignored_and_padding_may_be_left_out(server: Running
         ),
     ],
 )
-def test_what_is_wrong_with_a_request_is_said_in_the_same_words(
-    server: Running, body: Any, message: str
-):
+def test_wrong_requests_are_refused_in_tf_servings_words(server: Running, body: Any, message: str):
     reply = server.predict("toy", body)
     assert reply.status == 400
     assert message in reply.error
 
 
-def test_lists_that_are_nested_too_deeply(server: Running):
+def test_lists_that_are_nested_too_deeply_are_refused(server: Running):
     def nested(levels: int) -> str:
         return "[" * levels + "1" + "]" * levels
 
@@ -214,7 +214,7 @@ def test_lists_that_are_nested_too_deeply(server: Running):
     assert server.predict("toy", later).status == 400
 
 
-def test_models_and_versions_that_are_not_there(server: Running):
+def test_models_and_versions_that_are_not_there_are_not_found(server: Running):
     body = {"instances": [1.0]}
     for path, status, message in (
         ("/v1/models/foo:predict", 404, "Servable not found for request: Latest(foo)"),
@@ -266,7 +266,9 @@ def test_classify_and_regress(server: Running):
     assert reply.status == 400  # the model wants an x
 
 
-def test_our_model_hears_wav_files(server: Running, servable: Path, speech: list[Path]):
+def test_wav_files_are_answered_as_the_saved_model_answers_them(
+    server: Running, servable: Path, speech: list[Path]
+):
     contents = [path.read_bytes() for path in speech[:3]]
     rows = [{"b64": base64.b64encode(one).decode()} for one in contents]
     answers = server.predict("vrnn", {"instances": rows}).json["predictions"]
@@ -299,7 +301,9 @@ def test_our_model_hears_wav_files(server: Running, servable: Path, speech: list
         ("step", {"observation": [[0.0]], "state": [[0.0]]}, "expected shape [?,40], found [1,1]"),
     ],
 )
-def test_sound_that_cannot_be_used(server: Running, signature: str, inputs: Any, message: str):
+def test_sound_that_cannot_be_used_is_refused_with_the_reason(
+    server: Running, signature: str, inputs: Any, message: str
+):
     body = json.dumps({"signature_name": signature, "inputs": inputs})
     reply = server.predict("vrnn", body)
     assert reply.status == 400
@@ -319,6 +323,6 @@ def test_metrics_have_the_names_that_dashboards_know(server: Running):
     assert 'le="+Inf"' in text
 
 
-def test_paths_that_are_nobodys_are_not_found(server: Running):
+def test_other_paths_are_not_found(server: Running):
     for path in ("/etc/passwd", "/page/../command.py", "/page/%2e%2e/command.py", "/statuspage"):
         assert server.ask("GET", path).status == 404

@@ -1,4 +1,4 @@
-"""What a server must survive: long, slow and broken requests, many at once, and its end."""
+"""The server survives long, slow and broken requests, many at once, and its own end."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_body_that_is_too_long_is_refused_and_forgotten(server: Running):
     alive(server)
 
 
-def test_headers_that_never_end(server: Running, monkeypatch: pytest.MonkeyPatch):
+def test_headers_that_never_end_are_cut_off(server: Running, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.5)
     with connected(server) as silent, connected(server) as slow:
         slow.sendall(HEAD)
@@ -74,7 +74,7 @@ def test_headers_that_never_end(server: Running, monkeypatch: pytest.MonkeyPatch
     alive(server)
 
 
-def test_a_body_that_never_ends(
+def test_a_body_that_never_ends_times_out(
     toys: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from ser_keras.export.serving.server import application
@@ -90,7 +90,7 @@ def test_a_body_that_never_ends(
         alive(server)
 
 
-def test_what_is_no_http(server: Running):
+def test_bytes_that_are_no_http_leave_the_server_alive(server: Running):
     for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", bytes(1000)):
         with connected(server) as client:
             client.sendall(nonsense)
@@ -98,7 +98,7 @@ def test_what_is_no_http(server: Running):
     alive(server)
 
 
-def test_sound_that_is_too_long(server: Running):
+def test_sound_that_is_too_long_is_refused(server: Running):
     sound = wav(np.zeros(21 * 8000), 8000)
     for contents, status in ((sound, 400), (sound[: 44 + 2 * 8000], 200)):
         reply = server.predict(
@@ -136,7 +136,7 @@ def test_other_signatures_have_the_limits_of_recordings(
         alive(server)
 
 
-def test_sound_behind_too_many_chunks(server: Running):
+def test_sound_behind_too_many_chunks_is_refused(server: Running):
     sound = wav(np.zeros(8000), 8000)
     contents = sound[:12] + b"junk\0\0\0\0" * 20_000 + sound[12:]
     row = {"b64": base64.b64encode(contents).decode()}
@@ -148,7 +148,7 @@ def test_sound_behind_too_many_chunks(server: Running):
         assert reply.error == "audio: expected a data chunk among the first 100 chunks, found none"
 
 
-def test_short_sound_padded_to_a_long_one_is_too_much(server: Running):
+def test_many_short_sounds_padded_to_a_long_one_are_refused(server: Running):
     """A megabyte of files that would become gigabytes of padding."""
     rows = [{"b64": base64.b64encode(wav(np.zeros(n), 1000)).decode()} for n in (15_000, 1)]
     reply = server.predict("vrnn", {"instances": rows[:1] + rows[1:] * 300})
@@ -240,7 +240,7 @@ def test_versions_whose_names_begin_with_zeros_are_served(toys: dict[int, Path],
         alive(server)
 
 
-def test_models_config_says_versions_and_labels(toys: dict[int, Path], tmp_path: Path):
+def test_models_config_decides_versions_and_labels(toys: dict[int, Path], tmp_path: Path):
     for number, toy in toys.items():
         shutil.copytree(toy, tmp_path / "toy" / str(number))
     (tmp_path / model_config.FILE).write_text(
@@ -255,7 +255,7 @@ def test_models_config_says_versions_and_labels(toys: dict[int, Path], tmp_path:
             assert server.ask("POST", path, {"instances": [1.0]}).json["predictions"] == [expected]
 
 
-def test_stops_when_told_to_after_it_has_answered(servable: Path, speech: list[Path]):
+def test_sigterm_stops_the_server_after_it_has_answered(servable: Path, speech: list[Path]):
     command = [
         sys.executable,
         "-m",
@@ -293,7 +293,7 @@ def test_stops_when_told_to_after_it_has_answered(servable: Path, speech: list[P
         (["--threads", "0"], "--threads: expected more than 0, found 0"),
     ],
 )
-def test_what_cannot_be_served_says_why(
+def test_the_command_says_what_it_cannot_serve(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     folder = [] if words[:1] == ["nowhere"] else [str(tmp_path)]

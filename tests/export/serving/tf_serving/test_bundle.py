@@ -1,4 +1,4 @@
-"""The files for TF Serving are what its own messages and Docker's and KServe's forms take.
+"""The files for TF Serving, read by its own messages and by Docker's and KServe's schemas.
 
 TF Serving itself is no Python package: nothing here has started it.
 """
@@ -89,7 +89,7 @@ def test_batching_parameters_are_consistent(folder: Path):
     assert sizes[-1] == parameters.max_batch_size.value  # or TF Serving does not start
 
 
-def test_monitoring_config(folder: Path):
+def test_monitoring_config_enables_prometheus(folder: Path):
     config = schemas.message(*MONITORING)()
     text_format.Parse((folder / "monitoring.config").read_text(), config)
     assert config.prometheus_config.enable
@@ -128,7 +128,7 @@ def test_kserve_manifest_has_the_fields_of_an_inference_service(folder: Path):
     assert predictor["scaleMetric"] in ("concurrency", "rps", "cpu", "memory")
 
 
-def test_what_people_have_written_is_kept(folder: Path, tmp_path: Path):
+def test_files_that_are_there_are_kept(folder: Path, tmp_path: Path):
     (tmp_path / "compose.yaml").write_text("mine")
     (tmp_path / "models.config").write_text(
         'model_config_list { config { name: "other" base_path: "/elsewhere/other" } }'
@@ -199,7 +199,7 @@ def add_files(file: Any, files: Any) -> None:
         ("", {}),
     ],
 )
-def test_a_model_is_added_to_what_people_have_written(
+def test_a_model_is_added_to_a_models_config_that_is_there(
     before: str, others: dict[str, str], tmp_path: Path
 ):
     config = tmp_path / "models.config"
@@ -216,7 +216,7 @@ def test_a_model_is_added_to_what_people_have_written(
 
 
 @pytest.mark.parametrize(("here", "given"), [("vrnn", "."), ("vrnn/1", ".."), ("", "vrnn")])
-def test_lies_beside_the_model_wherever_it_is_called_from(
+def test_the_bundle_lies_beside_the_model_wherever_it_is_written_from(
     here: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "vrnn" / "1").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Requests of many samples: what is read of them, what is refused, and how much work it is."""
+"""Requests of many samples: the values read, the values refused, and the work that it takes."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_whole_numbers_among_samples_are_samples(whole: int):
         (1e39, "Cannot convert JSON value: 1e+39 to float without loss of precision."),
     ],
 )
-def test_what_is_no_sample_is_refused_wherever_it_is(wrong: Any, message: str):
+def test_a_value_that_is_no_sample_is_refused_wherever_it_is(wrong: Any, message: str):
     for first in (0.5, 0, 1e9):
         with pytest.raises(ServingError) as refusal:
             waveform([first] * SAMPLES + [wrong])
         assert message in refusal.value.message
 
 
-def test_an_error_tells_the_beginning_of_a_long_request_and_reads_no_more_of_it():
+def test_an_error_quotes_the_beginning_of_a_long_request_and_reads_no_more_of_it():
     document = {"instances": [{"waveform": [0.5] * SAMPLES}]}
     messages = []
 
