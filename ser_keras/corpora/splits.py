@@ -43,14 +43,14 @@ def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
         >>> len(train), len(test)
         (24, 8)
     """
-    fraction_expected = "more than 0 and less than 1"
-    require(0 < test_fraction < 1, "test_fraction", test_fraction, fraction_expected)
+    between = "more than 0 and less than 1"
+    require(0 < test_fraction < 1, "test_fraction", test_fraction, between)
     require(seed >= 0, "seed", seed, "0 or more")
     labels = corpus.labels()
+    order = corpus.sorted_indexes()  # the order in which utterances were found must not matter
     test: list[int] = []
     for label, emotion in enumerate(corpus.emotions):
-        # Sorted, so that the order in which utterances were found does not matter.
-        members = [index for index in corpus.sorted_indexes() if labels[index] == label]
+        members = [index for index in order if labels[index] == label]
         if not members:
             continue
         if len(members) < 2:
