@@ -25,10 +25,10 @@ _Indexes = Sequence[int] | np.ndarray
 
 
 class FoldTrainer:
-    """Trains one preset on fold after fold.
+    """Trainer of one preset on fold after fold.
 
     The model is made once and its initial state restored for every fold: tracing its graphs would
-    otherwise take a good part of a trial.
+    otherwise take a good share of a trial.
 
     Args:
         preset: the preset to train; its epochs are the most that are trained. With a learning-rate
@@ -96,7 +96,7 @@ class FoldTrainer:
         return evaluation.curve()
 
     def _with_copies(self, training: _Indexes) -> list[int]:
-        """Indexes of the utterances and of their varied copies, which equal them."""
+        """Return the indexes of the utterances and of their varied copies, which equal them."""
         corpus = self.extracted.corpus
         chosen = {corpus[int(index)] for index in training}
         return [index for index, utterance in enumerate(corpus) if utterance in chosen]
@@ -111,7 +111,7 @@ class FoldTrainer:
 
 
 class _HeldOutEvaluation(keras.callbacks.Callback):
-    """Evaluates on held-out utterances every few epochs, and stops a training that stagnates.
+    """Evaluation on held-out utterances every few epochs, which stops a training that stagnates.
 
     `predict` makes class indexes, int64 [B], of the inputs that `pipeline.batches` gives. With
     `at_end` it evaluates when training has ended, and never stops it.
@@ -152,7 +152,7 @@ class _HeldOutEvaluation(keras.callbacks.Callback):
         self._accuracies.append((weighted, float(np.nanmean(per_class_recall(matrix)))))
 
     def curve(self) -> Curve:
-        """All accuracies so far, each the mean of the last few evaluations."""
+        """Return all accuracies so far, each the mean of the last few evaluations."""
         ends = range(1, len(self._epochs) + 1)
         smoothed = (
             tuple(float(np.mean(values[max(end - SMOOTHED, 0) : end])) for end in ends)

@@ -57,7 +57,7 @@ class VRNNHyperModel(kt.HyperModel):
                 hp.Choice(name, list(parameter.values), default=default)
 
     def preset(self, values: Mapping[str, Any]) -> Preset:
-        """The preset with these values of the space's settings."""
+        """Return the preset with these values of the space's settings."""
         return self.space.apply(self.base, values)
 
     def build(self, hp: kt.HyperParameters) -> VRNN:

@@ -74,7 +74,7 @@ def importances(
 
 
 def _basis(parameter: Parameter, values: Sequence[Any]) -> np.ndarray:
-    """Orthonormal, centred columns whose combinations explain the scores, [N, K]."""
+    """Return orthonormal, centred columns whose combinations explain the scores, [N, K]."""
     ordered = parameter.is_range or isinstance(parameter.values[0], (int, float))
     if ordered and not isinstance(values[0], bool):
         positions = np.array([parameter.position(value) for value in values])
@@ -86,5 +86,5 @@ def _basis(parameter: Parameter, values: Sequence[Any]) -> np.ndarray:
 
 
 def _explained(basis: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Share of the variance of centred scores [N, M] that lies in the basis [N, K]: [M]."""
+    """Return the share of the variance of centred scores [N, M] in the basis [N, K]: [M]."""
     return np.sum((basis.T @ scores) ** 2, axis=0) / np.sum(scores**2, axis=0)

@@ -44,7 +44,7 @@ _HYPERBAND_BRACKETS = 3
 
 
 class ResumableOracle(kt.Oracle):
-    """The part that all oracles share; it stands before KerasTuner's own class among their bases.
+    """Base of all oracles; an algorithm inherits from it before KerasTuner's own class.
 
     Example:
         >>> from ser_keras.training.run import TrainingRun
@@ -70,7 +70,7 @@ class ResumableOracle(kt.Oracle):
         self._heartbeats: dict[str, float] = {}  # the last one's time by worker
 
     def get_state(self) -> dict[str, Any]:
-        """The whole search, the trials included."""
+        """Return the whole search, the trials included."""
         trials = {name: trial.get_state() for name, trial in self.trials.items()}
         return {**super().get_state(), "trials": trials}
 
@@ -132,7 +132,7 @@ class ResumableOracle(kt.Oracle):
 
     @kt.synchronized
     def end_trial(self, trial: Trial) -> None:
-        """Take a trial's result, once: two workers run the same trial when one only seemed dead."""
+        """Take a trial's result once: two workers may run it, if one only seemed dead."""
         if trial.trial_id in self.end_order:
             return
         if trial.trial_id in self._retry_queue:

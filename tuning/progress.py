@@ -12,7 +12,7 @@ from ser_keras.tuning.trials import PRUNED, TrialTable
 
 
 class Progress:
-    """Prints lines about a search.
+    """Progress of a search, in lines on standard error.
 
     Args:
         search: the search.

@@ -76,7 +76,7 @@ class Search:
     prune: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """The description in `search.json`."""
+        """Return the description in `search.json`."""
         return {
             "run": self.run.to_dict(),
             "space": {"name": self.space.name, "settings": self.space.to_dict()},

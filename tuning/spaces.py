@@ -103,11 +103,11 @@ class Parameter:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def extremes(self) -> tuple[Any, ...]:
-        """All choices, or both ends of a range: if they are possible, so is what lies between."""
+        """Return all choices, or a range's ends: if they are possible, so is all between them."""
         return (self.low, self.high) if self.is_range else self.values
 
     def holds(self, value: Any) -> bool:
-        """Whether the setting may take a value."""
+        """Tell whether the setting may take a value."""
         if not self.is_range:
             return value in self.values
         low, high = self.extremes()
@@ -118,7 +118,7 @@ class Parameter:
         return math.isclose(steps, round(steps), abs_tol=1e-6)
 
     def position(self, value: Any) -> float:
-        """Where a value stands among all, 0 lowest to 1 highest; choices are evenly spaced."""
+        """Place a value among all, 0 lowest to 1 highest; choices are evenly spaced."""
         if not self.is_range:
             return self.values.index(value) / max(len(self.values) - 1, 1)
         low, high = self.extremes()
@@ -138,7 +138,7 @@ class Parameter:
         return float(f"{drawn:.{_SIGNIFICANT_DIGITS}g}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The setting's table in a TOML file."""
+        """Return the setting's table in a TOML file."""
         table = {**dataclasses.asdict(self), "values": list(self.values)}
         del table["name"]
         return {key: value for key, value in table.items() if value not in (None, [], "linear")}
@@ -179,7 +179,7 @@ class Space:
         return cls(name, tuple(parameters))
 
     def to_dict(self) -> dict[str, Any]:
-        """A table per setting, as in a TOML file."""
+        """Return a table per setting, as in a TOML file."""
         return {parameter.name: parameter.to_dict() for parameter in self.parameters}
 
     def apply(self, base: Preset, drawn: Mapping[str, Any]) -> Preset:
@@ -198,7 +198,7 @@ class Space:
         )
 
     def values_of(self, preset: Preset) -> dict[str, Any] | None:
-        """The preset's own values of the space's settings; None if one lies outside the space."""
+        """Return the preset's own values of the settings; None if one lies outside the space."""
         settings = _settings(preset)
         own = {each.name: _choice(settings[each.name]) for each in self.parameters}
         return own if all(each.holds(own[each.name]) for each in self.parameters) else None
@@ -225,12 +225,12 @@ class Space:
                 raise ConfigurationError(f"search space, {shown}: {error}") from error
 
     def extremes(self, name: str, base: Preset) -> tuple[Any, ...]:
-        """A setting's extremes among all trials: the preset's own value unless it is varied."""
+        """Return a setting's extremes among all trials: the preset's own value unless varied."""
         varied = (each.extremes() for each in self.parameters if each.field == name)
         return next(varied, (_settings(base)[name],))
 
     def _extreme_settings(self, base: Preset) -> Iterator[dict[str, Any]]:
-        """Single settings, then all combinations of the features, which depend on one another."""
+        """Yield single settings, then combinations of the features, which depend on one another."""
         features = [each for each in self.parameters if each.field in vars(base.features)]
         combinations = math.prod(len(each.extremes()) for each in features)
         combined = features if combinations <= _MOST_COMBINATIONS else []
@@ -269,12 +269,12 @@ def _is_finite(value: Any) -> bool:
 
 
 def _choice(value: Any) -> Any:
-    """A list as text, which `Preset.with_settings` reads: KerasTuner's choices cannot be lists."""
+    """Join a list as `Preset.with_settings` reads it: KerasTuner's choices cannot be lists."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _settings(preset: Preset) -> dict[str, Any]:
-    """All settings of a preset, by name with and without section."""
+    """Return all settings of a preset, by name with and without section."""
     settings: dict[str, Any] = {}
     for section, part in vars(preset).items():
         if dataclasses.is_dataclass(part):

@@ -48,7 +48,7 @@ class TrialTable:
 
     @staticmethod
     def number(trial: Trial) -> int:
-        """A trial's number for readers, from 1; KerasTuner counts from 0."""
+        """Return a trial's number for readers, from 1; KerasTuner counts from 0."""
         return int(trial.trial_id) + 1
 
     def _row(self, trial: Trial) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ class TrialTable:
         return row
 
     def row(self, trial: Trial) -> Mapping[str, Any]:
-        """The row of one trial."""
+        """Return the row of one trial."""
         return next(row for row in self.rows if row["trial"] == self.number(trial))
 
     @property
@@ -85,7 +85,7 @@ class TrialTable:
         return max(completed, key=lambda row: row[self.search.protocol.objective], default=None)
 
     def preset(self, row: Mapping[str, Any]) -> Preset:
-        """The preset of a trial, trained for the number of epochs that was best."""
+        """Return the preset of a trial, trained for the number of epochs that was best."""
         base = self.search.run.preset
         preset = self.search.space.apply(base, row).with_settings({"epochs": row["epochs"]})
         return dataclasses.replace(preset, name=f"{base.name}-tuned")

@@ -34,7 +34,7 @@ _FINGERPRINT = "search"  # the hyperparameter that tells a worker which search i
 
 
 class SearchTuner(BaseTuner):
-    """Runs trials of a search: all of them, or as one of several workers.
+    """Tuner that runs all trials of a search, or some of them as one of several workers.
 
     Args:
         search: the search.
@@ -114,14 +114,14 @@ class SearchTuner(BaseTuner):
         return {name: float(value) for name, value in metrics.items()}
 
     def preset(self, values: Mapping[str, Any]) -> Preset:
-        """The preset of a trial with these values."""
+        """Return the preset of a trial with these values."""
         preset = self._hypermodel.preset(values)
         if "tuner/epochs" in values:  # Hyperband's
             preset = preset.with_settings({"epochs": int(values["tuner/epochs"])})
         return preset
 
     def _train_folds(self, trial: Trial, trainer: FoldTrainer) -> tuple[list[Curve], bool]:
-        """The folds' curves, and whether the trial was pruned after the first."""
+        """Return the folds' curves, and whether the trial was pruned after the first."""
         objective, folds = self._search.protocol.objective, self._folded.folds
         prunes = self._search.prune and self._search.algorithm != "hyperband"
         curves: list[Curve] = []
@@ -150,14 +150,14 @@ class SearchTuner(BaseTuner):
         return metrics
 
     def _best_metric(self, name: str) -> float | None:
-        """A metric of the best trial so far; None before the first has ended."""
+        """Return a metric of the best trial so far; None before the first has ended."""
         for trial in self.oracle.get_best_trials(1):
             if trial.status == TrialStatus.COMPLETED and trial.metrics.exists(name):
                 return float(trial.metrics.get_best_value(name))
         return None
 
     def _extract(self, preset: Preset) -> Extraction:
-        """The training subset's observations; the last trial's are kept."""
+        """Extract the training subset, unless the last trial had the same features."""
         wanted = (preset.features, preset.augmentation)
         if self._extracted is None or self._extracted[0] != wanted:
             corpus = self._folded.corpus
