@@ -49,8 +49,8 @@ _IEMOCAP: dict[str, Any] = {
 }
 
 
-_PROTOCOLS = {"ravdess": "random", "iemocap": "session"}
-_USUAL = {"emodb": "speaker", "crema-d": "speaker", "savee": "speaker"}
+# The paper's for its two corpora, and the usual one for the others.
+_PROTOCOLS = {"iemocap": "session", "emodb": "speaker", "crema-d": "speaker", "savee": "speaker"}
 
 
 def published(corpus: str) -> dict[str, Any]:
@@ -72,4 +72,4 @@ def protocol(corpus: str) -> str:
         >>> paper.protocol("iemocap")
         'session'
     """
-    return {**_USUAL, **_PROTOCOLS}.get(corpus, "random")
+    return _PROTOCOLS.get(corpus, "random")

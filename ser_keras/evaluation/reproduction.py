@@ -148,9 +148,10 @@ def summarize(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Example:
         >>> from ser_keras.evaluation.reproduction import summarize
-        >>> summary = summarize([ser.evaluate(model, corpus, progress=False).to_dict()])
-        >>> list(summary)
-        ['weighted_accuracy', 'unweighted_accuracy', 'sampled_fraction', 'parameters']
+        >>> run = {"weighted_accuracy": 0.7, "unweighted_accuracy": 0.6, "parameters": 1000}
+        >>> run["sampled_fraction"] = {"with_first": 0.6, "after_first": 0.4}
+        >>> summarize([run])["weighted_accuracy"]
+        {'mean': 0.7, 'std': 0.0, 'runs': [0.7]}
     """
     return {
         "weighted_accuracy": spread([each["weighted_accuracy"] for each in evaluations]),

@@ -23,7 +23,7 @@ from ser_keras.training import pipeline
 
 pytestmark = pytest.mark.usefixtures("eagerly", "without_plots")
 
-# Of each release: files as it names them, and the class of `tiny` that each is of.
+# Files as each release names them, with the class of `tiny` that each belongs to.
 MINIATURES: dict[str, dict[str, str | None]] = {
     "crema-d": {
         "AudioWAV/1001_DFA_ANG_XX": "angry",
@@ -143,7 +143,7 @@ def test_classes_that_the_corpus_lacks_have_no_recall_and_no_share_in_its_mean(
     assert "nan" not in table
 
 
-def test_an_emotion_more_is_left_out_before_anything_is_extracted(
+def test_an_unknown_emotion_is_left_out_before_anything_is_extracted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     extracted: list[str] = []
@@ -172,7 +172,7 @@ def test_nothing_is_left_where_no_emotion_is_known(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_the_model_calls_its_classes_changes_no_number(
+def test_names_of_the_classes_change_no_number(
     tmp_path: Path, tiny_weights: VRNN, monkeypatch: pytest.MonkeyPatch
 ):
     corpus = corpora.load("manifest", own(tmp_path, "angry", "happy", "bored", "sad", "surprised"))

@@ -1,4 +1,4 @@
-"""What the figures show is what they were given, and nothing of the user's matplotlib changes."""
+"""Figures show the numbers that they are given, and leave the user's matplotlib as it was."""
 
 from __future__ import annotations
 

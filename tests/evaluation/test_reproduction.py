@@ -1,4 +1,4 @@
-"""Tables 1 and 2 and Figure 2 from the runs' own evaluations; killed, it goes on."""
+"""Tables 1 and 2 and Figure 2 from the runs' own evaluations, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def evaluations(out: Path, prefix: str) -> list[dict[str, Any]]:
     return [results.read(folder) for folder in sorted((out / "runs").glob(f"{prefix}-*"))]
 
 
-def test_both_kinds_are_trained_on_the_same_splits_and_killed_it_goes_on(
+def test_both_kinds_are_trained_on_the_same_splits_and_resume_after_a_kill(
     short_run: TrainingRun,
     manifest: Path,
     tmp_path: Path,
@@ -127,9 +127,9 @@ def test_both_kinds_are_trained_on_the_same_splits_and_killed_it_goes_on(
     one, other = (tmp_path / "runs" / name for name in RUNS[:2])
     assert (one / "split.csv").read_text() == (other / "split.csv").read_text()
     corpus = corpora.load("manifest", manifest)
-    parts = splits.read(one / "split.csv", corpus)
-    assert list(parts) == ["train", "test"]  # nothing is kept back: all of the rest is trained on
-    assert len(parts["train"]) + len(parts["test"]) == len(corpus)
+    subsets = splits.read(one / "split.csv", corpus)
+    assert list(subsets) == ["train", "test"]  # no validation subset: all the rest is trained on
+    assert len(subsets["train"]) + len(subsets["test"]) == len(corpus)
 
     assert results.read(one)["attention"] is True
     assert results.read(other)["attention"] is False
@@ -205,7 +205,7 @@ def test_tables_and_figure_are_means_over_the_runs(short_run: TrainingRun, tmp_p
     assert f"{found['no_attention']['weighted_accuracy']['std']:.1%}" in shown
 
 
-def test_all_folds_and_an_emotion_that_one_lacks(
+def test_folds_average_an_emotion_over_those_that_have_it(
     short_run: TrainingRun, stand_ins: list[TrainingRun], tmp_path: Path
 ):
     by_session = dataclasses.replace(short_run, split="session")
@@ -230,7 +230,7 @@ def test_a_single_run_has_no_deviation(
 @pytest.mark.parametrize(
     ("setting", "named"), [({"epochs": 9}, "epochs"), ({"latent_size": 5}, "latent_size")]
 )
-def test_another_configuration_does_not_take_over_finished_runs(
+def test_finished_runs_of_another_configuration_are_refused(
     setting: dict[str, Any],
     named: str,
     short_run: TrainingRun,
@@ -246,7 +246,7 @@ def test_another_configuration_does_not_take_over_finished_runs(
     assert (tmp_path / "reproduction.json").read_bytes() == before
 
 
-def test_finished_runs_of_another_corpus_are_not_taken_for_this_one_s(
+def test_finished_runs_on_another_split_are_refused(
     short_run: TrainingRun, stand_ins: list[TrainingRun], tmp_path: Path
 ):
     reproduce(short_run, tmp_path, seeds=1)

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
 
 # The share of Gaussian prediction errors above their own mean absolute value.
-GAUSSIAN_SHARE = 0.425
+_GAUSSIAN_SHARE = 0.425
 
 # Units of Keras metrics, by the last word of their names.
-PERCENT = ("accuracy", "fraction", "sampled", "recall")
-NATS = ("loss", "nll", "kl", "entropy", "crossentropy", "elbo", "likelihood")
+_PERCENT = ("accuracy", "fraction", "sampled", "recall")
+_NATS = ("loss", "nll", "kl", "entropy", "crossentropy", "elbo", "likelihood")
 
 
 @styled
@@ -146,7 +146,7 @@ def sampled_fraction(
             shown = [row for row, emotion in enumerate(emotions) if emotion in fractions]
             shares = 100 * np.array([fractions[emotions[row]] for row in shown], dtype=float)
             axes.plot(shares, shown, marker, color=color, fillstyle=fill, markersize=7, label=name)
-    axes.axvline(100 * GAUSSIAN_SHARE, color=GRAY, linestyle=":", label="Gaussian error, 42.5 %")
+    axes.axvline(100 * _GAUSSIAN_SHARE, color=GRAY, linestyle=":", label="Gaussian error, 42.5 %")
     axes.set(xlabel="share of the observation sampled (%)", ylabel="emotion", xlim=(0, 100))
     _finish_rows(figure, axes, emotions)
     return figure
@@ -267,7 +267,7 @@ def _matrix(
 
 def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -> None:
     last_word = name.split("_")[-1]
-    unit = "%" if last_word in PERCENT else "nats" if last_word in NATS else ""
+    unit = "%" if last_word in _PERCENT else "nats" if last_word in _NATS else ""
     curves = ((name, "training", BLUE, "-"), (f"val_{name}", "validation", ORANGE, "--"))
     for key, label, color, line in curves:
         if key not in history:

@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from ser_keras.evaluation.plots.canvas import BLUE, WIDTH, styled
 
 # Coloured against grey, both darker than the page: told apart by all readers, and in print.
-SAMPLED = ListedColormap(matplotlib.colormaps["YlOrBr"](np.linspace(0.25, 1, 256)))
-PREDICTED = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.15, 0.9, 256)))
+_SAMPLED = ListedColormap(matplotlib.colormaps["YlOrBr"](np.linspace(0.25, 1, 256)))
+_PREDICTED = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.15, 0.9, 256)))
 
-WRITTEN_INSTANTS = 12  # with more instants, numbers written above one another would overlap
-ENVELOPE_COLUMNS = 1500  # more points of a waveform than the picture has pixels show nothing
+_WRITTEN_INSTANTS = 12  # with more instants, the numbers written above them would overlap
+_ENVELOPE_COLUMNS = 1500  # more points of a waveform than the picture has pixels show nothing
 
 
 @styled
@@ -95,7 +95,7 @@ def _title(recognition: Mapping[str, Any]) -> str:
 
 def _draw_waveform(axes: Axes, samples: NDArray[np.float64], sample_rate: float) -> None:
     """Draw the lowest and highest sample of each of many short stretches."""
-    length = max(1, -(-len(samples) // ENVELOPE_COLUMNS))
+    length = max(1, -(-len(samples) // _ENVELOPE_COLUMNS))
     starts = np.arange(0, len(samples), length)
     if len(starts):
         low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
@@ -121,7 +121,7 @@ def _draw_saliency(
     largest = np.nanmax(cells, initial=0.0)
     norm = Normalize(0, largest if largest > 0 else 1)
     rows = np.arange(len(cells) + 1)
-    looks = ((sampled < 0.5, PREDICTED, "predicted"), (sampled >= 0.5, SAMPLED, "sampled"))
+    looks = ((sampled < 0.5, _PREDICTED, "predicted"), (sampled >= 0.5, _SAMPLED, "sampled"))
     for (shown, colors, name), scale in zip(looks, scales, strict=True):
         values = np.ma.masked_where(~shown | np.isnan(cells), cells)
         axes.pcolormesh(times, rows, values, cmap=colors, norm=norm, rasterized=True)
@@ -132,7 +132,7 @@ def _draw_saliency(
     scales[0].tick_params(right=False, labelright=False)
     scales[-1].set_ylabel("saliency |X − x̂| (standard deviations)")
     axes.set_ylabel("band" if frames > 1 else "coefficient")
-    if len(instants) <= WRITTEN_INSTANTS:
+    if len(instants) <= _WRITTEN_INSTANTS:
         above = axes.get_xaxis_transform()
         for index, instant in enumerate(instants):
             share = f"{100 * instant['sampled_fraction']:.0f} %{'' if index else ' sampled'}"
@@ -186,7 +186,7 @@ def _draw_emotions(
     axes.set_yticks(rows[:-1] + 0.5, emotions)
     axes.set_ylabel("emotion")
     axes.invert_yaxis()
-    if len(instants) <= WRITTEN_INSTANTS:
+    if len(instants) <= _WRITTEN_INSTANTS:
         for row, column in np.ndindex(percent.shape):
             value = percent[row, column]
             axes.text(

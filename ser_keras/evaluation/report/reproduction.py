@@ -29,25 +29,13 @@ def reproduction_report(
 
     Example:
         >>> accuracy = {"mean": 0.5, "std": 0.1, "runs": [0.4, 0.6]}
-        >>> ours = {
-        ...     "weighted_accuracy": accuracy,
-        ...     "unweighted_accuracy": accuracy,
-        ...     "sampled_fraction": {"with_first": 0.6, "after_first": 0.4},
-        ...     "parameters": 1000,
-        ... }
-        >>> html = ser.report.reproduction_report(
-        ...     {
-        ...         "corpus": "ravdess",
-        ...         "protocol": {"split": "random"},
-        ...         "attention": ours,
-        ...         "no_attention": ours,
-        ...         "table2": {"sad": 0.6},
-        ...         "figure2": {"labels": ["sad"], "similarity": [[1.0]]},
-        ...         "paper": {},
-        ...         "seconds": 60.0,
-        ...     },
-        ...     figures={},
-        ... )
+        >>> ours = {"weighted_accuracy": accuracy, "unweighted_accuracy": accuracy}
+        >>> ours |= {"sampled_fraction": {"with_first": 0.6, "after_first": 0.4}, "parameters": 9}
+        >>> reproduction = {"corpus": "ravdess", "attention": ours, "no_attention": ours}
+        >>> reproduction |= {"protocol": {"split": "random"}, "paper": {}, "seconds": 60.0}
+        >>> reproduction |= {"table2": {"sad": 0.6}}
+        >>> reproduction |= {"figure2": {"labels": ["sad"], "similarity": [[1.0]]}}
+        >>> html = ser.report.reproduction_report(reproduction, figures={})
         >>> "2 runs with attention and as many without" in html
         True
     """
