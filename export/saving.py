@@ -40,7 +40,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
         >>> import tensorflow as tf
         >>> folder = export.saved_model(model, "exported/vrnn")  # exported/vrnn/1
         >>> serve = tf.saved_model.load(folder).signatures["serving_default"]
-        >>> serve(audio=tf.constant([open(wav, "rb").read()]))["probabilities"].shape
+        >>> serve(audio=tf.io.read_file(wav)[tf.newaxis])["probabilities"].shape
         TensorShape([1, 8])
     """
     version = version_folder(Path(path))

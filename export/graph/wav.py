@@ -55,7 +55,7 @@ def inspect(contents: tf.Tensor) -> Recording:
             among the first `MOST_CHUNKS` chunks.
 
     Example:
-        >>> int(inspect(open(wav, "rb").read()).rate)
+        >>> int(inspect(tf.io.read_file(wav)).rate)
         22050
     """
     size = tf.strings.length(contents)
@@ -104,7 +104,7 @@ def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.T
         float32 [last - first], full scale is -1 to 1, zero outside of the recording.
 
     Example:
-        >>> contents = open(wav, "rb").read()
+        >>> contents = tf.io.read_file(wav)
         >>> float(read(contents, inspect(contents), np.int64(-1), np.int64(7))[0])
         0.0
     """
