@@ -33,5 +33,22 @@ def test_modules_that_documents_name_exist():
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 
+PACKAGES = ("sound", "features", "model", "training", "recognition", "evaluation")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_architecture_names_every_module(package: str):
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `ser_keras/{package}/` \| (.*) \|$", text, re.MULTILINE)
+    named = {name.rstrip("/") for name in re.findall(r"`([a-z_]+/?)`", row)}
+    modules = {
+        path.stem
+        for path in (ROOT / "ser_keras" / package).iterdir()
+        if not path.name.startswith("_")
+        and (path.suffix == ".py" or (path / "__init__.py").exists())
+    }
+    assert modules == named & modules
+
+
 def test_make_builds_the_documentation():
     subprocess.run(["make", "-n", "docs"], cwd=ROOT, check=True, capture_output=True)

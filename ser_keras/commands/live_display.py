@@ -54,7 +54,7 @@ def _render(instant: dict[str, Any]) -> Group:
 
 
 def _shades(saliency: np.ndarray) -> str:
-    """Draw a character for each element of the saliency [D]; for neighbours where D is large."""
-    neighbours = np.array_split(saliency, min(2 * _BAR, len(saliency)))
-    strength = np.clip([values.mean() / _STRONG for values in neighbours], 0.0, 1.0)
+    """Draw a character for each element of the saliency [D]; for neighbors where D is large."""
+    neighbors = np.array_split(saliency, min(2 * _BAR, len(saliency)))
+    strength = np.clip([values.mean() / _STRONG for values in neighbors], 0.0, 1.0)
     return "".join(_SHADES[round(value * (len(_SHADES) - 1))] for value in strength)

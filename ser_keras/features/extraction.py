@@ -35,7 +35,7 @@ WORTH_PROCESSES = 64
 
 @dataclass(frozen=True)
 class Extraction:
-    """What could be extracted from a corpus, and what could not.
+    """Observations of a corpus, and the utterances that have none.
 
     Attributes:
         corpus: the utterances that have observations, in the order of the whole corpus.

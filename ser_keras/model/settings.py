@@ -82,7 +82,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Optimization:
-    """How the model is trained; the defaults are the paper's (section 3.2, Algorithm 1).
+    """Settings of the training; the defaults are the paper's (section 3.2, Algorithm 1).
 
     Example:
         >>> Optimization(epochs=10).batch_size
