@@ -170,11 +170,11 @@ def draw(
 def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Figure]:
     """Recognise the longest of the first utterances evaluated; return the line and its picture."""
     longest = max(evaluation.predictions[:_EXAMPLES_AMONG], key=lambda row: row["instants"])
-    place = [longest[key] for key in ("file", "start", "end")]
+    segment = [longest[key] for key in ("file", "start", "end")]
     [path] = {
         utterance.path
         for utterance in corpus
-        if [corpus.relative_path(utterance), utterance.start, utterance.end] == place
+        if [corpus.relative_path(utterance), utterance.start, utterance.end] == segment
     }
     spec = model.features
     waveform = decoding.load(path, spec.sample_rate, longest["start"], longest["end"])
