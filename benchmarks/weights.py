@@ -67,12 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, metavar="DIR", help="RAVDESS, to train on")
     parser.add_argument("--preset", required=True, choices=presets.names())
     parser.add_argument(
-        "--by-speaker",
-        required=True,
-        nargs="+",
-        type=Path,
-        metavar="RUN",
-        help="runs on splits by speaker, to fit the temperature on",
+        "--by-speaker", required=True, nargs="+", type=Path, metavar="RUN", help="runs by speaker"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     options = parser.parse_args(arguments)
