@@ -1,4 +1,4 @@
-"""Observations in whatever form Keras takes them, and the standardisation learnt from each."""
+"""Observations in every form that Keras takes, and the standardization learnt from each."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Batches(keras.utils.PyDataset):
         return self._count
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        part = slice(4 * (index % 3), 4 * (index % 3) + 4)
-        return {name: values[part] for name, values in PADDED.items()}, LABELS[part]
+        rows = slice(4 * (index % 3), 4 * (index % 3) + 4)
+        return {name: values[rows] for name, values in PADDED.items()}, LABELS[rows]
 
 
 def make_model(run_eagerly: bool = True) -> VRNN:
@@ -80,7 +80,7 @@ def assert_standardizes(model: VRNN) -> None:
     ],
     ids=["a PyDataset", "ragged", "ragged in a mapping", "ragged in tf.data"],
 )
-def test_fit_learns_the_standardisation_from_valid_instants_of(data: tuple[Any, ...]):
+def test_fit_learns_the_standardization_from_valid_instants(data: tuple[Any, ...]):
     model = make_model()
     history = model.fit(*data, verbose=0).history
     assert np.isfinite(history["loss"][0])
@@ -109,7 +109,7 @@ def test_a_traced_step_takes_batches_of_a_ragged_tensor():
     assert np.isfinite(history["loss"][0])
 
 
-def test_how_many_instants_count_may_be_said_of_ragged_observations_too():
+def test_instants_may_be_given_for_ragged_observations_too():
     observations, instants = dense({"observations": RAGGED, "instants": np.ones(B, np.int64)})
     assert observations.shape == (B, T, D)
     np.testing.assert_array_equal(instants, np.ones(B))
@@ -124,7 +124,7 @@ def generator() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     ("data", "kind"),
     [(generator(), "generator"), (Batches(None), "Batches"), (iter([1]), "list_iterator")],
 )
-def test_what_can_be_gone_through_only_once_has_to_be_adapted_to_before(data: Any, kind: str):
+def test_fit_names_data_that_can_be_read_only_once(data: Any, kind: str):
     with pytest.raises(ConfigurationError, match=rf"fit: .* {kind}; .*model\.adapt\(training"):
         make_model().fit(data, verbose=0)
 
@@ -138,7 +138,7 @@ def test_a_model_that_has_been_adapted_is_trained_from_a_generator():
     assert np.isfinite(history["loss"][0])
 
 
-def test_a_batch_that_trains_what_has_not_been_adapted_is_told():
+def test_training_on_a_batch_before_adapting_warns():
     model = make_model()
     with pytest.warns(UserWarning, match=r"model\.adapt\(training_batches\) first: .* not"):
         model.train_on_batch(PADDED, LABELS)

@@ -132,8 +132,8 @@ def test_gradient_flows_through_the_prediction_that_is_fed_back():
         output, _ = cell(one_large, states)
         target = tf.reduce_sum(Step.split(output, cell.sizes).posterior_mean)
     gradient = tape.gradient(target, prediction).numpy()[0]
-    assert gradient[0] == 0  # sampled: the prediction is not seen
-    assert np.all(gradient[1:] != 0)  # believed: it is
+    assert gradient[0] == 0  # sampled: the prediction is not read
+    assert np.all(gradient[1:] != 0)  # not sampled: it is
 
 
 def test_latent_is_sampled_from_the_posterior_while_training():

@@ -1,4 +1,4 @@
-"""What is far below the loudest until now is not heard: held to numpy, and to sound itself."""
+"""Levels relative to the loudest point so far, against NumPy and on sound itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPEC = FeatureSpec(
 )
 
 
-def heard(patches: np.ndarray, decibels: float = 60.0) -> np.ndarray:
+def relative(patches: np.ndarray, decibels: float = 60.0) -> np.ndarray:
     return DynamicRange(decibels)(patches).numpy()
 
 
@@ -43,20 +43,20 @@ def rounded(samples: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("instants", [1, 2, 3, 7, 8])
-def test_each_patch_is_relative_to_the_loudest_until_then_and_cut_off_below(instants: int):
+def test_each_patch_is_relative_to_the_loudest_point_so_far_and_cut_off(instants: int):
     patches = np.random.default_rng(1).uniform(-100, 20, (3, instants, 4, 5)).astype(np.float32)
     patches[0] -= 40  # so quiet that nothing reaches the level of quiet speech
     expected = np.empty_like(patches)
     for item, instant in np.ndindex(3, instants):
         loudest = max(patches[item, : instant + 1].max(), -15)
         expected[item, instant] = np.maximum(patches[item, instant], loudest - 60) - loudest
-    np.testing.assert_allclose(heard(patches), expected, atol=1e-4)
+    np.testing.assert_allclose(relative(patches), expected, atol=1e-4)
 
 
 def test_step_by_step_it_is_the_same():
     patches = np.random.default_rng(2).uniform(-100, 20, (2, 6, 4, 5)).astype(np.float32)
     layer, loudest = DynamicRange(40.0), np.zeros((2, 1), np.float32)
-    for instant, expected in enumerate(np.moveaxis(heard(patches, 40.0), 1, 0)):
+    for instant, expected in enumerate(np.moveaxis(relative(patches, 40.0), 1, 0)):
         found, loudest = layer.step(patches[:, instant], loudest)
         np.testing.assert_allclose(found, expected, atol=1e-4)
         np.testing.assert_allclose(
@@ -68,16 +68,16 @@ def test_silence_is_the_same_whatever_it_is_made_of(speech: np.ndarray):
     hiss = np.random.default_rng(3).normal(0, 2e-5, len(speech)).astype(np.float32)
     digital, still = (reference.extract(sound, SPEC) for sound in (speech, speech + hiss))
     assert np.abs(digital - still).max() > 10
-    found, expected = heard(digital[np.newaxis]), heard(still[np.newaxis])
+    found, expected = relative(digital[np.newaxis]), relative(still[np.newaxis])
     np.testing.assert_allclose(found, expected, atol=0.1)
 
 
-def test_half_the_level_rounded_to_16_bits_sounds_the_same(speech: np.ndarray):
+def test_half_the_level_rounded_to_16_bits_is_the_same(speech: np.ndarray):
     loud, soft = (reference.extract(rounded(speech * level), SPEC) for level in (1, 0.5))
-    np.testing.assert_allclose(heard(soft[np.newaxis]), heard(loud[np.newaxis]), atol=0.1)
+    np.testing.assert_allclose(relative(soft[np.newaxis]), relative(loud[np.newaxis]), atol=0.1)
 
 
-def test_streams_hear_what_whole_recordings_have(speech: np.ndarray):
+def test_streams_have_the_levels_of_whole_recordings(speech: np.ndarray):
     model = VRNN.from_preset(
         "ravdess",
         ("calm", "angry"),
@@ -92,7 +92,7 @@ def test_streams_hear_what_whole_recordings_have(speech: np.ndarray):
     observations = reference.extract(speech, SPEC)[np.newaxis]
     model.adapt([observations])
     np.testing.assert_allclose(
-        model.standardization.mean, heard(observations).mean((0, 1, 2)), atol=1e-4
+        model.standardization.mean, relative(observations).mean((0, 1, 2)), atol=1e-4
     )
     expected = model(observations)
     recognizer = StreamingRecognizer(model)
@@ -104,7 +104,7 @@ def test_streams_hear_what_whole_recordings_have(speech: np.ndarray):
     )
 
 
-def test_is_of_patches_only():
+def test_a_range_needs_log_mel_patches():
     for settings in ({}, {"kind": "log-mel"}, {"statistics": ()}):
         with pytest.raises(ConfigurationError, match="range_db"):
             VRNN.from_preset("ravdess", ("calm", "angry"), range_db=60.0, **settings)

@@ -129,8 +129,8 @@ def test_a_folder_named_like_a_preset_is_never_taken_for_it(
     with pytest.raises(ConfigurationError, match=r"expected \./tiny for the run"):
         model_files.load("tiny")
     own = model_files.load(trained_run)
-    for place in (Path("tiny"), "./tiny"):
-        assert model_files.load(place).classes == own.classes
+    for own_folder in (Path("tiny"), "./tiny"):
+        assert model_files.load(own_folder).classes == own.classes
 
 
 def test_a_full_disk_keeps_the_model_that_was_there(model: VRNN, small_disk: Path):

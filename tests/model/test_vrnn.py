@@ -72,7 +72,7 @@ def test_padding_changes_no_output(trained: VRNN):
         np.testing.assert_allclose(other, values, atol=1e-5, err_msg=name)
 
 
-def test_company_in_the_batch_changes_no_output(trained: VRNN):
+def test_other_utterances_in_the_batch_change_no_output(trained: VRNN):
     inputs, _ = make_data()
     together = trained.predict(inputs, verbose=0)
     for index in range(4):
@@ -97,7 +97,7 @@ def test_the_answer_is_that_of_the_last_instant(trained: VRNN):
     np.testing.assert_allclose(outputs["sampled_fraction"][:, 0], 1)
 
 
-def test_hearing_more_does_not_change_earlier_instants(trained: VRNN):
+def test_later_instants_change_no_earlier_ones(trained: VRNN):
     inputs, _ = make_data(count=6)
     whole = trained.predict(inputs["observations"], verbose=0)["timeline"]
     part = trained.predict(inputs["observations"][:, :2], verbose=0)["timeline"]
