@@ -41,7 +41,7 @@ class Client(AbstractContextManager["Client"]):
         >>> with Client("http://127.0.0.1:9", "vrnn") as client:  # no server there
         ...     client.ready()
         False
-        >>> client.predict([open(wav, "rb").read()])[0]["emotion"]  # doctest: +SKIP
+        >>> client.predict([Path(wav).read_bytes()])[0]["emotion"]  # doctest: +SKIP
         'happy'
     """
 

@@ -33,8 +33,8 @@ def test_exports_a_run_as_the_next_version(
         "bundle": [
             str(name.parent / file)
             for file in (
-                "models.config", "batching_parameters.txt", "monitoring.config", "compose.yaml",
-                "kserve-vrnn.yaml",
+                "models.config", "batching_parameters.txt", "compose.yaml", "kserve-vrnn.yaml",
+                "monitoring.config",
             )
         ],
     }  # fmt: skip
