@@ -120,8 +120,7 @@ class _Worker:
         return [outcome for segment in segments for outcome in self.extract([segment])]
 
     def stop(self, kill: bool) -> None:
-        # Idle processes end on their own; waiting for them would take as long as starting them.
-        self._executor.shutdown(wait=kill, kill_workers=kill)
+        self._executor.shutdown(kill_workers=kill)
 
 
 def _extract_together(
