@@ -52,8 +52,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         model = model_files.load(options.model)
         corpus = corpora.load(options.corpus, options.data)
-        out = output_folder(options.out or folder)
         evaluation = evaluate(model, corpus, split="all")
+        # Not before: a corpus of which no emotion is known leaves no folder behind.
+        out = output_folder(options.out or folder)
         results.write(evaluation, out)
         results.draw(evaluation, model, corpus, out)
     print(results.summary(evaluation))
