@@ -12,9 +12,12 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 from joblib.externals import loky  # joblib's documentation imports it so, too
@@ -89,6 +92,7 @@ class _Worker:
 
     def __init__(self, spec: FeatureSpec, augmentation: Augmentation) -> None:
         self._settings = spec, augmentation
+        self._lock = threading.Lock()
         self._start()
 
     def _start(self) -> None:
@@ -98,7 +102,7 @@ class _Worker:
         spec, _ = self._settings
         # One window of silence: importing librosa takes seconds, which are no recording's.
         silence = np.zeros(spec.window_length, np.float32)
-        self._started = self._executor.submit(reference.extract, silence, spec)
+        self._started = self._submit(reference.extract, silence, spec)
 
     def extract(self, segments: Sequence[Segment]) -> list[Extracted | AudioError]:
         """Extract segments together; if the process dies, one by one, to find the one to blame."""
@@ -107,7 +111,7 @@ class _Worker:
         except loky.BrokenProcessPool as error:
             raise RuntimeError("a worker process did not start") from error
         try:
-            future = self._executor.submit(_extract_together, segments, *self._settings)
+            future = self._submit(_extract_together, segments, *self._settings)
             return future.result(PATIENCE)
         except concurrent.futures.TimeoutError:
             reason = f"the process that read it hung, ended after {PATIENCE:g} s"
@@ -120,7 +124,16 @@ class _Worker:
         return [outcome for segment in segments for outcome in self.extract([segment])]
 
     def stop(self, kill: bool) -> None:
-        self._executor.shutdown(kill_workers=kill)
+        with self._lock:
+            self._executor.shutdown(kill_workers=kill)
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        # An executor that is shut down before it has taken its last task fails in its own thread.
+        with self._lock:
+            future = self._executor.submit(function, *arguments)
+            while not (future.running() or future.done()):
+                time.sleep(0.001)
+            return future
 
 
 def _extract_together(
