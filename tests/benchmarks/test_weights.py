@@ -90,10 +90,13 @@ def test_a_run_of_other_settings_is_refused(
 ):
     words = ["--data", "somewhere", "--preset", "convolutional", "--by-speaker", str(by_speaker[0])]
     assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
-    assert "found preset tiny with other settings" in capsys.readouterr().err
+    assert (
+        "expected preset convolutional as it is, found tiny with other settings"
+        in capsys.readouterr().err
+    )
 
 
-def test_a_run_that_heard_the_speakers_is_refused(
+def test_a_run_trained_on_the_test_speakers_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     run = training.TrainingRun(corpus="synthetic", preset=presets.get("tiny"), split="random")
@@ -102,4 +105,7 @@ def test_a_run_that_heard_the_speakers_is_refused(
     write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
     words = ["--data", "somewhere", "--preset", "tiny", "--by-speaker", str(folder)]
     assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
-    assert f"{folder}: found speakers in both parts" in capsys.readouterr().err
+    assert (
+        f"{folder}: expected a run by speaker, found speakers in both subsets"
+        in capsys.readouterr().err
+    )
