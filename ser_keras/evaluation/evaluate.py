@@ -24,7 +24,6 @@ from ser_keras.features.extraction import extract_corpus
 from ser_keras.interruption import deferred
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
-from ser_keras.training.calibration import expected_calibration_error
 
 Tensor = Any
 
@@ -152,11 +151,26 @@ def evaluate(
         # The last instant of an utterance predicts nothing that could be compared.
         nll_per_instant=float(ratio(answers.generation.sum(), (answers.instants - 1).sum())),
         kl_per_instant=float(ratio(answers.kl.sum(), answers.instants.sum())),
-        expected_calibration_error=expected_calibration_error(answers.probabilities, labels),
+        expected_calibration_error=_calibration_error(answers.probabilities, labels),
         temperature=float(model.cell.temperature.numpy()),
         versions=provenance.versions(),
         predictions=_rows(extracted.corpus, answers, classes),
     )
+
+
+def _calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Compute how far confidence and accuracy lie apart on average (Guo et al. 2017, Eq. 3).
+
+    Answers are sorted by confidence into bins of equal width. From 0 (calibrated) to 1; NaN where a
+    probability is. Probabilities are [N, C], labels int [N].
+    """
+    confidence = probabilities.max(axis=1)
+    if np.isnan(confidence).any():
+        return float("nan")
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
 
 
 class _Answers(NamedTuple):

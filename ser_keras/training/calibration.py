@@ -77,30 +77,3 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         cross_entropy, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded"
     )
     return float(np.exp(found.x))
-
-
-def expected_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int = 15
-) -> float:
-    """Compute how far confidence and accuracy lie apart on average (Guo et al. 2017, Eq. 3).
-
-    Args:
-        probabilities: [N, C].
-        labels: true classes, int [N].
-        bins: of equal width, that answers are sorted into by their confidence; 15 in the paper.
-
-    Returns:
-        0 (calibrated) to 1; NaN where a probability is.
-
-    Example:
-        >>> probabilities = np.array([[0.9, 0.1], [0.9, 0.1]])  # 90 % certain, 50 % right
-        >>> round(expected_calibration_error(probabilities, np.array([0, 1])), 6)
-        0.4
-    """
-    confidence = probabilities.max(axis=1)
-    if np.isnan(confidence).any():
-        return float("nan")
-    correct = probabilities.argmax(axis=1) == labels
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))

@@ -9,9 +9,10 @@ import pytest
 import scipy.special
 import tensorflow as tf
 
+from ser_keras.evaluation.evaluate import _calibration_error
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
-from ser_keras.training.calibration import best_temperature, calibrate, expected_calibration_error
+from ser_keras.training.calibration import best_temperature, calibrate
 
 
 def drawn(scale: float, count: int = 20000) -> tuple[np.ndarray, np.ndarray]:
@@ -26,8 +27,8 @@ def drawn(scale: float, count: int = 20000) -> tuple[np.ndarray, np.ndarray]:
 def test_the_temperature_undoes_a_scale(scale: float):
     logits, labels = drawn(scale)
     assert best_temperature(logits, labels) == pytest.approx(scale, rel=0.05)
-    before = expected_calibration_error(scipy.special.softmax(logits, axis=1), labels)
-    after = expected_calibration_error(scipy.special.softmax(logits / scale, axis=1), labels)
+    before = _calibration_error(scipy.special.softmax(logits, axis=1), labels)
+    after = _calibration_error(scipy.special.softmax(logits / scale, axis=1), labels)
     assert after < 0.02
     assert before > 0.1 or scale == 1.0
 
@@ -36,13 +37,13 @@ def test_calibration_error_by_hand():
     # Two answers at 0.9, one right; two at 0.6, both right: |0.5 - 0.9| / 2 + |1 - 0.6| / 2.
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
     labels = np.array([0, 1, 0, 1])
-    assert expected_calibration_error(probabilities, labels) == pytest.approx(0.4)
+    assert _calibration_error(probabilities, labels) == pytest.approx(0.4)
 
 
 def test_a_model_that_diverged_has_no_calibration_error():
     logits, labels = drawn(1.0, count=10)
     logits[3, 1] = np.nan
-    assert np.isnan(expected_calibration_error(scipy.special.softmax(logits, axis=1), labels))
+    assert np.isnan(_calibration_error(scipy.special.softmax(logits, axis=1), labels))
     assert best_temperature(logits, labels) == 1.0
 
 
