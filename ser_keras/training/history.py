@@ -24,16 +24,12 @@ class HistoryFile(keras.callbacks.Callback):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.rows = read_history(path)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Forget what a killed run wrote of this epoch and of later ones."""
-        self.rows = [row for row in self.rows if row["epoch"] < epoch]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Add the epoch."""
-        self.rows.append({"epoch": epoch, **(logs or {})})
-        write_csv(self.path, self.rows, list(self.rows[-1]))
+        """Add the epoch, in place of what a killed run wrote of it and of later ones."""
+        earlier = [row for row in read_history(self.path) if row["epoch"] < epoch]
+        row = {"epoch": epoch, **(logs or {})}
+        write_csv(self.path, [*earlier, row], list(row))
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -46,11 +42,9 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        # A metric that an earlier version did not record has an empty field.
-        return [
-            {
-                name: int(value) if name == "epoch" else float(value or "nan")
-                for name, value in row.items()
-            }
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    # A metric that an earlier version did not record has an empty field.
+    return [
+        {name: float(value or "nan") for name, value in row.items()} | {"epoch": int(row["epoch"])}
+        for row in rows
+    ]
