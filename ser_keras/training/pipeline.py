@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -37,9 +37,9 @@ def dataset(
         shuffle: a new order every epoch and batches of like lengths; otherwise the corpus' order.
         seed: of the shuffling.
         classes: names in the order of the labels, for a trained model `model.classes`; None is the
-            order of the corpus' own emotions: to a model trained on another corpus, such labels
-            mean other emotions, without a warning. `corpora.match(corpus, model.classes).corpus`
-            has the model's classes in place of the corpus' words, in the model's order.
+            order of the corpus' own emotions. To a model trained on another corpus, such labels
+            mean other emotions, without a warning: `corpora.match(corpus, model.classes).corpus`
+            has the model's classes instead.
         **extraction: options of `extraction.extract_corpus`, such as `cache` and `workers`.
 
     Returns:
@@ -68,19 +68,10 @@ def batches(
     classes: Sequence[str] | None = None,
     epoch: tf.Variable | None = None,
 ) -> tf.data.Dataset:
-    """Batch observations that are in memory, as `dataset` does.
+    """Batch observations that are in memory; options and errors are those of `dataset`.
 
-    Args:
-        extraction: the observations.
-        batch_size: utterances per batch, at most.
-        shuffle: as for `dataset`.
-        seed: of the shuffling.
-        classes: as for `dataset`.
-        epoch: int64, counts the epochs begun; the order is a function of it and the seed, so that
-            setting it resumes where another process stopped. None begins at 0.
-
-    Raises:
-        CorpusError: no utterance is left, or a label is not among the classes.
+    `epoch`, int64, counts the epochs begun, from 0 if None. The order is a function of it and the
+    seed, so that setting it resumes where another process stopped.
 
     Example:
         >>> extracted = extract_corpus(corpus, model.features, cache=False, progress=False)
@@ -110,18 +101,19 @@ def batches(
         }
         return inputs, tf.gather(labels, indexes)
 
-    if not shuffle:
-        return read_ahead(tf.data.Dataset.range(len(lengths)).batch(batch_size).map(batch))
-    epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-    count, chosen = _shuffled_batches(lengths, batch_size, seed, epoch)
-    return read_ahead(tf.data.Dataset.range(count).map(lambda number: batch(chosen(number))))
+    if shuffle:
+        epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
+        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch)
+    else:
+        indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)
+    return read_ahead(indexes.map(batch))
 
 
 def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
     """Make two batches ready while the one before is computed, and never more.
 
-    tf.data would tune their number in a thread that sleeps for up to a minute, and the end of every
-    epoch waits until it wakes: a fifth of the time of a training whose epochs take a minute.
+    tf.data would tune their number in a thread that sleeps for up to a minute; an epoch's end waits
+    until it wakes: a fifth of the time of a training whose epochs take a minute.
 
     Example:
         >>> int(read_ahead(tf.data.Dataset.range(3)).cardinality())
@@ -132,20 +124,16 @@ def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
     return made.prefetch(_READ_AHEAD).with_options(options)
 
 
-def _shuffled_batches(
+def _shuffled_indexes(
     lengths: Sequence[int], batch_size: int, seed: int, epoch: tf.Variable
-) -> tuple[int, Callable[[tf.Tensor], tf.Tensor]]:
-    """Return the number of batches, and a function from batch number to utterance indexes.
-
-    It gives other indexes, int32 [B], in every epoch, and must be called with the numbers in their
-    order: 0 begins an epoch.
-    """
+) -> tf.data.Dataset:
+    """Return the utterances of each batch, int32 [B]: others in every epoch."""
     buckets = Buckets.of(lengths, batch_size)
     batch_lengths = buckets.batch_lengths()
     ends = np.cumsum(batch_lengths)
 
     def indexes(number: tf.Tensor) -> tf.Tensor:
-        key = [seed, epoch.assign_add(tf.cast(number == 0, tf.int64)) - 1]
+        key = [seed, epoch.assign_add(tf.cast(number == 0, tf.int64)) - 1]  # 0 begins an epoch
         order = tf.random.experimental.stateless_shuffle(tf.range(len(lengths)), key)
         # Stable: within a bucket, the utterances stay in the shuffled order.
         by_bucket = tf.gather(order, tf.argsort(tf.gather(buckets.bucket_of, order), stable=True))
@@ -153,4 +141,4 @@ def _shuffled_batches(
         end, length = tf.gather(ends, turns[number]), tf.gather(batch_lengths, turns[number])
         return by_bucket[end - tf.cast(length, end.dtype) : end]
 
-    return len(ends), indexes
+    return tf.data.Dataset.range(len(ends)).map(indexes)
