@@ -17,11 +17,7 @@ _STRONG = 3.0  # saliency, in standard deviations, that is drawn with the darkes
 
 
 def show(instants: Iterable[dict[str, Any]], console: Console | None = None) -> None:
-    """Draw every instant over the one before; the last one stays.
-
-    Args:
-        instants: as `StreamingRecognizer.push` returns them.
-        console: the terminal; standard output if None.
+    """Draw every instant of `StreamingRecognizer.push` over the one before; the last one stays.
 
     Example:
         >>> instant = {"time": 2.0, "heard": False, "emotion": None, "probabilities": None}

@@ -32,13 +32,10 @@ _FAILED, _INTERRUPTED = 1, 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command, of the process' own arguments if `words` is None.
 
-    Args:
-        words: the arguments after `ser-keras`; None takes the process' own.
-
-    Returns:
-        The exit status: 0 done, 1 failed on its input, 130 interrupted. Wrong usage exits with 2.
+    The exit status is 0 for done, 1 for failed on its input, 130 for interrupted; wrong usage exits
+    with 2.
 
     Example:
         >>> main(["evaluate", "nowhere", "--data", "there"])  # the message is on standard error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 
 if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
@@ -56,12 +57,7 @@ TRAINING = (*CORPUS, *PRESET, "split", "test-fraction")
 
 
 def add(parser: argparse.ArgumentParser, *names: str, **defaults: str | None) -> None:
-    """Add options that several commands share.
-
-    Args:
-        parser: the command's.
-        *names: of the options.
-        **defaults: by name, where a command has its own; the option is then not required.
+    """Add options that several commands share; one with a default here is not required.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -87,8 +83,7 @@ def start_tensorflow() -> None:
         >>> start_tensorflow()
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         import tensorflow as tf
@@ -103,9 +98,6 @@ def start_tensorflow() -> None:
 
 def preset(options: argparse.Namespace) -> Preset:
     """Make the preset that the options of `PRESET` describe.
-
-    Raises:
-        ConfigurationError: an unknown preset or setting, or a value out of its range.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -126,8 +118,7 @@ def preset(options: argparse.Namespace) -> Preset:
     settings: dict[str, Any] = {}
     for assignment in options.set or []:
         key, equals, value = assignment.partition("=")
-        if not equals:
-            raise ConfigurationError(f"--set: expected KEY=VALUE, found {assignment!r}")
+        require(bool(equals), "--set", assignment, "KEY=VALUE")
         settings[key] = value
     if options.epochs is not None:
         settings["epochs"] = options.epochs
@@ -137,11 +128,7 @@ def preset(options: argparse.Namespace) -> Preset:
 
 
 def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
-    """Start TensorFlow, and make the training run that the options of `TRAINING` describe.
-
-    Args:
-        options: the command's.
-        **replaced: fields of the run that are not taken from them.
+    """Start TensorFlow, and make the run of the options of `TRAINING`, with fields replaced.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -153,13 +140,7 @@ def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
     start_tensorflow()
     from ser_keras.training.run import TrainingRun
 
-    values = {
-        "corpus": options.corpus,
-        # Absolute: the run records it, and may be evaluated from another folder.
-        "data": options.data and str(Path(options.data).expanduser().absolute()),
-        "preset": chosen,
-        "split": options.split,
-        "test_fraction": options.test_fraction,
-        "seed": options.seed,
-    }
-    return TrainingRun(**{**values, **replaced})
+    # Absolute: the run records it, and may be evaluated from another folder.
+    data = options.data and str(Path(options.data).expanduser().absolute())
+    given = {name: getattr(options, name) for name in ("corpus", "split", "test_fraction", "seed")}
+    return TrainingRun(**{**given, "data": data, "preset": chosen, **replaced})

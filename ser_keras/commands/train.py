@@ -18,9 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.1,
         metavar="F",
-        help="share of the training subset held out for the learning curves and the calibration; "
-        "a predefined split that names a validation subset has that one, unless F is 0 "
-        "(default: %(default)s)",
+        help="share of the training subset held out for learning curves and calibration; a split "
+        "that names a validation subset has that one, unless F is 0 (default: %(default)s)",
     )
     shared.add(parser, "out")
 

@@ -14,22 +14,16 @@ SHORTEST_BUCKET = 2  # instants
 class Buckets:
     """Utterances sorted into ranges of lengths.
 
-    Attributes:
-        boundaries: lengths at which a bucket begins, but for the first.
-        bucket_of: each utterance's bucket, int [N].
-        counts: each bucket's utterances, int [buckets].
-        sizes: each bucket's utterances per batch, int [buckets], at least 1.
-
     Example:
         >>> buckets = Buckets.of([2, 2, 2, 2, 3, 9], batch_size=3)
         >>> buckets.boundaries, buckets.counts.tolist(), buckets.sizes.tolist()
         ([3, 5, 7, 9], [4, 1, 0, 0, 1], [2, 1, 1, 1, 1])
     """
 
-    boundaries: list[int]
-    bucket_of: np.ndarray
-    counts: np.ndarray
-    sizes: np.ndarray
+    boundaries: list[int]  # lengths at which a bucket begins, but for the first
+    bucket_of: np.ndarray  # each utterance's bucket, int [N]
+    counts: np.ndarray  # utterances in each bucket, int [buckets]
+    sizes: np.ndarray  # utterances per batch of each bucket, int [buckets], at least 1
 
     @classmethod
     def of(cls, lengths: Sequence[int], batch_size: int) -> Buckets:

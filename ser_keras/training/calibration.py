@@ -11,22 +11,13 @@ import tensorflow as tf
 
 from ser_keras.model.vrnn import VRNN
 
-# Bounds of the temperature: beyond, a model is certain of everything or of nothing.
-_LOWEST, _HIGHEST = 0.05, 20.0
-
 
 def calibrate(model: VRNN, data: tf.data.Dataset) -> float:
-    """Fit the temperature that the model divides its logits by, and leave it in the model.
+    """Set the temperature that a model divides its logits by, and return it.
 
-    It minimises the cross-entropy at the last instants (Guo et al. 2017, arXiv:1706.04599,
-    section 4.2). The answers stay the same; their probabilities become less or more certain.
-
-    Args:
-        model: a trained model.
-        data: batches of inputs and labels that it was not trained on.
-
-    Returns:
-        The temperature; above 1 the model was too certain.
+    It minimises the cross-entropy at the last instants of `data`, which the model was not trained
+    on (Guo et al. 2017, arXiv:1706.04599, section 4.2). The answers stay the same; their
+    probabilities become less certain by a temperature above 1, and more certain by one below.
 
     Example:
         >>> copy = ser.VRNN(model.classes, model.preset)
@@ -55,11 +46,9 @@ def answers(model: VRNN, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]
 
 
 def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature of least cross-entropy; 1 where a model has diverged to NaN.
+    """Return the temperature of least cross-entropy of logits, [N, C], with labels, int [N].
 
-    Args:
-        logits: [N, C].
-        labels: int [N].
+    It is 1 where a model has diverged to NaN.
 
     Example:
         >>> logits = np.array([[4.0, 0.0]] * 3)  # certain of the first class, by 98 %
@@ -73,7 +62,6 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         scaled = scipy.special.log_softmax(logits / np.exp(log_temperature), axis=1)
         return -float(scaled[np.arange(len(labels)), labels].mean())
 
-    found: Any = scipy.optimize.minimize_scalar(
-        cross_entropy, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded"
-    )
+    bounds = np.log([0.05, 20.0])  # beyond, a model is certain of everything or of nothing
+    found: Any = scipy.optimize.minimize_scalar(cross_entropy, bounds=bounds, method="bounded")
     return float(np.exp(found.x))

@@ -55,23 +55,17 @@ def for_training(
         RepeatableEpochs(seed, epoch),
         HistoryFile(folder / HISTORY_FILE),
         # After the history, which shows where it diverged, and before the backup.
-        _StopWhereDiverged(label),
-        keras.callbacks.TensorBoard(
-            str(folder / "tensorboard"), write_graph=False, profile_batch=0
-        ),
+        _stop_where_diverged(label),
+        keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
         _Progress(label),
         Backup(folder / BACKUP_FOLDER),
     ]
 
 
 class StopBetweenBatches(keras.callbacks.Callback):
-    """End `fit`, `evaluate` or `predict` after the batch in which Ctrl-C was pressed.
+    """Raise KeyboardInterrupt after the batch in which Ctrl-C was pressed.
 
-    Args:
-        interruption: of the `deferred` block that it is called in.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed.
+    It takes what the `deferred` block around `fit`, `evaluate` or `predict` gives.
 
     Example:
         >>> from ser_keras.interruption import deferred
@@ -84,21 +78,18 @@ class StopBetweenBatches(keras.callbacks.Callback):
         self._interruption = interruption
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raise KeyboardInterrupt if it was pressed."""
+        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
         self._interruption.check()
 
     on_test_batch_end = on_predict_batch_end = on_train_batch_end
 
 
 def _cosine(optimization: Optimization) -> keras.callbacks.Callback:
-    """Let the learning rate fall along half a cosine, from the optimiser's own to nearly 0.
+    """Let the learning rate fall along half a cosine, from the optimiser's own to nearly 0."""
 
-    By epochs and not by steps, so that a resumed run has the rates of the uninterrupted one; an
-    epoch has the rate of its middle.
-    """
-
+    # By epochs and not by steps, so that a resumed run has the rates of the uninterrupted one.
     def rate(epoch: int, _: float) -> float:
-        phase = math.pi * (epoch + 0.5) / optimization.epochs
+        phase = math.pi * (epoch + 0.5) / optimization.epochs  # in the middle of the epoch
         return optimization.learning_rate * 0.5 * (1.0 + math.cos(phase))
 
     return keras.callbacks.LearningRateScheduler(rate)
@@ -153,20 +144,17 @@ class _Progress(keras.callbacks.Callback):
         )
 
 
-class _StopWhereDiverged(keras.callbacks.Callback):
+def _stop_where_diverged(label: str) -> keras.callbacks.Callback:
     """End a training whose loss is no number any more: its model would answer at random.
 
     Keras' TerminateOnNaN ends `fit` as if all were well.
     """
 
-    def __init__(self, label: str) -> None:
-        super().__init__()
-        self.label = label
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
+    def check(epoch: int, logs: dict[str, float]) -> None:
+        if not math.isfinite(logs["loss"]):
             raise DivergenceError(
-                f"{self.label}: expected a finite loss, found {loss} in epoch {epoch + 1}; there "
-                "is no model. Try a smaller learning_rate"
+                f"{label}: expected a finite loss, found {logs['loss']} in epoch {epoch + 1}; "
+                "there is no model. Try a smaller learning_rate"
             )
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=check)

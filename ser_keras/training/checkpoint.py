@@ -19,10 +19,6 @@ class RepeatableEpochs(keras.callbacks.Callback):
 
     A resumed run then draws what the uninterrupted one would have drawn.
 
-    Args:
-        seed: of the run.
-        epoch: the variable that `pipeline.batches` shuffles by.
-
     Example:
         >>> epoch = tf.Variable(0, dtype=tf.int64)  # also given to `pipeline.batches`
         >>> repeatable = RepeatableEpochs(0, epoch)  # model.fit(…, callbacks=[repeatable])
@@ -73,10 +69,7 @@ class Backup(keras.callbacks.Callback):
 
 
 def restore(model: keras.Model, folder: Path) -> int:
-    """Put a compiled model back to its last backup.
-
-    Returns:
-        The number of epochs that it has been trained for; 0 where there is no backup.
+    """Put a compiled model back to its last backup; return the epochs it was trained for, or 0.
 
     Example:
         >>> restore(model, Path("backup"))

@@ -27,8 +27,8 @@ class TrainingRun:
     """All that decides the numbers of a run.
 
     Attributes:
-        corpus: name of the corpus.
-        data: its folder or file; None where it needs none.
+        corpus: its name.
+        data: the corpus' folder or file; None where it needs none.
         preset: features, architecture, objective and optimisation.
         split: "random", "speaker", "session" or "predefined".
         fold: index of the speakers or the session left out as the test subset.
@@ -83,8 +83,7 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
 
     Example:
         >>> from ser_keras.files import write_csv
-        >>> rows = [{"path": one.path, "emotion": one.emotion} for one in corpus]
-        >>> write_csv(Path("own.csv"), rows)
+        >>> write_csv(Path("own.csv"), [vars(utterance) for utterance in corpus])
         >>> subsets = split_corpus(TrainingRun("manifest", "own.csv"))
         >>> {name: len(subset) for name, subset in subsets.items()}
         {'train': 16, 'validation': 8, 'test': 8}
@@ -99,9 +98,6 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
 
 def read_run(folder: Path) -> TrainingRun:
     """Read the configuration of the run in a folder.
-
-    Raises:
-        ConfigurationError: the folder holds no run.
 
     Example:
         >>> read_run(Path("nowhere"))
@@ -126,14 +122,9 @@ def refuse_another(
 ) -> None:
     """Refuse a folder of another run; only the path of its data may differ.
 
-    Args:
-        folder: of a run that has begun, or of none.
-        run: the run expected there.
-        subsets: the split of its corpus now; None where that does not matter.
-
     Raises:
         ConfigurationError: it holds another run; the message names every difference.
-        CorpusError: it holds another split.
+        CorpusError: it holds another split than `subsets`, those of the run's corpus now.
 
     Example:
         >>> refuse_another(Path("new"), TrainingRun("synthetic"))  # nothing there yet

@@ -38,24 +38,15 @@ def write(
 ) -> dict[str, Any]:
     """Extract a corpus to shards; called again after a kill, keep the finished ones.
 
-    Args:
-        corpus: the utterances.
-        spec: the observations wanted.
-        out: folder of the shards and of their index, `index.json`.
-        shard_size: utterances per shard.
-        **extraction: options of `extract_corpus`.
+    `shard_size` is in utterances; `extraction` are options of `extract_corpus`.
 
     Returns:
-        The index: corpus, spec, emotions, and for every shard its file, the utterances in it (path,
-        start, end, emotion, speaker, session, instants) and those left out (path, reason).
-
-    Raises:
-        ConfigurationError: the shard size is below 1.
-        OutputError: the folder cannot be written to.
+        The index, as the folder's `index.json`: corpus, spec, emotions, and for every shard its
+        file, the utterances in it (path, start, end, emotion, speaker, session, instants) and those
+        left out (path, reason).
 
     Example:
-        >>> options = {"cache": False, "progress": False}
-        >>> index = write(corpus, model.features, "shards", shard_size=20, **options)
+        >>> index = write(corpus, model.features, "shards", shard_size=20, progress=False)
         >>> [shard["file"] for shard in index["shards"]]
         ['synthetic-00001-of-00002.tfrecord', 'synthetic-00002-of-00002.tfrecord']
     """
@@ -96,23 +87,16 @@ def dataset(
     only: Corpus | None = None,
     buffer_size: int = 2048,
 ) -> tf.data.Dataset:
-    """Stream batches, as `pipeline.dataset` gives them, from shards.
+    """Stream the batches that `pipeline.dataset` makes, from the shards that `write` left.
 
-    Args:
-        folder: left by `write`.
-        batch_size: utterances per batch.
-        shuffle: shards and, within a buffer, utterances in another order every epoch.
-        seed: of the shuffling.
-        classes: as for `pipeline.dataset`; None is the order of the corpus' own emotions.
-        only: the utterances to read, such as the training subset; None reads all.
-        buffer_size: utterances held in memory for shuffling.
+    `only` are the utterances to read, such as the training subset; None reads all. Shuffled, every
+    epoch has another order of the shards and, within a buffer of so many utterances, of these.
 
     Raises:
         CorpusError: the folder holds no features, or none of those utterances.
 
     Example:
-        >>> options = {"cache": False, "progress": False}
-        >>> index = write(corpus, model.features, "shards", **options)
+        >>> index = write(corpus, model.features, "shards", progress=False)
         >>> inputs, labels = next(iter(dataset("shards", batch_size=8, only=corpus[:4])))
         >>> labels.numpy().tolist() == corpus[:4].labels().tolist()
         True
@@ -166,14 +150,8 @@ def dataset(
 def _read_index(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CorpusError(
-            f"{path.parent}: expected the features of a corpus, found no {path.name}"
-        ) from error
-    except ValueError as error:
-        raise CorpusError(
-            f"{path}: expected an index of features, found another file ({error})"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path}: expected an index of features, found none ({error})") from error
 
 
 def _write_shard(
@@ -189,10 +167,7 @@ def _write_shard(
     except tf.errors.OpError as error:
         raise OutputError(f"{target}: cannot be written ({error.message})") from error
     fields = ("start", "end", "emotion", "speaker", "session")
-    left_out = [
-        *extracted.failed,
-        *((utterance, "shorter than one window") for utterance in extracted.skipped_short),
-    ]
+    short = [(utterance, "shorter than one window") for utterance in extracted.skipped_short]
     shard = {
         "file": target.name,
         "key": key,
@@ -206,7 +181,7 @@ def _write_shard(
         ],
         "left_out": [
             {"path": utterances.relative_path(utterance), "reason": reason}
-            for utterance, reason in left_out
+            for utterance, reason in [*extracted.failed, *short]
         ],
     }
     write_json(folder / f"{name}.json", shard)

@@ -28,16 +28,11 @@ from ser_keras.training.run import (
 
 
 def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
-    """Train, or go on where a killed call with the same arguments stopped.
+    """Train, or go on where a killed call with the same arguments stopped; return the model.
 
-    Args:
-        run: the configuration.
-        out: the run's folder: `config.json`, `split.csv`, `history.csv`, `model.keras`, TensorBoard
-            logs, and a backup while it runs.
-        label: the beginning of progress lines.
-
-    Returns:
-        The trained model; one that is there already is loaded.
+    The folder `out` holds `config.json`, `split.csv`, `history.csv`, TensorBoard logs, a backup
+    while training goes on, and `model.keras`: where that is there already, it is loaded.
+    Progress lines begin with `label`.
 
     Raises:
         ConfigurationError: the folder holds another run.
@@ -101,10 +96,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
 
 
 def _record(folder: Path, run: TrainingRun) -> None:
-    """Write the configuration of a run; where there is one, its data may have moved since.
-
-    Evaluation looks for the test subset where the configuration says.
-    """
+    """Write the configuration of a run, or where its data is now: evaluation looks there."""
     path = folder / CONFIGURATION_FILE
     if path.exists():
         record = json.loads(path.read_text(encoding="utf-8")) | {"run": run.to_dict()}
