@@ -46,7 +46,6 @@ class Augmentation:
         ConfigurationError: an option is out of its range.
 
     Example:
-        >>> from ser_keras.features.augmentation import Augmentation
         >>> Augmentation(copies=2, gain=(-6, 6)).gain
         (-6, 6)
     """
@@ -89,20 +88,11 @@ def vary(
 ) -> np.ndarray:
     """Make one of a recording's varied copies.
 
-    It follows from the sound and the copy's number alone, so that it is the same in every run, and
-    neither a file's name nor its position in a corpus matters.
-
-    Args:
-        samples: float32 [N], mono.
-        sample_rate: in hertz.
-        augmentation: the ranges.
-        copy: its number; 0 is the recording as it is.
-
-    Returns:
-        float32, of another length.
+    It follows from the sound, float32 [N], and the copy's number alone, so that it is the same in
+    every run, and neither a file's name nor its position in a corpus matters. Copy 0 is the
+    recording as it is; the others have other lengths.
 
     Example:
-        >>> from ser_keras.features.augmentation import Augmentation, vary
         >>> ranges = Augmentation(speed=0.0, shift=0.0, gain=(6.0, 6.0), noise=(-200.0, -200.0))
         >>> vary(np.array([0.25, -0.25], np.float32), 16000, ranges, copy=1).round(1)
         array([ 0.5, -0.5], dtype=float32)

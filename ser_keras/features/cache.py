@@ -34,8 +34,6 @@ class FeatureCache:
         options: whatever else, in JSON's types, the observations follow from.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.features.cache import FeatureCache
         >>> cache = FeatureCache(Path("cache"), {"decoder": "soundfile"})
         >>> key = cache.key(corpus[0].path, start=None, end=1.5)
         >>> cache.write(key, np.zeros((3, 40), np.float32), duration=1.5)

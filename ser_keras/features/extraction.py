@@ -117,10 +117,6 @@ def extract_subsets(
         augmentation: of the varied copies that follow "train", and no other subset.
         **options: cache, workers, progress and decoder, as for `extract_corpus`.
 
-    Raises:
-        ConfigurationError: an option is unknown, or tensorflow-io cannot be used.
-        CorpusError: a subset has no utterance that can be used.
-
     Example:
         >>> subsets = {"train": corpus[:8], "validation": corpus[8:12]}
         >>> spec = ser.FeatureSpec(window=0.5, hop=0.25)
@@ -164,20 +160,13 @@ def _extract(
         for copy in range(copies + 1)
         for utterance in corpus
     ]
-    outcomes: dict[int, Extracted | AudioError] = {}
-    with _progress_bar(progress) as bar:
-        shown = bar.add_task("Extracting features", total=len(segments))
-        for index, outcome in _outcomes(segments, spec, augmentation, store, workers, decoder):
-            outcomes[index] = outcome
-            bar.advance(shown)
-    in_order = (outcomes[index] for index in range(len(segments)))
-    return [_collect(corpus, itertools.islice(in_order, len(corpus))) for corpus in repeated]
-
-
-def _progress_bar(shown: bool) -> Progress:
+    outcomes = _outcomes(segments, spec, augmentation, store, workers, decoder)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     console = Console(stderr=True)
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not progress) as bar:
+        done = dict(bar.track(outcomes, len(segments), description="Extracting features"))
+    in_order = (done[index] for index in range(len(segments)))
+    return [_collect(corpus, itertools.islice(in_order, len(corpus))) for corpus in repeated]
 
 
 def _outcomes(
@@ -200,10 +189,8 @@ def _outcomes(
             yield index, Extracted(*entry)
         else:
             missing.append(index)
-    extracted = _extract_segments(
-        [segments[index] for index in missing], spec, augmentation, workers, decoder
-    )
-    for position, outcome in extracted:
+    rest = [segments[index] for index in missing]
+    for position, outcome in _extract_segments(rest, spec, augmentation, workers, decoder):
         index = missing[position]
         if isinstance(outcome, Extracted):
             store.write(keys[index], outcome.observations, outcome.duration)
@@ -253,11 +240,7 @@ def _collect(corpus: Corpus, outcomes: Iterator[Extracted | AudioError]) -> Extr
 
 
 def _report(extraction: Extraction, name: str) -> None:
-    """Say on standard error what had to be skipped.
-
-    Raises:
-        CorpusError: nothing is left.
-    """
+    """Say on standard error what had to be skipped; it is an error if nothing is left."""
     for utterance, reason in dict.fromkeys(extraction.failed):  # copies fail as their original
         print(f"{name}: skipped {utterance.path}: {reason}", file=sys.stderr)
     if short := len(extraction.skipped_short):

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import librosa.filters
 import numpy as np
+import scipy.fft
 import tensorflow as tf
 
 from ser_keras.features.reference import mel_filters
@@ -25,7 +26,7 @@ _GROUP = 2
 _BLOCKS = 4
 
 # Power below this counts as this: librosa.power_to_db's default.
-LEAST_POWER = 1e-10
+_LEAST_POWER = 1e-10
 
 
 @keras.saving.register_keras_serializable("ser_keras")
@@ -38,7 +39,6 @@ class Frontend(keras.layers.Layer):
         spec: the observations wanted.
 
     Example:
-        >>> from ser_keras.features.frontend import Frontend
         >>> waveform = np.zeros((1, 3 * 22050), np.float32)
         >>> observations, instants = Frontend(ser.FeatureSpec())(waveform, np.array([3 * 22050]))
         >>> observations.shape, int(instants[0])
@@ -51,7 +51,9 @@ class Frontend(keras.layers.Layer):
         self.spec = spec if isinstance(spec, FeatureSpec) else FeatureSpec.from_dict(spec)
         self._hann = librosa.filters.get_window("hann", self.spec.fft_size).astype(np.float32)
         self._filters = _filter_blocks(self.spec)
-        self._cosines = _cosine_transform(self.spec.mel_bands)[:, : self.spec.coefficients]
+        # The DCT as a matrix, [bands, coefficients].
+        cosines = scipy.fft.dct(np.eye(self.spec.mel_bands), norm="ortho")
+        self._cosines = cosines[:, : self.spec.coefficients].astype(np.float32)
         self.built = True
 
     def call(self, waveform: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -74,9 +76,8 @@ class Frontend(keras.layers.Layer):
             waveform = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
             waveform = tf.pad(waveform, [[0, 0], [0, spec.trailing_length]])
             samples = tf.minimum(samples, longest) + spec.trailing_length
-        windows = tf.signal.frame(
-            waveform, spec.window_length, spec.hop_length
-        )  # [B, T, window_length]
+        # [B, N] to [B, T, window_length]
+        windows = tf.signal.frame(waveform, spec.window_length, spec.hop_length)
         most = tf.shape(windows)[1]
         beyond_first = (samples - spec.window_length) // spec.hop_length
         instants = tf.clip_by_value(beyond_first + 1, 0, most)
@@ -135,18 +136,16 @@ class Frontend(keras.layers.Layer):
 
     def _constant(self, numbers: Any, windows: tf.Tensor) -> Any:
         """Return numbers in the form that a graph needs them in; `EdgeFrontend` overrides it."""
-        del windows
         return numbers
 
     def _to_mel(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-        """Sum [rows, frequencies] up to [rows, bands]."""
-        del windows
+        """Sum [rows, frequencies] up to [rows, bands]; `EdgeFrontend` overrides it."""
         bands = [tf.matmul(power[:, low:high], filters) for low, high, filters in self._filters]
         return tf.concat(bands, axis=1)
 
     def _to_decibels(self, power: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
         """Take decibels of [M, frames, bands], cut off below the loudest point of each window."""
-        audible = tf.maximum(power, self._constant(LEAST_POWER, windows))
+        audible = tf.maximum(power, self._constant(_LEAST_POWER, windows))
         decibels = self._constant(10.0 / np.log(10.0), windows) * tf.math.log(audible)
         if self.spec.top_db is not None:
             loudest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True)
@@ -156,18 +155,17 @@ class Frontend(keras.layers.Layer):
 
     def _pool(self, values: tf.Tensor) -> tf.Tensor:
         """Reduce [M, frames, bands] to [M, *observation_shape]."""
-        pools = {"mean": tf.reduce_mean, "std": tf.math.reduce_std}
         if not self.spec.statistics:
             return values
+        pools = {"mean": tf.reduce_mean, "std": tf.math.reduce_std}
         return tf.concat([pools[name](values, axis=1) for name in self.spec.statistics], axis=1)
 
 
 def _filter_blocks(spec: FeatureSpec) -> list[tuple[int, int, np.ndarray]]:
     """Cut the mel filters into blocks of neighbouring bands, without the zeros outside of them.
 
-    Returns:
-        For each block the first frequency of the transform that it reads, the one after its last,
-        and its filters, float32 [frequencies, bands].
+    Returns, for each block, the first frequency that it reads, the one after its last, and its
+    filters, float32 [frequencies, bands].
     """
     filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands).T
     blocks = []
@@ -176,11 +174,3 @@ def _filter_blocks(spec: FeatureSpec) -> list[tuple[int, int, np.ndarray]]:
         low, high = (int(read[0]), int(read[-1]) + 1) if len(read) else (0, 1)
         blocks.append((low, high, block[low:high]))
     return blocks
-
-
-def _cosine_transform(size: int) -> np.ndarray:
-    """Build the orthonormal DCT-II as a matrix, [input, output], as scipy.fft.dct(norm="ortho")."""
-    positions, orders = np.arange(size)[:, None] + 0.5, np.arange(size)[None, :]
-    matrix = np.sqrt(2.0 / size) * np.cos(np.pi / size * positions * orders)
-    matrix[:, 0] /= np.sqrt(2.0)
-    return matrix.astype(np.float32)

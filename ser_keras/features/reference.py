@@ -21,9 +21,6 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Returns:
         float32 [T, *spec.observation_shape], T = 0 if the recording is shorter than a window.
 
-    Raises:
-        ValueError: `samples` is not one-dimensional.
-
     Example:
         >>> ser.features.extract(np.zeros(3 * 22050, np.float32), ser.FeatureSpec()).shape
         (2, 40)
@@ -41,14 +38,7 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
 
 def extract_window(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Compute the observation of one window.
-
-    Args:
-        window: float32 [spec.window_length], mono, at `spec.sample_rate`.
-        spec: the observation wanted.
-
-    Returns:
-        float32 [*spec.observation_shape].
+    """Compute one window's observation: [spec.window_length] to [*spec.observation_shape].
 
     Example:
         >>> ser.features.extract_window(np.zeros(2 * 22050, np.float32), ser.FeatureSpec()).shape

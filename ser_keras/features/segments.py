@@ -16,16 +16,11 @@ from ser_keras.sound import decoding
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a sound file.
+    """A stretch of a sound file, from `start` to `end` in seconds; None for the file's own.
 
-    Args:
-        path: the file.
-        start: in seconds; None for the file's beginning.
-        end: in seconds; None for the file's end.
-        copy: number of the varied copy wanted; 0 is the sound as it is.
+    Of its varied copies, number `copy` is wanted; 0 is the sound as it is.
 
     Example:
-        >>> from ser_keras.features.segments import Segment
         >>> Segment(corpus[0].path, end=1.5).copy
         0
     """
@@ -41,7 +36,6 @@ class Extracted:
     """The observations of a segment, float32 [T, ...], and its duration in seconds.
 
     Example:
-        >>> from ser_keras.features.segments import Extracted
         >>> Extracted(np.zeros((3, 40), np.float32), duration=4.2).duration
         4.2
     """
@@ -55,11 +49,9 @@ def extract_segment(
 ) -> Extracted | AudioError:
     """Extract a segment's observations with librosa.
 
-    Returns:
-        The observations, or why there are none: one recording must not end a corpus' extraction.
+    An error is returned, not raised: one recording must not end a corpus' extraction.
 
     Example:
-        >>> from ser_keras.features.segments import Segment, extract_segment
         >>> extract_segment(Segment(corpus[0].path, end=1.0), ser.FeatureSpec()).duration
         1.0
     """
@@ -70,6 +62,5 @@ def extract_segment(
     except AudioError as error:
         return error
     except Exception as error:  # noqa: BLE001 - whatever librosa raises of a strange recording
-        reason = f"extraction failed ({type(error).__name__}: {error})"
-        return AudioError(segment.path, reason)
+        return AudioError(segment.path, f"extraction failed ({type(error).__name__}: {error})")
     return Extracted(observations, len(samples) / spec.sample_rate)

@@ -72,26 +72,19 @@ class FeatureSpec:
         # JSON has lists only; a tuple keeps equal specifications equal and hashable.
         object.__setattr__(self, "statistics", tuple(self.statistics))
         names = set(self.statistics)
-        fit = names <= set(STATISTICS) and len(names) == len(self.statistics)
-        one_each = f"each of {', '.join(STATISTICS)} at most once"
-        require(fit, "statistics", self.statistics, one_each)
-        silence, window = self.trailing_silence, self.window_length
-        require(
-            0 <= silence < self.window,
-            "trailing_silence",
-            silence,
-            f"at least 0 and less than a window's {self.window} seconds",
-        )
+        once_each = names <= set(STATISTICS) and len(names) == len(self.statistics)
+        expected = f"each of {', '.join(STATISTICS)} at most once"
+        require(once_each, "statistics", self.statistics, expected)
+        silence = self.trailing_silence
+        expected = f"at least 0 and less than a window's {self.window} seconds"
+        require(0 <= silence < self.window, "trailing_silence", silence, expected)
         require(self.hop_length >= 1, "hop", self.hop, "at least the seconds of one sample")
-        fft = self.fft_size
-        require(
-            fft % 2 == 0 and fft <= window, "fft_size", fft, f"even, at most a window's {window}"
-        )
-        most = fft // 2
-        enough = self.mel_bands <= most
-        require(enough, "mel_bands", self.mel_bands, f"at most half of fft_size, {most}")
+        fft, bands, window = self.fft_size, self.mel_bands, self.window_length
+        expected = f"even, at most a window's {window}"
+        require(fft % 2 == 0 and fft <= window, "fft_size", fft, expected)
+        require(bands <= fft // 2, "mel_bands", bands, f"at most half of fft_size, {fft // 2}")
         if self.kind == "mfcc":
-            count, bands = self.coefficients, self.mel_bands
+            count = self.coefficients
             require(count <= bands, "coefficients", count, f"at most mel_bands, {bands}")
 
     @property
@@ -135,10 +128,7 @@ class FeatureSpec:
         return math.prod(self.observation_shape)
 
     def instants(self, samples: int) -> int:
-        """Count the windows that fit into a recording and the silence appended to it.
-
-        A rest shorter than a window is ignored.
-        """
+        """Count the whole windows in a recording and the silence appended to it."""
         beyond_first = samples + self.trailing_length - self.window_length
         return 0 if beyond_first < 0 else 1 + beyond_first // self.hop_length
 
@@ -160,11 +150,7 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, options: Mapping[str, Any]) -> FeatureSpec:
-        """Undo `to_dict`; a missing option has its default.
-
-        Raises:
-            ConfigurationError: an option is unknown or out of its range.
-        """
+        """Undo `to_dict`; a missing option has its default, an unknown one is an error."""
         known = [field.name for field in dataclasses.fields(cls)]
         for name in options:
             require(name in known, "features", name, f"options among {', '.join(known)}")

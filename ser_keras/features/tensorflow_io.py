@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ser_keras.errors import AudioError, ConfigurationError
@@ -15,12 +15,12 @@ from ser_keras.features import reference
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.sound import decoding, resampling
-from ser_keras.sound.decoding import Header
 
 # What tensorflow-io decodes: container and coding of the samples to its function, and to the type,
 # zero and full scale of the samples that it gives. Anything else is left to libsndfile.
 _PCM = {"PCM_16": (tf.int16, 0, 2.0**15), "PCM_24": (tf.int32, 0, 2.0**31)}
-_CODINGS: dict[tuple[str, str], tuple[str, Any, int, float]] = {
+_Coding = tuple[str, Any, int, float]
+_CODINGS: dict[tuple[str, str], _Coding] = {
     **{("WAV", coding): ("decode_wav", *scale) for coding, scale in _PCM.items()},
     **{("FLAC", coding): ("decode_flac", *scale) for coding, scale in _PCM.items()},
     ("WAV", "PCM_U8"): ("decode_wav", tf.uint8, 128, 128.0),
@@ -30,6 +30,9 @@ _CODINGS: dict[tuple[str, str], tuple[str, Any, int, float]] = {
     ("MP3", "MPEG_LAYER_III"): ("decode_mp3", None, 0, 1.0),
     ("MPEG", "MPEG_LAYER_III"): ("decode_mp3", None, 0, 1.0),
 }
+
+# A segment: its index, its file and the file's frames, its first frame and the one after its last.
+_Row = tuple[int, str, int, int, int]
 
 
 def extract_in_graph(
@@ -51,18 +54,21 @@ def extract_in_graph(
         ser_keras.errors.ConfigurationError: decoder: expected pip install 'ser-keras[io]' in ...
     """
     audio = _import_tensorflow_io().audio
-    groups: dict[tuple[str, str, int], list[tuple[int, Header]]] = defaultdict(list)
+    groups: dict[tuple[str, str, int], list[_Row]] = defaultdict(list)
     remaining = set(range(len(segments)))
     for index, segment in enumerate(segments):
+        path = str(segment.path)
         try:
-            header = decoding.inspect(segment.path)
+            container, coding, rate, _, frames = decoding.inspect(path)
+            first, last = decoding.segment_frames(
+                path, frames / rate, rate, segment.start, segment.end
+            )
         except AudioError:  # told, with its reason, by extract_segment below
             continue
-        groups[header.container, header.coding, header.rate].append((index, header))
-    for (container, coding, rate), members in groups.items():
-        if (container, coding) not in _CODINGS or not resampling.is_exact(rate, spec.sample_rate):
-            continue
-        dataset = _decode(audio, segments, members, spec.sample_rate)
+        if (container, coding) in _CODINGS and resampling.is_exact(rate, spec.sample_rate):
+            groups[container, coding, rate].append((index, path, frames, first, last))
+    for (container, coding, rate), rows in groups.items():
+        dataset = _decode(audio, rows, _CODINGS[container, coding], rate, spec.sample_rate)
         for index, samples in dataset.as_numpy_iterator():
             remaining.discard(int(index))
             duration = len(samples) / spec.sample_rate
@@ -89,52 +95,28 @@ def _import_tensorflow_io() -> ModuleType:
 
 
 def _decode(
-    audio: Any, segments: Sequence[Segment], members: list[tuple[int, Header]], sample_rate: int
+    audio: Any, rows: list[_Row], coding: _Coding, rate: int, sample_rate: int
 ) -> tf.data.Dataset:
-    """Decode and resample files of one rate and coding.
-
-    Args:
-        audio: the module tensorflow_io.audio.
-        segments: of the whole corpus.
-        members: index of each segment to decode, and its file's header.
-        sample_rate: wanted, in hertz.
+    """Decode segments of one rate and coding by the module tensorflow_io.audio; resample them.
 
     Returns:
         Index and float32 [N] of every segment that tensorflow-io can decode.
     """
-    _, common = members[0]
-    name, dtype, zero, full_scale = _CODINGS[common.container, common.coding]
-    decode: Callable[..., tf.Tensor] = getattr(audio, name)
-    if dtype is not None:
-        decode = partial(decode, dtype=dtype)
-    rows = []
-    for index, header in members:
-        segment = segments[index]
-        path, seconds = str(segment.path), header.frames / header.rate
-        try:
-            first, last = decoding.segment_frames(
-                path, seconds, header.rate, segment.start, segment.end
-            )
-        except AudioError:  # told, with its reason, by extract_segment
-            continue
-        rows.append((index, path, header.frames, first, last))
+    name, dtype, zero, full_scale = coding
+    options = {} if dtype is None else {"dtype": dtype}
 
     def load(
         index: tf.Tensor, path: tf.Tensor, frames: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        channels = decode(tf.io.read_file(path))  # [frames, channels]
+        channels = getattr(audio, name)(tf.io.read_file(path), **options)  # [frames, channels]
         mono = tf.reduce_mean((tf.cast(channels, tf.float32) - zero) / full_scale, axis=1)
         tf.debugging.assert_equal(tf.shape(mono, tf.int64)[0], frames)
         tf.debugging.assert_all_finite(mono, "samples are not finite")
         tf.debugging.assert_less_equal(tf.abs(mono), decoding.LOUDEST)
-        return index, resampling.resample(mono[first:last], common.rate, sample_rate)
+        return index, resampling.resample(mono[first:last], rate, sample_rate)
 
-    dtypes = (tf.int64, tf.string, tf.int64, tf.int64, tf.int64)
-    columns = tuple(
-        tf.constant([row[column] for row in rows], dtype) for column, dtype in enumerate(dtypes)
-    )
     return (
-        tf.data.Dataset.from_tensor_slices(columns)
+        tf.data.Dataset.from_tensor_slices(tuple(map(np.array, zip(*rows, strict=True))))
         .map(load, num_parallel_calls=tf.data.AUTOTUNE)
         .ignore_errors()
         .prefetch(tf.data.AUTOTUNE)

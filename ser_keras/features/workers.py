@@ -36,8 +36,7 @@ ONE_THREAD_EACH = {
 # Seconds for one recording: hours of sound take minutes, a hang of the decoder takes forever.
 PATIENCE = 900.0
 
-# Segments sent to a process together at most: it would otherwise wait for the next as long as it
-# takes to extract a short one.
+# Most segments sent to a process at once: handing one over takes as long as extracting a short one.
 MOST_TOGETHER = 8
 
 
@@ -53,8 +52,6 @@ def extract_in_processes(
         RuntimeError: a worker process does not start.
 
     Example:
-        >>> from ser_keras.features.segments import Segment
-        >>> from ser_keras.features.workers import extract_in_processes
         >>> segments = [Segment(corpus[0].path, end=1.0)]
         >>> dict(extract_in_processes(segments, ser.FeatureSpec(), workers=1))[0].duration
         1.0

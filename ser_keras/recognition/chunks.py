@@ -11,13 +11,9 @@ from ser_keras.features.spec import FeatureSpec
 
 
 class Windows:
-    """Cuts sound into overlapping windows, keeping no more of it than the next one needs.
-
-    Args:
-        spec: length of windows, and how far apart they begin.
+    """Cuts sound into a specification's windows, keeping no more of it than the next one needs.
 
     Example:
-        >>> from ser_keras.recognition.chunks import Windows
         >>> windows = Windows(ser.FeatureSpec(window=2.0, hop=1.0))
         >>> [len(list(windows.push(np.zeros(22050, np.float32)))) for second in range(4)]
         [0, 1, 1, 1]
@@ -48,13 +44,9 @@ class Windows:
 
 
 class ChunkResampler:
-    """Resamples sound chunk by chunk to what `decoding.load` gives for the whole.
-
-    Args:
-        sample_rate: wanted, in hertz.
+    """Resamples sound chunk by chunk to a rate in hertz, as `decoding.load` does the whole.
 
     Example:
-        >>> from ser_keras.recognition.chunks import ChunkResampler
         >>> resampler = ChunkResampler(16000)
         >>> beginning = resampler.push(np.zeros(48000, np.float32), rate=48000)
         >>> len(beginning) + len(resampler.finish())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,34 @@ from ser_keras.features import reference
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.answers import describe_attention, name_probabilities
 from ser_keras.sound import decoding
+
+
+def name_probabilities(classes: Sequence[str], probabilities: np.ndarray) -> dict[str, Any]:
+    """Return emotion and probabilities by name, given a vector [C].
+
+    Example:
+        >>> name_probabilities(("calm", "angry"), np.array([0.25, 0.75]))
+        {'emotion': 'angry', 'probabilities': {'calm': 0.25, 'angry': 0.75}}
+    """
+    return {
+        "emotion": classes[int(probabilities.argmax())],
+        "probabilities": dict(zip(classes, probabilities.tolist(), strict=True)),
+    }
+
+
+def describe_attention(saliency: np.ndarray, attention: np.ndarray) -> dict[str, Any]:
+    """Return sampled fraction, saliency and attention of an instant, given vectors [D].
+
+    Example:
+        >>> describe_attention(saliency=np.array([2.0, 0.5]), attention=np.array([1.0, 0.0]))
+        {'sampled_fraction': 0.5, 'saliency': [2.0, 0.5], 'attention': [1, 0]}
+    """
+    return {
+        "sampled_fraction": float(attention.mean()),
+        "saliency": saliency.tolist(),
+        "attention": attention.astype(int).tolist(),
+    }
 
 
 class Recognizer:
@@ -88,11 +114,7 @@ class Recognizer:
     def recognize_segments(
         self, segments: Iterable[tuple[str | os.PathLike[str], float | None, float | None]]
     ) -> Iterator[dict[str, Any]]:
-        """Recognise segments of recordings one after another, as `recognize_files`.
-
-        Args:
-            segments: path, start and end of each, as `recognize` takes them.
-        """
+        """Recognise segments, path, start and end of each, as `recognize_files`."""
         for path, start, end in segments:
             try:
                 yield self.recognize(path, start, end)

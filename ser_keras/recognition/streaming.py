@@ -18,8 +18,8 @@ from ser_keras.features import reference
 from ser_keras.fields import require
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.answers import describe_attention, name_probabilities
 from ser_keras.recognition.chunks import ChunkResampler, Windows
+from ser_keras.recognition.recognizer import describe_attention, name_probabilities
 from ser_keras.sound import decoding
 
 _NAME = "stream"  # the sound's name in errors
@@ -46,10 +46,7 @@ class StreamingRecognizer:
     """
 
     def __init__(
-        self,
-        model: VRNN | str | PathLike[str],
-        smoothing: float = 0.0,
-        gate: float | None = None,
+        self, model: VRNN | str | PathLike[str], smoothing: float = 0.0, gate: float | None = None
     ) -> None:
         require(0.0 <= smoothing < 1.0, "smoothing", smoothing, "0 to below 1")
         require(gate is None or -math.inf < gate <= 0, "gate", gate, "decibels of at most 0")
@@ -91,11 +88,10 @@ class StreamingRecognizer:
         rate = self._rate or self.model.features.sample_rate
         if sample_rate is not None and sample_rate != rate:
             lowest, highest = decoding.LOWEST_RATE, decoding.HIGHEST_RATE
+            expected = f"{lowest} to {highest} Hz"
             if self._rate is not None:
                 expected = f"{rate} Hz as before (reset() begins another recording)"
-                raise AudioError(_NAME, f"sample rate: expected {expected}, found {sample_rate} Hz")
-            if not lowest <= sample_rate <= highest:
-                expected = f"{lowest} to {highest} Hz"
+            if self._rate is not None or not lowest <= sample_rate <= highest:
                 raise AudioError(_NAME, f"sample rate: expected {expected}, found {sample_rate} Hz")
             rate = sample_rate
         self._rate = rate
@@ -106,10 +102,7 @@ class StreamingRecognizer:
 
         As for whole recordings, silence is appended if the model expects it, a rest shorter than a
         window is ignored, and a recording shorter than one is padded with silence, so that there
-        is an answer. Afterwards only `reset` is of use.
-
-        Returns:
-            As `push`.
+        is an answer. Returns as `push`; afterwards only `reset` is of use.
         """
         spec = self.model.features
         instants = self._answer(self._resampler.finish())

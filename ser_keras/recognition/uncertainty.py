@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
+from scipy.special import entr
 
 from ser_keras.model.vrnn import VRNN
 
@@ -16,7 +16,7 @@ def sample(model: VRNN, inputs: Any, samples: int = 20) -> dict[str, np.ndarray]
     Args:
         model: a trained model.
         inputs: as the model's `call` takes them.
-        samples: number of answers per input.
+        samples: answers per input.
 
     Returns:
         probabilities: [B, C], the mean over the samples.
@@ -37,14 +37,10 @@ def sample(model: VRNN, inputs: Any, samples: int = 20) -> dict[str, np.ndarray]
     finally:
         model.cell.sample_latent = None
     mean = draws.mean(axis=0)  # [samples, B, C] to [B, C]
+    entropy = entr(mean).sum(axis=-1)  # [B]; entr(p) is -p log p
     return {
         "probabilities": mean,
         "standard_deviation": draws.std(axis=0),
-        "entropy": _entropy(mean),
-        "mutual_information": _entropy(mean) - _entropy(draws).mean(axis=0),
+        "entropy": entropy,
+        "mutual_information": entropy - entr(draws).sum(axis=-1).mean(axis=0),
     }
-
-
-def _entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Return the entropy over the last axis, in nats."""
-    return -np.sum(probabilities * np.log(np.maximum(probabilities, math.ulp(0.0))), axis=-1)

@@ -30,9 +30,7 @@ class Resampler(NamedTuple):
     """A filter that makes every `down` inputs into `up` outputs by one matrix product.
 
     Example:
-        >>> import tensorflow as tf
-        >>> from ser_keras.sound import resampling
-        >>> resampler = resampling.design(tf.constant(44100, tf.int64), 22050)
+        >>> resampler = design(tf.constant(44100, tf.int64), 22050)
         >>> int(resampler.down / resampler.up)
         2
     """
@@ -48,15 +46,9 @@ class Resampler(NamedTuple):
         return (blocks - 1) * self.down + tf.shape(self.kernel, tf.int64)[0]
 
     def resample(self, waveform: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Filter a stretch of sound.
+        """Filter a stretch of sound, [inputs(outputs)] to [outputs], at least one.
 
-        Args:
-            waveform: float32 [inputs(outputs)], beginning `before` samples ahead of the first
-                output's position.
-            outputs: int64 [], at least 1.
-
-        Returns:
-            float32 [outputs].
+        The stretch begins `before` samples ahead of the first output's position.
         """
         reach = tf.shape(self.kernel)[0]
         # Not tf.nn.conv1d: on some processors, oneDNN aborts it from four minutes of sound on.
@@ -68,27 +60,17 @@ def is_exact(from_rate: int, to_rate: int) -> bool:
     """Tell whether a filter has the very ratio of two rates, and not only one near it.
 
     Example:
-        >>> from ser_keras.sound import resampling
-        >>> resampling.is_exact(48000, 22050), resampling.is_exact(44101, 22050)
+        >>> is_exact(48000, 22050), is_exact(44101, 22050)
         (True, False)
     """
     return to_rate // math.gcd(from_rate, to_rate) <= MOST_OUTPUTS
 
 
 def design(from_rate: tf.Tensor, to_rate: int) -> Resampler:
-    """Design the filter for a pair of rates.
-
-    Args:
-        from_rate: int64 [], in hertz.
-        to_rate: in hertz.
-
-    Returns:
-        The filter; where the rates are equal, one that changes nothing.
+    """Design the filter from a rate, int64 [], to another, in hertz; equal rates change nothing.
 
     Example:
-        >>> import tensorflow as tf
-        >>> from ser_keras.sound import resampling
-        >>> resampling.design(tf.constant(16000, tf.int64), 16000).kernel.shape
+        >>> design(tf.constant(16000, tf.int64), 16000).kernel.shape
         TensorShape([128, 128])
     """
     up, down = _ratio(from_rate, to_rate)
@@ -101,27 +83,16 @@ def design(from_rate: tf.Tensor, to_rate: int) -> Resampler:
     same = up == down
     before = tf.where(same, tf.zeros([], tf.int64), tf.cast(half, tf.int64))
     kernel = tf.cond(
-        same,
-        lambda: tf.eye(up, dtype=tf.float32),
-        lambda: _kernel(up, down, narrowing, half),
+        same, lambda: tf.eye(up, dtype=tf.float32), lambda: _kernel(up, down, narrowing, half)
     )
     return Resampler(kernel, up, down, before)
 
 
 def resample(waveform: tf.Tensor, from_rate: int, to_rate: int) -> tf.Tensor:
-    """Resample a whole recording; see `is_exact`.
-
-    Args:
-        waveform: float32 [N].
-        from_rate: its sample rate in hertz.
-        to_rate: the sample rate wanted in hertz.
-
-    Returns:
-        float32 [ceil(N * to_rate / from_rate)].
+    """Resample a whole recording, [N] to [ceil(N * to_rate / from_rate)]; see `is_exact`.
 
     Example:
-        >>> from ser_keras.sound import resampling
-        >>> resampling.resample(np.zeros(48000, np.float32), 48000, 22050).shape
+        >>> resample(np.zeros(48000, np.float32), 48000, 22050).shape
         TensorShape([22050])
     """
     if from_rate == to_rate:
