@@ -7,15 +7,9 @@ does not need. So a stand-in is registered, and not before Keras itself is impor
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
-_REGISTERED_NAME = "ser_keras>VRNN"
+import wrapt
 
 
 class _DeferredVRNN:
@@ -27,35 +21,6 @@ class _DeferredVRNN:
         return importlib.import_module("ser_keras.model.vrnn").VRNN.from_config(config)
 
 
-class _RegisterAfterKeras(MetaPathFinder):
-    """Finds Keras as the other finders do, and registers the stand-in once it is loaded."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name != "keras":
-            return None
-        sys.meta_path.remove(self)
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            sys.meta_path.insert(0, self)  # this search may be a look, with no import after it
-        if spec is None or spec.loader is None:
-            return spec
-        load = spec.loader.exec_module
-
-        def load_and_register(module: ModuleType) -> None:
-            load(module)
-            _register(module)
-
-        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
-        return spec
-
-
-def _register(keras: Any) -> None:
-    keras.saving.get_custom_objects().setdefault(_REGISTERED_NAME, _DeferredVRNN)
-
-
 def register_with_keras() -> None:
     """Register `VRNN` with Keras, now or as soon as Keras is imported.
 
@@ -64,7 +29,8 @@ def register_with_keras() -> None:
         >>> "ser_keras>VRNN" in keras.saving.get_custom_objects()
         True
     """
-    if "keras" in sys.modules:
-        _register(sys.modules["keras"])
-    else:
-        sys.meta_path.insert(0, _RegisterAfterKeras())
+    wrapt.register_post_import_hook(_register, "keras")
+
+
+def _register(keras: Any) -> None:
+    keras.saving.get_custom_objects().setdefault("ser_keras>VRNN", _DeferredVRNN)
