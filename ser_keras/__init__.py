@@ -12,6 +12,7 @@ its attention emerges from the prediction error.
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from ser_keras.registration import register_with_keras
@@ -36,35 +37,34 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Imported on first use: reading a corpus and asking for help do not wait for TensorFlow.
-_MODULES = {
-    "corpora": "corpora",
-    "extraction": "features.extraction",
-    "features": "features",
-    "pipeline": "training.pipeline",
-    "plots": "evaluation.plots",
-    "presets": "model.presets",
-    "report": "evaluation.report",
-    "splits": "corpora.splits",
-    "uncertainty": "recognition.uncertainty",
-}
-_NAMES = {
-    "FeatureSpec": "features.spec",
-    "Preset": "model.settings",
-    "Recognizer": "recognition.recognizer",
-    "StreamingRecognizer": "recognition.streaming",
-    "VRNN": "model.vrnn",
-    "evaluate": "evaluation.evaluate",
-}
+_PUBLIC = (
+    "ser_keras.corpora",
+    "ser_keras.corpora.splits",
+    "ser_keras.evaluation.evaluate:evaluate",
+    "ser_keras.evaluation.plots",
+    "ser_keras.evaluation.report",
+    "ser_keras.features",
+    "ser_keras.features.extraction",
+    "ser_keras.features.spec:FeatureSpec",
+    "ser_keras.model.presets",
+    "ser_keras.model.settings:Preset",
+    "ser_keras.model.vrnn:VRNN",
+    "ser_keras.recognition.recognizer:Recognizer",
+    "ser_keras.recognition.streaming:StreamingRecognizer",
+    "ser_keras.recognition.uncertainty",
+    "ser_keras.training.pipeline",
+)
+_PATHS = {re.split("[.:]", path)[-1]: path for path in _PUBLIC}
 
-__all__ = ["__version__", *_MODULES, *_NAMES]
+__all__ = ["__version__", *_PATHS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"ser_keras.{_MODULES[name]}")
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"ser_keras.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'ser_keras' has no attribute {name!r}")
+    if name not in _PATHS:
+        raise AttributeError(f"module 'ser_keras' has no attribute {name!r}")
+    module, _, attribute = _PATHS[name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
 
 
 def __dir__() -> list[str]:
