@@ -3,8 +3,8 @@
 To add a corpus whose file names tell emotion and speaker, describe them in a module like `emodb`
 and list its `RELEASE.load` in `_LOADERS`. Any other corpus needs a function from its folder to a
 `Corpus`, like `iemocap.load`; its other parameters become options of `load`. Words for emotions
-that `synonyms` lacks go there, and the speaker folds of a published protocol into `splits`. Test it
-with files named as released, in tests/corpora/test_named_corpora.py.
+that `synonyms.json` lacks go there, and the speaker folds of a published protocol into `splits`.
+Test it with files named as released, in tests/corpora/test_named_corpora.py.
 """
 
 from __future__ import annotations

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from ser_keras.corpora.synonyms import find_class
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
+
+# A list for each emotion, of words that published corpora use for it: excitement is not happiness,
+# calm is not neutral. TESS alone tells a pleasant surprise from any other.
+_SYNONYMS = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))
+_EMOTION_OF_WORD = {word: words[0] for words in _SYNONYMS for word in words}
 
 
 class Matched(NamedTuple):
     """The utterances of a corpus whose emotions a model knows, and what it does not know.
-
-    Attributes:
-        corpus: the utterances whose emotion is one of the classes, in the corpus' order, with the
-            class as their emotion.
-        synonyms: the corpus' words that are not classes themselves, each with its class.
-        unknown: number of utterances left out, by the corpus' word for their emotion.
 
     Example:
         >>> ser.corpora.match(corpus, classes=("calm", "anger")).unknown["sad"]
         4
     """
 
-    corpus: Corpus
-    synonyms: dict[str, str]
-    unknown: dict[str, int]
+    corpus: Corpus  # in the corpus' order, with classes as the emotions
+    synonyms: dict[str, str]  # the corpus' words that are not classes themselves, to classes
+    unknown: dict[str, int]  # number of utterances left out, by the corpus' word
 
 
 def match(corpus: Corpus, classes: Sequence[str], name: str | None = None) -> Matched:
@@ -41,15 +42,12 @@ def match(corpus: Corpus, classes: Sequence[str], name: str | None = None) -> Ma
         name: the corpus' name in messages; if given, standard error tells what counts as what and
             what was left out, and a corpus without a known emotion is refused.
 
-    Raises:
-        CorpusError: a corpus to name has utterances, and no emotion of them is one of the classes.
-
     Example:
         >>> ser.corpora.match(corpus, classes=("calm", "anger")).synonyms
         {'angry': 'anger'}
     """
     counts = Counter(utterance.emotion for utterance in corpus)
-    class_of = {emotion: find_class(emotion, classes) for emotion in counts}
+    class_of = {emotion: _find_class(emotion, classes) for emotion in counts}
     utterances = tuple(
         dataclasses.replace(utterance, emotion=found)
         for utterance in corpus
@@ -81,3 +79,29 @@ def _report(matched: Matched, name: str) -> None:
             f"model: {left_out}",
             file=sys.stderr,
         )
+
+
+def _find_class(emotion: str, classes: Sequence[str]) -> str | None:
+    """Find the class that an emotion's name stands for; None for no class, or for several.
+
+    The same name comes first, then the same word in another spelling ("Sad", "pleasant_surprise"),
+    then a synonym.
+    """
+    if emotion in classes:
+        return emotion
+    for reading in (_word, _meaning):
+        found = [name for name in classes if reading(name) == reading(emotion)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _word(name: str) -> str:
+    """Write a name in lower case, with single spaces between its words."""
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _meaning(name: str) -> str:
+    """Return the first of the words for the same emotion."""
+    word = _word(name)
+    return _EMOTION_OF_WORD.get(word, word)

@@ -6,6 +6,7 @@ It is for trying things out and for tests: accuracy on it says nothing about spe
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from os import PathLike
@@ -24,23 +25,10 @@ from ser_keras.files import cache_directory, replacing
 # In the folder's name: raise it whenever the same options would give other sound.
 _VERSION = 1
 
-# fmt: off
-# The columns: pitch, pitch range, final pitch, tempo, level, tilt, breathiness, jitter, tremor,
-# formants, pause.
-_MANNERS = {
-    "neutral":   Manner( 0.0, 2.0, -2.0,  1.0,   0.0,  0.0,  0.0, 0.008, 0.0,  1.0, 0.12),
-    "calm":      Manner(-1.0, 1.4, -2.0, 0.87,  -3.0, -1.2,  0.1, 0.008, 0.0,  1.0, 0.18),
-    "happy":     Manner( 5.0, 4.0,  1.0, 1.12,   4.0,  1.2,  0.0, 0.008, 0.0, 1.07, 0.12),
-    "sad":       Manner(-1.5, 1.0, -3.0, 0.74,  -6.0, -2.4, 0.22, 0.016, 0.0,  1.0, 0.24),
-    "angry":     Manner( 4.0, 3.2, -4.0,  1.1,   9.0,  3.2,  0.0, 0.025, 0.0, 1.02, 0.06),
-    "fearful":   Manner( 7.0, 2.0,  0.0, 1.25,   2.0,  0.3, 0.25,  0.03, 0.7,  1.0, 0.12),
-    "disgust":   Manner(-0.5, 2.4, -4.0, 0.84,   0.0,  0.8,  0.0,  0.03, 0.0, 0.93, 0.16),
-    "surprised": Manner( 6.0, 4.5,  7.0,  1.0,   4.0,  0.2, 0.06, 0.008, 0.0, 0.98, 0.12),
-}
-# Standard deviations of an emotion's takes about its manner, and least values of a take.
-_SCATTER =       Manner( 1.0, 0.4,  1.0, 0.06,   1.5,  0.5, 0.04, 0.004, 0.1, 0.02, 0.04)
-_LEAST =         Manner(-6.0, 0.3, -8.0,  0.5, -15.0, -5.0,  0.0, 0.002, 0.0,  0.8,  0.0)
-# fmt: on
+# Each emotion's manner, where it differs from the neutral one; "scatter", the standard deviations
+# of takes about it; and "least", the least values of a take.
+_TABLE = json.loads(Path(__file__).with_name("manners.json").read_text(encoding="utf-8"))
+_MANNERS = {name: Manner(**values) for name, values in _TABLE.items()}
 
 
 def load(
@@ -57,10 +45,6 @@ def load(
         speakers: number of voices; odd ones are male, even ones female, as in RAVDESS.
         takes: number of utterances of each emotion by each speaker.
         seed: of the voices and all they say.
-
-    Raises:
-        ConfigurationError: fewer than one speaker or take, or a negative seed.
-        CorpusError: the folder cannot be written.
 
     Example:
         >>> ser.corpora.load("synthetic", "sound", speakers=1, takes=1)[0].path.name
@@ -131,6 +115,7 @@ def _take(manner: Manner, expressiveness: float, rng: np.random.Generator) -> Ma
     values = {}
     for field in fields(Manner):
         middle, usual = getattr(neutral, field.name), getattr(manner, field.name)
-        scattered = rng.normal(middle + strength * (usual - middle), getattr(_SCATTER, field.name))
-        values[field.name] = max(float(scattered), getattr(_LEAST, field.name))
+        deviation = getattr(_MANNERS["scatter"], field.name)
+        scattered = rng.normal(middle + strength * (usual - middle), deviation)
+        values[field.name] = max(float(scattered), getattr(_MANNERS["least"], field.name))
     return replace(manner, **values)
