@@ -18,8 +18,8 @@ from ser_keras.errors import CorpusError
 from ser_keras.fields import require
 
 # The labels that annotators agreed on; xxx is no agreement.
-CODES = ("neu", "hap", "sad", "ang", "exc", "fru", "sur", "fea", "dis", "oth", "xxx")
-LABELS = {"neu": "neutral", "hap": "happy", "sad": "sad", "ang": "angry"}
+_CODES = ("neu", "hap", "sad", "ang", "exc", "fru", "sur", "fea", "dis", "oth", "xxx")
+_LABELS = {"neu": "neutral", "hap": "happy", "sad": "sad", "ang": "angry"}
 
 _LAYOUT = "folders Session1 to Session5, each with dialog/EmoEvaluation/*.txt and sentences/wav"
 
@@ -48,17 +48,13 @@ def load(
         labels: the release's codes and the class of each; by default neutral, happy, sad, angry.
         merge_excitement: count excitement as happiness, as much of the literature does.
 
-    Raises:
-        ConfigurationError: a label is not one of the release's.
-        CorpusError: the folder does not hold IEMOCAP.
-
     Example:
         >>> ser.corpora.load("iemocap", "/data/IEMOCAP")  # doctest: +SKIP
         Corpus('iemocap', 2280 utterances, emotions=('neutral', 'happy', 'sad', 'angry'))
     """
-    classes = dict(LABELS if labels is None else labels)
+    classes = dict(_LABELS if labels is None else labels)
     for code in classes:
-        require(code in CODES, "labels", code, f"codes among {', '.join(CODES)}")
+        require(code in _CODES, "labels", code, f"codes among {', '.join(_CODES)}")
     if merge_excitement:
         classes["exc"] = classes.get("hap", "happy")
     sessions = _session_folders(required_folder(root, "IEMOCAP", _LAYOUT))
@@ -67,17 +63,16 @@ def load(
     for file in _evaluations(sessions, improvised):
         # SESSION/dialog/EmoEvaluation/DIALOG.txt, SESSION/sentences/wav/DIALOG/TURN.wav
         sound_folder = file.parents[2] / "sentences" / "wav" / file.stem
-        sounds = _sounds(sound_folder)
+        sounds = {path.stem: path for path in sorted(sound_folder.glob("*")) if is_sound(path)}
         for turn in _turns(file):
             if turn["label"] not in classes:
                 continue
-            path = sounds.get(turn["turn"])
-            if path is None:
+            if turn["turn"] not in sounds:
                 missing.append(sound_folder / f"{turn['turn']}.wav")
                 continue
             utterances.append(
                 Utterance(
-                    path=path,
+                    path=sounds[turn["turn"]],
                     emotion=classes[turn["label"]],
                     speaker=f"Ses{turn['session']}{turn['sex']}",
                     session=f"Session{int(turn['session'])}",
@@ -121,9 +116,8 @@ def _evaluations(sessions: list[Path], improvised: bool) -> Iterator[Path]:
     """Find the evaluation file of each dialog."""
     for session in sessions:
         # Only the files here are summaries; subfolders hold each annotator's own.
-        for file in sorted((session / "dialog" / "EmoEvaluation").glob("*.txt")):
-            if not file.name.startswith(".") and ("impro" in file.stem or not improvised):
-                yield file
+        folder = session / "dialog" / "EmoEvaluation"
+        yield from sorted(folder.glob("Ses*impro*.txt" if improvised else "Ses*.txt"))
 
 
 def _turns(file: Path) -> Iterator[re.Match[str]]:
@@ -133,10 +127,3 @@ def _turns(file: Path) -> Iterator[re.Match[str]]:
             yield match
         elif line.startswith("["):
             warnings.warn(f"{file}: skipped a line not of the form of a turn: {line}", stacklevel=4)
-
-
-def _sounds(folder: Path) -> dict[str, Path]:
-    """Find the sound files of a dialog, by the names of their turns."""
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if is_sound(path)}

@@ -33,34 +33,26 @@ class _Recording(NamedTuple):
 class Release:
     """A published corpus whose file names tell emotion and speaker.
 
-    Attributes:
-        name: the corpus' name, as `ser_keras.corpora.load` knows it.
-        title: the corpus' name in messages.
-        layout: its folders and files in words, for the message when nothing is found.
-        pattern: matches FOLDER/NAME of a recording, without the ending, as a whole and in any case.
-            Its groups, among them `emotion` and `speaker`, tell one recording from all others.
-        emotions: codes of emotions in the names, in capitals, and their classes in canonical order.
-        speaker: gives a speaker's name and sex for the code in the names.
-        wanted: tells from a name's groups whether the recording belongs to the corpus.
-        folder: matches folders in which every sound file should be a recording; None where that is
-            not known of a folder before a recording is found in it.
-        depth: number of folders between the corpus' root and its recordings.
-
     Example:
         >>> from ser_keras.corpora import emodb
         >>> emodb.RELEASE.load("/data/EMO-DB")  # doctest: +SKIP
         Corpus('emodb', 535 utterances, emotions=('anger', 'boredom', 'disgust', 'fear', ...))
     """
 
-    name: str
-    title: str
-    layout: str
+    name: str  # as `ser_keras.corpora.load` knows it
+    title: str  # the name in messages
+    layout: str  # folders and files in words, for the message when nothing is found
+    # Matches FOLDER/NAME of a recording, without the ending, as a whole and in any case. Its
+    # groups, among them `emotion` and `speaker`, tell one recording from all others.
     pattern: str
-    emotions: Mapping[str, str]
-    speaker: Callable[[str], tuple[str, str]]
+    emotions: Mapping[str, str]  # codes in the names, in capitals, to classes in canonical order
+    speaker: Callable[[str], tuple[str, str]]  # a speaker's name and sex for the code in the names
+    # Tells from a name's groups whether the recording belongs to the corpus.
     wanted: Callable[[Mapping[str, str]], bool] = lambda fields: True
+    # Matches folders in which every sound file should be a recording; None where that is not known
+    # of a folder before a recording is found in it.
     folder: str | None = None
-    depth: int = 0
+    depth: int = 0  # number of folders between the corpus' root and its recordings
 
     def load(self, root: str | os.PathLike[str] | None = None) -> Corpus:
         """Load the recordings in or below a folder, each once.
@@ -123,17 +115,12 @@ class Release:
 
 
 def required_folder(root: str | os.PathLike[str] | None, title: str, layout: str) -> Path:
-    """Return the folder that a user named as a corpus', made absolute.
-
-    Raises:
-        CorpusError: no folder was named, or there is none of that name.
+    """Return the folder that a user named as a corpus', made absolute; refuse a missing one.
 
     Example:
-        >>> from ser_keras.corpora.recordings import required_folder
         >>> required_folder("nowhere", "TESS", "files such as YAF_back_ps.wav")
         Traceback (most recent call last):
-        ser_keras.errors.CorpusError: ...nowhere: expected a folder with TESS, files such as
-        YAF_back_ps.wav; found nothing
+        ser_keras.errors.CorpusError: ...nowhere: expected a folder with TESS, files such as ...
     """
     if root is None:
         raise CorpusError(f"{title}: expected the folder that holds it, {layout}; found none named")
@@ -148,8 +135,6 @@ def is_sound(path: Path) -> bool:
     """Tell sound files by their names; the hidden `._` files that macOS makes are not sound.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.corpora.recordings import is_sound
         >>> [is_sound(Path(name)) for name in ("a.WAV", "a.txt", "._a.wav")]
         [True, False, False]
     """
@@ -157,18 +142,14 @@ def is_sound(path: Path) -> bool:
 
 
 def _folders_of_sounds(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Walk over folders, nearest to the root first, each with the sound files in it."""
-    level = [root]
-    for _ in range(_DEEPEST_FOLDER + 1):
-        below: list[Path] = []
-        for directory in level:
-            try:
-                entries = sorted(directory.iterdir())
-            except PermissionError:
-                continue
-            yield directory, [path for path in entries if is_sound(path) and path.is_file()]
-            below += [path for path in entries if not path.name.startswith(".") and path.is_dir()]
-        level = below
+    """Walk over folders that may be read, each with the sound files in it."""
+    for directory, below, names in os.walk(root, followlinks=True):
+        folder = Path(directory)
+        is_deepest = len(folder.relative_to(root).parts) == _DEEPEST_FOLDER
+        # os.walk goes into the folders that are left in its list.
+        below[:] = [] if is_deepest else sorted(name for name in below if name[0] != ".")
+        paths = [folder / name for name in sorted(names)]
+        yield folder, [path for path in paths if is_sound(path) and path.is_file()]
 
 
 def _each_once(folder: Path, found: list[_Recording], title: str) -> list[_Recording]:

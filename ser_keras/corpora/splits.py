@@ -81,7 +81,8 @@ def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 
         >>> set(train.speakers) & set(test.speakers)
         set()
     """
-    return _one_group_out(corpus, "speaker", _speaker_groups(corpus, folds, seed), fold)
+    require(seed >= 0, "seed", seed, "0 or more")
+    return _one_group_out(corpus, "speaker", _groups(corpus, "speaker", folds, seed), fold)
 
 
 def by_session(corpus: Corpus, fold: int) -> Split:
@@ -92,7 +93,7 @@ def by_session(corpus: Corpus, fold: int) -> Split:
         >>> ser.splits.by_session(iemocap, fold=4)[1].sessions  # doctest: +SKIP
         ('Session5',)
     """
-    return _one_group_out(corpus, "session", _session_groups(corpus), fold)
+    return _one_group_out(corpus, "session", _groups(corpus, "session"), fold)
 
 
 def predefined(corpus: Corpus) -> Split:
@@ -150,9 +151,7 @@ def folds(corpus: Corpus, kind: str) -> int:
         2
     """
     require(kind in KINDS, "split", kind, f"one of {', '.join(KINDS)}")
-    if kind == "speaker":
-        return len(_speaker_groups(corpus, None, seed=0))
-    return len(_session_groups(corpus)) if kind == "session" else 1
+    return len(_groups(corpus, kind)) if kind in ("speaker", "session") else 1
 
 
 def split(
@@ -173,10 +172,31 @@ def split(
     return by_session(corpus, fold) if kind == "session" else predefined(corpus)
 
 
+def _groups(
+    corpus: Corpus, attribute: str, folds: int | None = None, seed: int = 0
+) -> list[set[str]]:
+    """Return the speakers or the sessions of each fold."""
+    for utterance in corpus:
+        if not getattr(utterance, attribute):
+            raise CorpusError(
+                f"{utterance.path}: {attribute}: expected one, as a split by {attribute} needs of "
+                f"every utterance of {corpus.name}, found none"
+            )
+    values = sorted({getattr(utterance, attribute) for utterance in corpus})
+    groups = [{value} for value in values]
+    if attribute == "speaker" and len(values) > 1:
+        groups = _speaker_groups(corpus, folds, seed)
+    if len(groups) < 2:
+        raise CorpusError(
+            f"split of {corpus.name} by {attribute}: expected 2 groups of {attribute}s or more, "
+            f"found {len(groups)}: {', '.join(values) or 'none'}"
+        )
+    return groups
+
+
 def _speaker_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[str]]:
-    """Return the speakers of each fold."""
-    require(seed >= 0, "seed", seed, "0 or more")
-    speakers = _known(corpus, "speaker", corpus.speakers)
+    """Return the corpus' own groups of speakers, or draw groups."""
+    speakers = corpus.speakers
     if folds is None and corpus.name == "ravdess":
         groups: dict[int, set[str]] = {}
         for speaker in speakers:  # sorted, and so are the groups
@@ -194,34 +214,7 @@ def _speaker_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[st
     return [set(dealt[group::count]) for group in range(count)]
 
 
-def _session_groups(corpus: Corpus) -> list[set[str]]:
-    """Return the session of each fold."""
-    return [{session} for session in _known(corpus, "session", corpus.sessions)]
-
-
-def _known(corpus: Corpus, attribute: str, values: Sequence[str]) -> Sequence[str]:
-    """Refuse a corpus that does not tell every utterance's speaker or session, two at least."""
-    for utterance in corpus:
-        if not getattr(utterance, attribute):
-            raise CorpusError(
-                f"{utterance.path}: {attribute}: expected one, as a split by {attribute} needs of "
-                f"every utterance of {corpus.name}, found none"
-            )
-    _require_two(corpus, attribute, [{value} for value in values])
-    return values
-
-
-def _require_two(corpus: Corpus, attribute: str, groups: Sequence[set[str]]) -> None:
-    if len(groups) < 2:
-        found = ", ".join(value for group in groups for value in sorted(group))
-        raise CorpusError(
-            f"split of {corpus.name} by {attribute}: expected 2 groups of {attribute}s or more, "
-            f"found {len(groups)}: {found or 'none'}"
-        )
-
-
 def _one_group_out(corpus: Corpus, attribute: str, groups: Sequence[set[str]], fold: int) -> Split:
-    _require_two(corpus, attribute, groups)
     last = len(groups) - 1
     require(0 <= fold <= last, "fold", fold, f"0 to {last} for {corpus.name} by {attribute}")
     values = [getattr(utterance, attribute) for utterance in corpus]
