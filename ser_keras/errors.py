@@ -12,7 +12,6 @@ class SerKerasError(Exception):
     """Base of every error that this package raises on purpose.
 
     Example:
-        >>> from ser_keras.errors import ConfigurationError, SerKerasError
         >>> issubclass(ConfigurationError, SerKerasError)
         True
     """
@@ -40,33 +39,27 @@ class ConfigurationError(SerKerasError, ValueError):
 
 
 class AudioError(SerKerasError, ValueError):
-    """A recording cannot be used.
-
-    Args:
-        path: the recording, as the user named it.
-        reason: what was expected of it, and what was found.
+    """A recording, named as the user did, cannot be used.
 
     Example:
-        >>> from ser_keras.errors import AudioError
         >>> print(AudioError("a.wav", "expected sound, found an empty file"))
         a.wav: expected sound, found an empty file
     """
 
     def __init__(self, path: str | PathLike[str], reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        # These become `args`, from which an error is rebuilt when it leaves a worker process.
+        super().__init__(str(path), reason)
         self.path = str(path)
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[AudioError], tuple[str, str]]:
-        # The default rebuilds from args, the joined message, and fails in a worker process.
-        return type(self), (self.path, self.reason)
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class DivergenceError(SerKerasError, ArithmeticError):
     """Training has led away from any solution: the loss is no longer finite.
 
     Example:
-        >>> from ser_keras.errors import DivergenceError
         >>> raise DivergenceError("loss: expected a finite number, found nan")
         Traceback (most recent call last):
         ser_keras.errors.DivergenceError: loss: expected a finite number, found nan

@@ -1,4 +1,4 @@
-"""Checks of a configuration's fields, and the one form of message for what they refuse."""
+"""Checks of a configuration's fields; what they refuse is a ConfigurationError of one form."""
 
 from __future__ import annotations
 
@@ -22,11 +22,7 @@ def require(holds: bool, name: str, found: Any, expected: str) -> None:
         found: its value.
         expected: the values that it may have, in words.
 
-    Raises:
-        ConfigurationError: it does not hold; the message is "NAME: expected EXPECTED, found FOUND".
-
     Example:
-        >>> from ser_keras.fields import require
         >>> require(False, "epochs", 0, "at least 1")
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: epochs: expected at least 1, found 0
@@ -36,14 +32,10 @@ def require(holds: bool, name: str, found: Any, expected: str) -> None:
 
 
 def check_kinds(configuration: Any) -> None:
-    """Check that every field of a dataclass has its declared type, in a form that JSON can hold.
-
-    Raises:
-        ConfigurationError: one has another type, or is a number that is not finite.
+    """Check that every field of a dataclass has its declared type; numbers must be finite.
 
     Example:
         >>> from dataclasses import make_dataclass
-        >>> from ser_keras.fields import check_kinds
         >>> check_kinds(make_dataclass("Options", [("epochs", int)])(epochs=1.5))
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: epochs: expected a whole number, found 1.5

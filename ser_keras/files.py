@@ -1,6 +1,7 @@
 """Result files, written whole or not at all, so that a reader never sees half of one.
 
-Functions that write raise `OutputError` where the disk is full or the folder cannot be written to.
+Functions raise `OutputError` where the disk is full or a folder is a file, or cannot be made or
+written to.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ class OutputError(SerKerasError, OSError):
     """A result cannot be written where the user wants it.
 
     Example:
-        >>> from ser_keras.files import output_folder
         >>> output_folder("/dev/null")
         Traceback (most recent call last):
         ser_keras.files.OutputError: /dev/null: expected a folder to write to, found ...
@@ -33,11 +33,7 @@ class OutputError(SerKerasError, OSError):
 def output_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder for results unless it exists.
 
-    Raises:
-        OutputError: it is a file, or cannot be made or written to.
-
     Example:
-        >>> from ser_keras.files import output_folder
         >>> output_folder("runs/first").is_dir()
         True
     """
@@ -57,12 +53,9 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, moved there when the block ends without an error.
 
-    Raises:
-        OutputError: the file cannot be written; one of that name stays as it was.
+    After an error, a file of that name stays as it was.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.files import replacing
         >>> with replacing(Path("a.npy")) as temporary:
         ...     np.save(temporary, np.zeros(3))
         >>> np.load("a.npy")
@@ -83,8 +76,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.files import write_text
         >>> write_text(Path("a.txt"), "surprisé")
     """
     with replacing(path) as temporary:
@@ -94,16 +85,11 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> None:
-    """Write a CSV file with a line of column names.
+    """Write a CSV file with a line of column names, by default those of the first row.
 
-    Args:
-        path: the file.
-        rows: values by column; None becomes an empty field.
-        columns: the columns in order; by default those of the first row.
+    A value of None becomes an empty field.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.files import write_csv
         >>> write_csv(Path("a.csv"), [{"file": "a.wav", "end": 1.5}, {"file": "b", "end": None}])
         >>> Path("a.csv").read_text().split()
         ['file,end', 'a.wav,1.5', 'b,']
@@ -121,8 +107,6 @@ def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, with null for numbers that are not finite.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.files import write_json
         >>> write_json(Path("a.json"), {"loss": float("nan")})
         >>> Path("a.json").read_text().split()
         ['{', '"loss":', 'null', '}']
@@ -134,21 +118,16 @@ def json_line(value: Any) -> str:
     """Return JSON on one line, in ASCII: a file's name may hold bytes that are not text.
 
     Example:
-        >>> from ser_keras.files import json_line
         >>> json_line({"file": "a.wav", "p": [0.5, float("nan")]})
         '{"file": "a.wav", "p": [0.5, null]}'
     """
-    try:
-        return json.dumps(value, allow_nan=False)
-    except ValueError:  # a model that has diverged
-        return json.dumps(finite(value))
+    return json.dumps(finite(value))
 
 
 def finite(value: Any) -> Any:
     """Copy a value, with None for NaN and infinities, which JSON does not have.
 
     Example:
-        >>> from ser_keras.files import finite
         >>> finite({"p": (0.5, float("inf"))})
         {'p': [0.5, None]}
     """
@@ -165,7 +144,6 @@ def cache_directory() -> Path:
     """Return `$SER_KERAS_CACHE`, else `$XDG_CACHE_HOME/ser_keras`, else `~/.cache/ser_keras`.
 
     Example:
-        >>> from ser_keras.files import cache_directory
         >>> cache_directory().is_absolute()
         True
     """

@@ -21,7 +21,6 @@ class Deferred:
     """Whether Ctrl-C was pressed and has not been answered yet.
 
     Example:
-        >>> from ser_keras.interruption import Deferred
         >>> Deferred().pressed
         False
     """
@@ -43,17 +42,14 @@ _outermost: Deferred | None = None
 def deferred(message: str = "") -> Iterator[Deferred]:
     """Remember Ctrl-C, and raise it at the next `check` or on leaving; a second one raises at once.
 
-    A block inside another shares its state. A caller's own signal handler stays in place, and
-    nothing changes outside the main thread, the only one that Python interrupts.
+    It is raised whatever else has gone wrong since. A block inside another shares its state. A
+    caller's own signal handler stays in place, and nothing changes outside the main thread, the
+    only one that Python interrupts.
 
     Args:
         message: written to standard error when Ctrl-C is pressed.
 
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed inside, whatever else has gone wrong since.
-
     Example:
-        >>> from ser_keras.interruption import deferred
         >>> with deferred("Stopping after this batch.") as interruption:
         ...     for batch in range(2):
         ...         interruption.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import subprocess
 from importlib import metadata
@@ -18,35 +19,28 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of every package that can change a number.
 
     Example:
-        >>> from ser_keras.provenance import versions
         >>> versions()["ser-keras"]
         '0.1.0'
     """
     found = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
 def git_state() -> dict[str, Any] | None:
-    """Return the commit of the package's source and whether it has been modified since.
-
-    None outside a checkout.
+    """Return the source's commit and whether it was modified since; None outside a checkout.
 
     Example:
-        >>> from ser_keras.provenance import git_state
         >>> git_state()  # doctest: +SKIP
         {'commit': '20b9854…', 'modified': False}
     """
     folder = Path(__file__).parent
     # Installed in an environment below somebody's project, git would tell of that project.
-    if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
-        return None
+    tracked = _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
     commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
+    if tracked is None or commit is None:
         return None
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":/")
     return {"commit": commit, "modified": bool(changes)}

@@ -13,7 +13,6 @@ from ser_keras.errors import CorpusError
 
 _REQUIRED = ("path", "emotion")
 _OPTIONAL = ("speaker", "session", "split", "start", "end")
-_SPLITS = ("", "train", "validation", "test")
 
 
 def load(root: str | PathLike[str] | None = None) -> Corpus:
@@ -21,14 +20,11 @@ def load(root: str | PathLike[str] | None = None) -> Corpus:
 
     Columns: `path` and `emotion`, and where known `speaker`, `session`, `split` ("train",
     "validation" or "test"), `start` and `end` (seconds into the file). Others are ignored. Paths
-    are relative to the CSV file. Classes are in alphabetical order.
+    are relative to the CSV file. Classes are in alphabetical order. A CorpusError names the line
+    and the field.
 
     Args:
         root: the CSV file, or the folder of one named `manifest.csv`.
-
-    Raises:
-        CorpusError: there is no such file, a column is missing, or a field has no valid value; the
-            message names the line and the field.
 
     Example:
         >>> import csv
@@ -106,7 +102,7 @@ def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
     if not path.is_file():
         raise _error(file, line, "path", f"expected a sound file, found none at {path}")
     fields = {column: row.get(column, "") for column in ("speaker", "session", "split")}
-    if fields["split"] not in _SPLITS:
+    if fields["split"] not in ("", "train", "validation", "test"):
         expected = "expected train, validation or test"
         raise _error(file, line, "split", f"{expected}, found {fields['split']!r}")
     start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")

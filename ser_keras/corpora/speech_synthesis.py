@@ -35,7 +35,6 @@ class Voice:
     """A speaker.
 
     Example:
-        >>> from ser_keras.corpora.speech_synthesis import Voice
         >>> woman = Voice(pitch=200, formant_scale=1.16, breathiness=0.1, tempo=4, expressiveness=1)
     """
 
@@ -51,7 +50,6 @@ class Manner:
     """A way of speaking, relative to the speaker's neutral one.
 
     Example:
-        >>> from ser_keras.corpora.speech_synthesis import Manner
         >>> tense = Manner(pitch=4, level=6, tilt=3)
     """
 
@@ -81,7 +79,6 @@ def speak(voice: Voice, manner: Manner, duration: float, rng: np.random.Generato
         float64 [duration * SAMPLE_RATE], within -1 and 1.
 
     Example:
-        >>> from ser_keras.corpora.speech_synthesis import Manner, Voice, speak
         >>> man = Voice(pitch=115, formant_scale=1, breathiness=0.05, tempo=4, expressiveness=1)
         >>> speak(man, Manner(), duration=1.0, rng=np.random.default_rng(0)).shape
         (22050,)

@@ -1,4 +1,9 @@
-"""The file `split.csv`: which utterance of a corpus is in which subset."""
+"""The file `split.csv`: which utterance of a corpus is in which subset.
+
+Functions raise CorpusError for an utterance in two subsets, or one that the corpus lacks or gives
+another emotion, and for a file that is missing or not of this kind; OutputError for one that cannot
+be written.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +25,6 @@ _Key = tuple[str, float, float]  # as Corpus.utterance_key
 def write(path: str | os.PathLike[str], subsets: Mapping[str, Corpus]) -> None:
     """Write which utterance is in which subset, as CSV; paths are relative to the corpus' root.
 
-    Raises:
-        CorpusError: an utterance is in two subsets.
-        OutputError: the file cannot be written; one of that name stays as it was.
-
     Example:
         >>> train, test = ser.splits.random(corpus)
         >>> ser.splits.write("split.csv", {"train": train, "test": test})
@@ -34,17 +35,13 @@ def write(path: str | os.PathLike[str], subsets: Mapping[str, Corpus]) -> None:
         for utterance in subset:
             key = subset.utterance_key(utterance)
             _refuse_leak(subset_of, key, name)
-            fields = (getattr(utterance, column) for column in _COLUMNS[2:])
-            rows.append(dict(zip(_COLUMNS, (name, key[0], *fields), strict=True)))
+            fields = {column: getattr(utterance, column) for column in _COLUMNS[2:]}
+            rows.append({"part": name, "path": key[0], **fields})
     write_csv(Path(path), rows, _COLUMNS)
 
 
 def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:
     """Read the subsets of a corpus from a file that `write` wrote, in the order of the file.
-
-    Raises:
-        CorpusError: there is no such file or it is not of this kind, an utterance is in two
-            subsets, the corpus lacks it, or the corpus gives it another emotion.
 
     Example:
         >>> ser.splits.write("all.csv", {"test": corpus})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,21 +16,16 @@ from ser_keras.errors import CorpusError
 
 @dataclass(frozen=True)
 class Utterance:
-    """A labelled segment of a recording.
+    """A labelled segment of a recording; a text is empty where it is unknown.
 
     Attributes:
-        path: the recording.
-        emotion: the corpus' own word for the emotion, such as "angry".
-        speaker: empty where unknown.
-        session: the recording session; empty where unknown.
+        emotion: the corpus' own word for it, such as "angry".
         start: in seconds into the recording; None for its beginning.
         end: in seconds into the recording; None for its end.
-        split: "train", "validation" or "test" where the corpus says so, else empty.
-        sex: "female" or "male", empty where unknown.
+        split: "train", "validation" or "test" where the corpus says so.
+        sex: "female" or "male".
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.corpora import Utterance
         >>> Utterance(Path("call.wav"), "angry", start=2.5).end is None
         True
     """
@@ -109,13 +105,7 @@ class Corpus(Sequence[Utterance]):
         return tuple(sorted({utterance.session for utterance in self} - {""}))
 
     def labels(self, classes: Sequence[str] | None = None) -> np.ndarray:
-        """Return each utterance's class as an index.
-
-        Args:
-            classes: class names; by default this corpus' `emotions`.
-
-        Returns:
-            int32 [N].
+        """Return the index of each utterance's class, by default in `emotions`: int32 [N].
 
         Raises:
             CorpusError: an utterance's emotion is not among the classes.
@@ -147,9 +137,7 @@ class Corpus(Sequence[Utterance]):
     def utterance_key(self, utterance: Utterance) -> tuple[str, float, float]:
         """Return what tells an utterance from all others, the same on every machine.
 
-        Returns:
-            The path below `root` with forward slashes, start and end in seconds: 0 and infinity for
-            a whole recording.
+        That is its path below `root`, start and end in seconds: 0 and infinity for a whole file.
         """
         start = 0.0 if utterance.start is None else utterance.start
         end = float("inf") if utterance.end is None else utterance.end
@@ -157,9 +145,8 @@ class Corpus(Sequence[Utterance]):
 
     def relative_path(self, utterance: Utterance) -> str:
         """Return the utterance's path from `root`, with forward slashes."""
-        if self.root is None:
-            return utterance.path.as_posix()
-        try:
-            return Path(os.path.relpath(utterance.path, self.root)).as_posix()
-        except ValueError:  # another drive, on Windows
-            return utterance.path.as_posix()
+        path = utterance.path
+        if self.root is not None:
+            with contextlib.suppress(ValueError):  # another drive, on Windows
+                path = Path(os.path.relpath(path, self.root))
+        return path.as_posix()

@@ -62,8 +62,7 @@ def decode(
         float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> samples, rate = decoding.decode(wav, start=0.5, end=1.5)
+        >>> samples, rate = decode(wav, start=0.5, end=1.5)
         >>> samples.shape, rate
         ((22050, 1), 22050)
     """
@@ -87,17 +86,16 @@ def load(
     The result is `librosa.load`'s: the mean of all channels, resampled by soxr in high quality.
 
     Args:
-        source: as `decode`, like start and end.
-        sample_rate: sample rate of the result, in hertz.
-        start: beginning of the segment, in seconds.
-        end: end of the segment, in seconds.
+        source: as in `decode`, like start and end.
+        sample_rate: that of the result, in hertz.
+        start: in seconds.
+        end: in seconds.
 
     Returns:
         float32 [N].
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> decoding.load(wav, 16000, end=1.0).shape
+        >>> load(wav, 16000, end=1.0).shape
         (16000,)
     """
     channels, rate = decode(source, start, end)
@@ -116,15 +114,14 @@ def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, 
     A recording without samples and one that is truncated are refused after the last block.
 
     Args:
-        source: a path, the bytes of a file, or a binary file object.
+        source: as in `decode`.
         frames: length of a block; the last may be shorter.
 
     Yields:
-        float32 [N, channels], full scale is -1 to 1, and the sample rate in hertz.
+        Samples and sample rate, as from `decode`.
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> next(decoding.blocks(wav, frames=100))[0].shape
+        >>> next(blocks(wav, frames=100))[0].shape
         (100, 1)
     """
     with _open_sound(source) as sound:
@@ -139,8 +136,7 @@ class Header(NamedTuple):
     """A recording's description of itself; container and coding are libsndfile's words.
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> decoding.inspect(wav)
+        >>> inspect(wav)
         Header(container='WAV', coding='PCM_16', rate=22050, channels=1, frames=...)
     """
 
@@ -155,8 +151,7 @@ def inspect(source: Source) -> Header:
     """Read a recording's header without decoding it.
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> decoding.inspect(wav).rate
+        >>> inspect(wav).rate
         22050
     """
     with _open_sound(source) as sound:
@@ -174,8 +169,7 @@ def mono(name: str, samples: ArrayLike) -> np.ndarray:
         float32 [N].
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> decoding.mono("stereo", np.array([[0, 16384], [-16384, -16384]], np.int16))
+        >>> mono("stereo", np.array([[0, 16384], [-16384, -16384]], np.int16))
         array([ 0.25, -0.5 ], dtype=float32)
     """
     samples = np.asarray(samples)
@@ -200,12 +194,11 @@ def segment_frames(
         name: the recording's name in errors.
         duration: the whole recording's, in seconds.
         rate: sample rate in hertz.
-        start: beginning of the segment, in seconds; None for the recording's beginning.
-        end: end of the segment, in seconds; None for the recording's end.
+        start: in seconds, as in `decode`.
+        end: in seconds, as in `decode`.
 
     Example:
-        >>> from ser_keras.sound import decoding
-        >>> decoding.segment_frames("a.wav", 3.0, 8000, start=1.0, end=None)
+        >>> segment_frames("a.wav", 3.0, 8000, start=1.0, end=None)
         (8000, 24000)
     """
     begin, finish = start or 0.0, duration if end is None else min(end, duration)

@@ -1,4 +1,8 @@
-"""Sound as it arrives, from a pipe or the microphone, in chunks."""
+"""Sound as it arrives, from a pipe or the microphone, in chunks.
+
+Functions raise AudioError for a pipe without a WAV that can be read or samples, and for a device
+that is missing or cannot record; ConfigurationError where sounddevice is not installed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from ser_keras.fields import require
 from ser_keras.sound import decoding, wav_header
 
 _RIFF = b"RIFF"  # the first bytes of a WAV
-_PIPE, _MICROPHONE = "standard input", "microphone"  # names in errors
+_PIPE = "standard input"  # its name in errors
 
 # NumPy's name of samples without a header, and full scale in them.
 ENCODINGS = {"int16": ("<i2", 2.0**15), "int32": ("<i4", 2.0**31), "float32": ("<f4", 1.0)}
@@ -32,11 +36,7 @@ Chunk = tuple[np.ndarray, int]  # float32 [N, channels], hertz
 class RawFormat:
     """The format of samples without a header; the encoding is one of `ENCODINGS`.
 
-    Raises:
-        ConfigurationError: an option is out of its range.
-
     Example:
-        >>> from ser_keras.sound.live import RawFormat
         >>> RawFormat(sample_rate=44100, channels=2).encoding
         'int16'
     """
@@ -65,12 +65,8 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
         pipe: binary and buffered, such as `sys.stdin.buffer`.
         raw: the format of samples without a header.
 
-    Raises:
-        AudioError: a WAV that cannot be read, or nothing at all.
-
     Example:
         >>> import io
-        >>> from ser_keras.sound.live import RawFormat, from_pipe
         >>> list(from_pipe(io.BytesIO(bytes([0, 64])), RawFormat()))
         [(array([[0.5]], dtype=float32), 16000)]
     """
@@ -106,12 +102,7 @@ def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
         device: a part of its name, or its number; None for the system's choice.
         sample_rate: in hertz.
 
-    Raises:
-        ConfigurationError: sounddevice is not installed.
-        AudioError: there is no such device, or it cannot record.
-
     Example:
-        >>> from ser_keras.sound.live import from_microphone
         >>> next(from_microphone("USB", 16_000))  # doctest: +SKIP
         (array([[0.0012], [0.0031], ...], dtype=float32), 16000)
     """
@@ -135,7 +126,7 @@ def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
             while True:
                 yield recorded.get(), sample_rate
     except (sounddevice.PortAudioError, ValueError) as error:
-        raise AudioError(_MICROPHONE, f"cannot record ({error})") from error
+        raise AudioError("microphone", f"cannot record ({error})") from error
 
 
 def _read_header(pipe: BinaryIO) -> tuple[wav_header.WavFormat, tuple[str, float], float]:

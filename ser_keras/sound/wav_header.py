@@ -23,7 +23,6 @@ class WavFormat(NamedTuple):
     """The kind of samples in a WAV file.
 
     Example:
-        >>> from ser_keras.sound.wav_header import WavFormat
         >>> WavFormat(tag=1, channels=2, sample_rate=22050, bits=16).frame_bytes
         4
     """
@@ -44,19 +43,15 @@ def read(pipe: BinaryIO, name: str) -> tuple[WavFormat, int]:
 
     Args:
         pipe: positioned behind the file's first four bytes, "RIFF".
-        name: the recording's name in errors.
+        name: the recording's name in an AudioError.
 
     Returns:
         The format, and the bytes of sound that the header claims, which may be a guess.
 
-    Raises:
-        AudioError: it is not a WAV file, or ends within its header.
-
     Example:
-        >>> from ser_keras.sound import wav_header
         >>> with open(wav, "rb") as file:
         ...     _ = file.read(4)
-        ...     wav_header.read(file, wav)[0]
+        ...     read(file, wav)[0]
         WavFormat(tag=1, channels=1, sample_rate=22050, bits=16)
     """
     kind = pipe.read(8)[4:]
@@ -83,10 +78,9 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, WavFormat | None]]:
         A chunk's name, the size that it claims, and the format that it holds, if it does.
 
     Example:
-        >>> from ser_keras.sound import wav_header
         >>> with open(wav, "rb") as file:
         ...     _ = file.seek(12)
-        ...     [name for name, *_ in wav_header.chunks(file)]
+        ...     [name for name, *_ in chunks(file)]
         [b'fmt ', b'data']
     """
     while len(header := file.read(8)) == 8:
