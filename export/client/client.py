@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 import pybase64
 
 from ser_keras.errors import ConfigurationError
-from ser_keras.export.client.errors import ConnectionLost, ServerError
+from ser_keras.export.client.errors import ServerError
 
 
 class Client(AbstractContextManager["Client"]):
@@ -26,18 +25,12 @@ class Client(AbstractContextManager["Client"]):
 
     Args:
         server: http://HOST:PORT, https://..., or grpc://HOST:PORT.
-        model: its name.
-        version: a version's number; None for the latest.
-        label: a version's label, instead.
+        version: its number; None for the latest, or the one that `label` names.
         timeout: seconds that a request may take.
         retries: how often a connection is tried again.
         backoff: seconds before the first retry, doubled before each further one.
 
-    Raises:
-        ConfigurationError: the address is none, or both a version and a label are given.
-
     Example:
-        >>> from ser_keras.export.client import Client
         >>> with Client("http://127.0.0.1:9", "vrnn") as client:  # no server there
         ...     client.ready()
         False
@@ -77,56 +70,45 @@ class Client(AbstractContextManager["Client"]):
         self._transport.close()
 
     def predict(self, recordings: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Recognise recordings, all in one request.
-
-        Args:
-            recordings: 16-bit WAV files.
+        """Recognise recordings, 16-bit WAV files, all in one request.
 
         Returns:
             For each: emotion, probabilities [C], timeline [T, C], sampled_fraction and instants.
         """
         outputs = self.call("serving_default", {"audio": list(recordings)})
-        answers = []
-        for row in range(len(recordings)):
-            answer = {name: values[row] for name, values in outputs.items()}
+        rows = zip(*outputs.values(), strict=True)
+        answers = [dict(zip(outputs, row, strict=True)) for row in rows]
+        for answer in answers:
             # What follows is padding to the longest recording of the request.
             answer["timeline"] = answer["timeline"][: answer["instants"]]
-            answers.append(answer)
         return answers
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Call any signature.
 
-        Args:
-            signature: its name.
-            inputs: tensors as nested lists or arrays; strings are bytes.
-
-        Returns:
-            The outputs, as nested lists; strings are text.
+        Inputs are nested lists or arrays, strings among them bytes; outputs are nested lists, and
+        strings among them text.
         """
-        for attempt in itertools.count():
+        attempt = 0
+        while True:
             try:
                 return dict(self._transport.call(signature, inputs))
-            except ConnectionLost as error:
+            except ConnectionError as error:
                 if attempt >= self._retries:
                     raise ServerError(self.server, f"cannot be reached: {error}") from error
             time.sleep(self._backoff * 2**attempt)
-        raise AssertionError  # for mypy: the loop does not end
+            attempt += 1
 
     def ready(self) -> bool:
         """Whether the model has a version that answers; over gRPC, whether there is a server."""
         try:
             return bool(self._transport.ready())
-        except (ConnectionLost, ServerError):
+        except (ConnectionError, ServerError):
             return False
 
 
 def _scheme(server: str) -> str:
-    """The scheme of a server's address.
-
-    Raises:
-        ConfigurationError: the address is none.
-    """
+    """The scheme of a server's address, which may be none."""
     address = urlsplit(server)
     try:
         host, port = address.hostname, address.port
@@ -181,7 +163,7 @@ class _Rest:
             raise ServerError(self._server, f"no answer within {self._timeout:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise ConnectionLost(getattr(error, "strerror", None) or repr(error)) from error
+            raise ConnectionError(getattr(error, "strerror", None) or repr(error)) from error
         try:
             answer = json.loads(content)
         except ValueError:

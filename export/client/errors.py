@@ -1,4 +1,4 @@
-"""The ways in which a request to a server fails."""
+"""The error of a request to a server; a module of its own, since both transports raise it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ class ServerError(SerKerasError):
     """A server could not be reached, or answered with an error.
 
     Args:
-        server: as the user named it.
         message: the server's own words, where it had any.
         status: of HTTP, or gRPC's code by name; None where there was no answer.
 
@@ -28,12 +27,3 @@ class ServerError(SerKerasError):
     def is_of_input(self) -> bool:
         """Whether the server refused what it was sent, rather than failed by itself."""
         return self.status in (400, 413, "INVALID_ARGUMENT")
-
-
-class ConnectionLost(Exception):
-    """The connection failed before there was an answer: the request may be repeated.
-
-    Example:
-        >>> str(ConnectionLost("Connection refused"))
-        'Connection refused'
-    """

@@ -1,8 +1,4 @@
-"""TF Serving's gRPC interface, for `ser_keras.export.client.client`.
-
-It needs grpcio, which TensorFlow brings, and not tensorflow-serving-api: the messages are those of
-`ser_keras.export.serving.tf_serving.protocol`.
-"""
+"""TF Serving's gRPC interface, for `Client`; it needs no package that TensorFlow does not bring."""
 
 from __future__ import annotations
 
@@ -15,10 +11,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from ser_keras.export.client.errors import ConnectionLost, ServerError
+from ser_keras.export.client.errors import ServerError
 from ser_keras.export.serving.tf_serving.protocol import PredictRequest, PredictResponse
 
-_METHOD = "/tensorflow.serving.PredictionService/Predict"
 _LARGEST_MESSAGE = 256 * 2**20  # gRPC's own limit of 4 MiB is less than a minute of sound
 
 
@@ -26,17 +21,12 @@ class Grpc:
     """A channel to PredictionService; takes what `Client` does, and its `call` tries once.
 
     Example:
-        >>> Grpc("grpc://127.0.0.1:9", "vrnn", timeout=0.01).ready()  # no server there
+        >>> Grpc("grpc://127.0.0.1:9", "vrnn", None, None, timeout=0.01).ready()  # no server there
         False
     """
 
     def __init__(
-        self,
-        server: str,
-        model: str,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float = 60.0,
+        self, server: str, model: str, version: int | None, label: str | None, timeout: float
     ) -> None:
         self._server = server
         self._timeout = timeout
@@ -53,13 +43,13 @@ class Grpc:
         ]
         self._channel = grpc.insecure_channel(urlsplit(server).netloc, options)
         self._predict = self._channel.unary_unary(
-            _METHOD,
+            "/tensorflow.serving.PredictionService/Predict",
             request_serializer=PredictRequest.SerializeToString,
             response_deserializer=PredictResponse.FromString,
         )
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Call any signature, as `Client.call`; may raise ConnectionLost."""
+        """Call any signature, as `Client.call`; may raise ConnectionError."""
         request = PredictRequest()
         request.CopyFrom(self._request)
         request.model_spec.signature_name = signature
@@ -71,7 +61,7 @@ class Grpc:
         except grpc.RpcError as error:
             code = error.code()
             if code == grpc.StatusCode.UNAVAILABLE:
-                raise ConnectionLost(error.details()) from error
+                raise ConnectionError(error.details()) from error
             if code == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise ServerError(self._server, f"no answer within {self._timeout:g} s") from error
             raise ServerError(self._server, error.details() or "", code.name) from error

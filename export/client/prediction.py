@@ -65,16 +65,14 @@ def run(options: argparse.Namespace) -> int:
         ser_keras.errors.ConfigurationError: --batch-size: expected 1 or more, found 0
     """
     require(options.batch_size >= 1, "--batch-size", options.batch_size, "1 or more")
-    labels = None
-    if options.labels is not None:
-        labels = options.labels.read_text("utf-8").split("\n")[:-1]
+    labels = options.labels.read_text("utf-8").split("\n")[:-1] if options.labels else None
     done = _answered(options.out)
     files = [file for file in options.files if file not in done]
     failed = 0
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
     with _output(options.out) as out, _client(options) as client:
         lines = _recognize_files(client, files, labels, options.batch_size)
-        console = Console(stderr=True)
-        quiet = not console.is_terminal
         for line in track(lines, "recognising", len(files), console=console, disable=quiet):
             failed += "error" in line
             print(json_line(line), file=out, flush=True)
@@ -90,15 +88,15 @@ def _recognize_files(
     for first in range(0, len(files), batch_size):
         batch = files[first : first + batch_size]
         contents: dict[str, bytes] = {}
-        lines: dict[str, dict[str, Any]] = {}
+        answers: dict[str, dict[str, Any]] = {}
         for file in batch:
             try:
                 contents[file] = _wav(file)
             except AudioError as error:
-                lines[file] = {"file": file, "error": error.reason}
-        for file, answer in _ask(client, contents).items():
-            lines[file] = {"file": file, **_with_labels(answer, labels)}
-        yield from (lines[file] for file in batch)
+                answers[file] = {"error": error.reason}
+        answers |= _ask(client, contents)
+        for file in batch:
+            yield {"file": file, **_with_labels(answers[file], labels)}
 
 
 def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]]:
@@ -146,16 +144,15 @@ def _client(options: argparse.Namespace) -> Client:
             f"--model: expected NAME, NAME/versions/N or NAME/labels/LABEL, found {options.model}"
         )
     name, version, label = match.groups()
-    number = None if version is None else int(version)
+    number = int(version) if version else None
     return Client(options.server, name, version=number, label=label, timeout=options.timeout)
 
 
 def _answered(out: Path | None) -> set[str]:
     """The recordings that a file of lines has an answer for."""
-    if out is None or not out.exists():
-        return set()
-    answered = set()
-    for line in out.read_text("utf-8").splitlines():
+    answered: set[str] = set()
+    lines = out.read_text("utf-8").splitlines() if out and out.exists() else []
+    for line in lines:
         # An interrupted run leaves half a line at the end.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             answer = json.loads(line)
