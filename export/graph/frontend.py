@@ -21,9 +21,6 @@ class SoundFrontend:
 
     Sound that is shorter than one window, the silence behind it included, is padded to one.
 
-    Args:
-        spec: the observations to compute.
-
     Example:
         >>> frontend = SoundFrontend(model.features)  # windows and hops of 0.5 s
         >>> frontend.from_waveforms(np.zeros((1, 12_000), "f"), np.array([12_000]))[0].shape
@@ -55,18 +52,8 @@ class SoundFrontend:
         return self._frontend(padded, tf.maximum(samples + silence, window))
 
     def from_files(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the observations of recordings.
-
-        Args:
-            contents: string [B], the bytes of 16-bit PCM WAV files.
-
-        Returns:
-            As `from_waveforms`.
-
-        Raises:
-            tf.errors.InvalidArgumentError: on running, as `wav.inspect`.
-        """
-        fields = wav.Recording(*[tf.int64] * len(wav.Recording._fields))
+        """Do as `from_waveforms` for recordings: string [B], the bytes of 16-bit PCM WAV files."""
+        fields = wav.Recording(tf.int64, tf.int64, tf.int64, tf.int64)
         recordings = tf.map_fn(wav.inspect, contents, fn_output_signature=fields)  # [B] each
         # Windows that fit into the resampled sound and the silence, and at least one.
         length = self._samples(recordings) + self.spec.trailing_length
@@ -81,7 +68,7 @@ class SoundFrontend:
         return observations, instants
 
     def _samples(self, recording: wav.Recording) -> tf.Tensor:
-        """Samples after resampling, rounded up as librosa does; int64."""
+        """Samples after resampling, rounded up as librosa does, int64."""
         return -(-recording.frames * self.spec.sample_rate // recording.rate)
 
     def _from_file(
@@ -93,7 +80,7 @@ class SoundFrontend:
         samples = self._samples(recording)
 
         def read(start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-            """Samples start to start + length at the specification's rate, [length]."""
+            """Samples from `start` on at the specification's rate, [length]."""
             # Both sample grids meet exactly on whole seconds: begin there, drop what is too early.
             second = start // rate
             skipped = start - second * rate

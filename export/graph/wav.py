@@ -28,7 +28,7 @@ _BYTES_PER_SAMPLE = 2
 
 
 class Recording(NamedTuple):
-    """The position of the sound in a file, every field int64 [].
+    """The position and format of the sound in a file, every field int64 [].
 
     Example:
         >>> Recording(first_byte=44, frames=8000, channels=1, rate=16_000)._fields
@@ -47,19 +47,16 @@ def inspect(contents: tf.Tensor) -> Recording:
     A recording that was cut short, or is still being written, ends where its bytes end.
 
     Args:
-        contents: string [], the bytes of a file.
-
-    Raises:
-        tf.errors.InvalidArgumentError: on running: not WAV, not 16-bit PCM, no samples, a rate or
-            a number of channels beyond the limits of `ser_keras.sound.decoding`, or no sound
-            among the first `MOST_CHUNKS` chunks.
+        contents: string [], the bytes of a file. Any that is not 16-bit PCM within the limits of
+            `ser_keras.sound.decoding` and `MOST_CHUNKS` is an InvalidArgumentError, on running.
 
     Example:
         >>> int(inspect(tf.io.read_file(wav)).rate)
         22050
     """
-    size = tf.strings.length(contents)
-    is_wav = (_letters(contents, 0, size) == "RIFF") & (_letters(contents, 8, size) == "WAVE")
+    size = tf.cast(tf.strings.length(contents), tf.int64)
+    header = tf.strings.substr(contents, 0, _RIFF_HEADER)
+    is_wav = tf.strings.regex_full_match(header, r"RIFF\C{4}WAVE")  # \C: any byte
     with _require(is_wav, "audio: expected a WAV file, found another format"):
         format_at, data_at, data_size, chunks = _find_chunks(contents, size)
     too_many = (data_at == 0) & (chunks == MOST_CHUNKS)
@@ -87,8 +84,8 @@ def inspect(contents: tf.Tensor) -> Recording:
         _require(known_rate, f"audio: expected a sample rate of {rates} Hz, found", rate),
         _require(frames >= 1, "audio: expected samples, found none"),
     ):
-        fields = (data_at, frames, channels, rate)
-        return Recording(*(tf.cast(field, tf.int64) for field in fields))
+        # Copies, so that what uses them waits for the checks.
+        return Recording(*map(tf.identity, (data_at, frames, channels, rate)))
 
 
 def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
@@ -97,8 +94,8 @@ def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.T
     Args:
         contents: string [], the bytes of the file.
         recording: the result of `inspect`.
-        first: int64 [], the first sample wanted; may lie before the recording.
-        last: int64 [], the one after the last; may lie after the recording.
+        first: int64 [], the first sample wanted.
+        last: int64 [], the one after the last.
 
     Returns:
         float32 [last - first], full scale is -1 to 1, zero outside of the recording.
@@ -125,9 +122,8 @@ def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.T
 def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """Walk at most `MOST_CHUNKS` chunks, up to the sound.
 
-    Returns:
-        The offsets of the contents of the format chunk and of the data chunk, 0 where there is
-        none; the size of the data in bytes; the number of chunks seen; int32 [] each.
+    Returns offsets of the format chunk's and the data chunk's contents, 0 where there is none; the
+    size of the data in bytes; and the number of chunks seen; int64 [] each.
     """
 
     def more(at: tf.Tensor, *found: tf.Tensor) -> tf.Tensor:
@@ -138,9 +134,8 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
         format_at, data_at, data_size, chunks = found
         name = tf.strings.substr(contents, at, 4)
         start = at + _CHUNK_HEADER
-        # A chunk ends with the file, whatever size it claims: this also keeps sums in 32 bits.
-        claimed = _number(contents, at + 4, 4, tf.int64)
-        length = tf.cast(tf.minimum(claimed, tf.cast(size - start, tf.int64)), tf.int32)
+        # A chunk ends with the file, whatever size it claims.
+        length = tf.minimum(_number(contents, at + 4, 4), size - start)
         is_format = (name == "fmt ") & (length >= _FORMAT_CHUNK)
         is_data = name == "data"
         return (
@@ -152,22 +147,14 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
             chunks + 1,
         )
 
-    none = tf.zeros([], tf.int32)
-    return tuple(tf.while_loop(more, step, (_RIFF_HEADER, none, none, none, none))[1:])
+    none = tf.zeros([], tf.int64)
+    return tuple(tf.while_loop(more, step, (none + _RIFF_HEADER, none, none, none, none))[1:])
 
 
-def _letters(contents: tf.Tensor, at: int, size: tf.Tensor) -> tf.Tensor:
-    """Four letters of a file; fewer where it is shorter, for which substr would fail."""
-    return tf.strings.substr(contents, tf.minimum(at, size), 4)
-
-
-def _number(
-    contents: tf.Tensor, at: tf.Tensor, length: int, dtype: tf.DType = tf.int32
-) -> tf.Tensor:
-    """An unsigned little-endian number; decode_raw has no uint32."""
+def _number(contents: tf.Tensor, at: tf.Tensor, length: int) -> tf.Tensor:
+    """An unsigned little-endian number, int64 []; decode_raw has no uint32."""
     digits = tf.io.decode_raw(tf.strings.substr(contents, at, length), tf.uint8)  # [length]
-    weights = tf.constant([256**digit for digit in range(length)], tf.int64)
-    return tf.cast(tf.reduce_sum(tf.cast(digits, tf.int64) * weights), dtype)
+    return tf.reduce_sum(tf.cast(digits, tf.int64) * [256**byte for byte in range(length)])
 
 
 def _require(holds: tf.Tensor, message: str, *found: tf.Tensor) -> AbstractContextManager[None]:
