@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ser_keras import files
 from ser_keras.errors import ConfigurationError
-from ser_keras.export.graph.description import describe
+from ser_keras.export.graph.inference import describe
 from ser_keras.export.graph.signatures import page_functions, signatures
 from ser_keras.export.serving.tf_serving import warm_up
 from ser_keras.model.vrnn import VRNN
@@ -22,22 +22,15 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
 
     Sound, features, standardization and model are one graph of TensorFlow core operations. Among
     the assets are `labels.txt`, an emotion a line, and `description.json` (see
-    `description.describe`); the warm-up requests lie where TF Serving reads them.
+    `inference.describe`); the warm-up requests lie where TF Serving reads them.
 
     The version appears complete or not at all: it is written beside and then renamed.
 
     Args:
         model: a trained model.
-        path: NAME/VERSION, VERSION a number; or NAME alone, for the number after its last one.
-
-    Returns:
-        The folder of the version.
-
-    Raises:
-        ConfigurationError: the version exists, or cannot be written there.
+        path: NAME/VERSION, VERSION a new number; or NAME alone, for the one after its last.
 
     Example:
-        >>> import tensorflow as tf
         >>> folder = export.saved_model(model, "exported/vrnn")  # exported/vrnn/1
         >>> serve = tf.saved_model.load(folder).signatures["serving_default"]
         >>> serve(audio=tf.io.read_file(wav)[tf.newaxis])["probabilities"].shape
@@ -61,10 +54,7 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
 
 
 def version_folder(path: Path) -> Path:
-    """The folder NAME/VERSION that a user's path stands for, absolute.
-
-    Raises:
-        ConfigurationError: the version exists, or is not a version that TF Serving reads.
+    """Return the folder NAME/VERSION that a user's path stands for, absolute, and not there yet.
 
     Example:
         >>> version_folder(Path("nothing-there-yet")).name
@@ -85,9 +75,7 @@ def version_folder(path: Path) -> Path:
 
 def _versions(name: Path) -> list[int]:
     """The versions in a model's folder; none where there is no folder."""
-    if not name.is_dir():
-        return []
-    return [int(entry.name) for entry in name.iterdir() if _is_version(entry.name)]
+    return [int(entry.name) for entry in name.glob("*") if _is_version(entry.name)]
 
 
 def _is_version(text: str) -> bool:

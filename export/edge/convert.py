@@ -16,7 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from ser_keras.export.edge import PRECISIONS
 from ser_keras.export.edge.signatures import Signature, edge_signatures
 from ser_keras.export.edge.slimming import slim
-from ser_keras.export.graph.description import describe
+from ser_keras.export.graph.inference import describe
 from ser_keras.fields import require
 from ser_keras.files import output_folder, replacing, write_json
 from ser_keras.model.vrnn import VRNN
@@ -25,9 +25,9 @@ from ser_keras.model.vrnn import VRNN
 def tflite(model: VRNN, path: str | PathLike[str], precision: str = "float32") -> Path:
     """Export a model as a TFLite file of built-in operations, with its description beside it.
 
-    The signatures are those of `ser_keras.export.edge.signatures`. The description is a file of the
-    same name that ends in `.json`, with all that a program must know of the model, such as its
-    labels and its sample rate: see `description.describe`.
+    The signatures are those of `ser_keras.export.edge.signatures`. The description, all that a
+    program must know of the model, is a file of the same name that ends in `.json`: see
+    `inference.describe`.
 
     Args:
         model: a trained model.
@@ -35,13 +35,6 @@ def tflite(model: VRNN, path: str | PathLike[str], precision: str = "float32") -
         precision: of the weights. "float32"; "float16", half the size, computed in float32; or
             "int8", a quarter, whose activations are quantised as they come (dynamic range). The
             front end is exact at each of them.
-
-    Returns:
-        The file.
-
-    Raises:
-        ConfigurationError: the precision is not one of these.
-        OutputError: the file cannot be written.
 
     Example:
         >>> export.tflite(model, "model.tflite", precision="int8").name

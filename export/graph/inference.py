@@ -1,4 +1,4 @@
-"""The model in an exported graph, without sampling and dropout: whole utterances and single steps.
+"""The model in an exported graph, without sampling and dropout, and its description in JSON.
 
 Sizes: B instances, T instants, D elements of an observation, C classes, S elements of the state.
 """
@@ -6,9 +6,11 @@ Sizes: B instances, T instants, D elements of an observation, C classes, S eleme
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
+import ser_keras
 from ser_keras.model.vrnn import VRNN
 
 
@@ -21,12 +23,8 @@ class Inference:
             observations [B, *observation_shape].
 
     Example:
-        >>> inference = Inference(model)
-        >>> inference.state_size  # h and c of three LSTMs of 8 units, a prediction of 13, a flag
+        >>> Inference(model).state_size  # h and c of 3 LSTMs of 8 units, a prediction of 13, a flag
         62
-        >>> outputs = inference.step(np.zeros((1, 13), "f"), np.zeros((1, 62), "f"))
-        >>> float(np.mean(outputs["attention"]))  # the first instant is sampled as a whole
-        1.0
     """
 
     def __init__(
@@ -47,8 +45,7 @@ class Inference:
         """Recognise whole utterances.
 
         Args:
-            observations: float32 [B, T, D] or [B, T, *observation_shape], zero where an utterance
-                has ended.
+            observations: float32 [B, T, D] or [B, T, *observation_shape], zero behind an utterance.
             instants: int32 [B], 1 to T.
 
         Returns:
@@ -56,8 +53,7 @@ class Inference:
             beyond the last instant, timeline [B, T, C], sampled_fraction [B, T], saliency and
             attention [B, T, D].
         """
-        length = tf.shape(observations)[1]
-        shaped = tf.reshape(observations, [-1, length, *self._shape])
+        shaped = tf.reshape(observations, [-1, tf.shape(observations)[1], *self._shape])
         outputs = self._model({"observations": shaped, "instants": instants}, training=False)
         names = ("probabilities", "timeline", "sampled_fraction", "saliency", "attention")
         return {
@@ -87,3 +83,31 @@ class Inference:
             "prediction": step.prediction,
             "state": tf.concat(states, axis=1),
         }
+
+
+def describe(model: VRNN) -> dict[str, Any]:
+    """Describe a model for the clients of its exports.
+
+    Returns:
+        labels: the emotions, in the order of the probabilities.
+        sample_rate: in hertz; window, hop: in seconds; window_length, hop_length: in samples;
+            trailing_length: samples of silence that follow a recording.
+        observation_size: D; observation_labels: the names of its last axis.
+        state_size: S, of the flat state of a step.
+        preset: everything the model was made from; version: of ser_keras.
+
+    Example:
+        >>> describe(model)["sample_rate"]
+        8000
+    """
+    spec = model.features
+    sound = ("sample_rate", "window", "hop", "window_length", "hop_length", "trailing_length")
+    return {
+        "labels": list(model.classes),
+        **{name: getattr(spec, name) for name in sound},
+        "observation_size": spec.observation_size,
+        "observation_labels": spec.labels(),
+        "state_size": Inference(model).state_size,
+        "preset": model.preset.to_dict(),
+        "version": ser_keras.__version__,
+    }

@@ -29,7 +29,7 @@ class LoadedModel:
         number: its version.
         batchers: run each signature, by its name.
         metadata: the signatures as TF Serving prints them.
-        description: a model of this package has one (`ser_keras.export.graph.description`); {} of
+        description: a model of this package has one (`ser_keras.export.graph.inference`); {} of
             any other.
 
     Raises:

@@ -71,13 +71,13 @@ def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]
     """Make requests to every signature of a model, so that the first client need not wait.
 
     Args:
-        description: the model's, of `ser_keras.export.graph.description.describe`.
+        description: the model's, of `ser_keras.export.graph.inference.describe`.
 
     Returns:
         A signature and its inputs each: two instants, in batches of one and of two.
 
     Example:
-        >>> from ser_keras.export.graph.description import describe
+        >>> from ser_keras.export.graph.inference import describe
         >>> [signature for signature, inputs in requests(describe(model))][:4]
         ['serving_default', 'waveform', 'features', 'mfcc']
     """
