@@ -43,11 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export, and print what was written.
-
-    Raises:
-        SerKerasError: there is no such model, or the output cannot be written.
-    """
+    """Export, and print what was written."""
     if options.to == "saved-model" and options.precision is not None:
         raise ConfigurationError("--precision: expected --to tflite, found --to saved-model")
     start_tensorflow()

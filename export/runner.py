@@ -31,12 +31,8 @@ class Runner:
     """Takes sound chunk by chunk and answers at every instant.
 
     Args:
-        model: the TFLite file.
+        model: the TFLite file, whose JSON file lies beside it.
         threads: of the interpreter.
-
-    Raises:
-        FileNotFoundError: it, or the JSON file beside it, does not exist.
-        ValueError: they are something else.
 
     Example:
         >>> runner = Runner(export.tflite(model, "model.tflite"))
@@ -73,15 +69,12 @@ class Runner:
         """Take the next samples, as the answers are iterated over: without that, none is taken.
 
         Args:
-            samples: float32 [N], mono, -1 to 1, at `sample_rate`.
+            samples: float32 [N], mono, -1 to 1, at `sample_rate`. Others are a ValueError, and none
+                of them is taken.
 
         Returns:
-            As they are completed, the instants: time in seconds, where its window ends; emotion;
-            probabilities {label: 0..1}; attention, zeros and ones, of every element of the
-            observation.
-
-        Raises:
-            ValueError: samples of another shape, or no sound; none of them is taken.
+            The instants: time in seconds, where the window ends; emotion; probabilities {label:
+            0..1}; attention, zeros and ones, of every element of the observation.
         """
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
@@ -96,10 +89,7 @@ class Runner:
         return self._instants_of(samples)
 
     def finish(self) -> Iterator[dict[str, Any]]:
-        """End the recording: answer for the silence that the model expects behind it.
-
-        A recording shorter than a window is padded with silence to one.
-        """
+        """End the recording: answer for the silence behind it; less than a window is padded."""
         if self._instants or self._filled > 0:
             yield from self.push(self._silence)
         if not self._instants and self._filled > 0:
@@ -185,8 +175,7 @@ def _main(arguments: list[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"runner.py: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        # The usual end of a live stream, not a failure.
+    except KeyboardInterrupt:  # the usual end of a live stream, not a failure
         print("runner.py: stopped", file=sys.stderr)
     return 0
 

@@ -20,12 +20,9 @@ def exact(numbers: np.ndarray | float, waveform: tf.Tensor) -> tf.Tensor:
     """Keep float32 constants from being stored in fewer bits, as the bits of int32 constants.
 
     Args:
-        numbers: float32 of any shape, or one number.
+        numbers: of any shape; returned as float32, at least one-dimensional.
         waveform: float32 [1, N], an input of the graph. The constants seem to depend on it, or
             they would be computed at conversion, and then be stored in fewer bits.
-
-    Returns:
-        The same numbers, float32, at least one-dimensional.
 
     Example:
         >>> exact(1e-10, np.zeros((1, 8), "f")).numpy()
@@ -39,17 +36,14 @@ def exact(numbers: np.ndarray | float, waveform: tf.Tensor) -> tf.Tensor:
 class EdgeFrontend(Frontend):
     """The TensorFlow front end for one window at a time, [1, window_length].
 
-    Args:
-        spec: the observations to compute.
-
     Example:
         >>> window = np.zeros((1, model.features.window_length), "f")
         >>> EdgeFrontend(model.features).extract_windows(window).shape
         TensorShape([1, 13])
     """
 
-    def __init__(self, spec: FeatureSpec, **kwargs: Any) -> None:
-        super().__init__(spec, **kwargs)
+    def __init__(self, spec: FeatureSpec) -> None:
+        super().__init__(spec)
         self._bands, self._falling, self._rising = _neighboring_bands(spec)
 
     def _constant(self, numbers: Any, windows: tf.Tensor) -> tf.Tensor:
@@ -67,15 +61,14 @@ class EdgeFrontend(Frontend):
 
 
 def _neighboring_bands(spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The mel filters by frequency instead of by band.
+    """Arrange the mel filters by frequency instead of by band.
 
     Neighbouring triangles overlap and no others do: a frequency lies on the falling side of one
     band and on the rising side of the next.
 
     Returns:
         For each frequency of the transform the number, from 1, of the band on whose falling side
-        it lies, ascending int32 [frequencies], and its weights on the falling and on the rising
-        side, float32 each.
+        it lies, ascending int32, and its weights on both sides, falling and rising, float32.
     """
     filters = librosa.filters.mel(sr=spec.sample_rate, n_fft=spec.fft_size, n_mels=spec.mel_bands)
     peaks = librosa.mel_frequencies(spec.mel_bands + 2, fmin=0.0, fmax=spec.sample_rate / 2)[1:-1]

@@ -16,11 +16,11 @@ Signature = tuple[Callable[..., dict[str, tf.Tensor]], dict[str, tf.TensorSpec]]
 
 
 def edge_signatures(model: VRNN) -> dict[str, Signature]:
-    """Build the ways to call a TFLite file; all is float32, C classes, D observation, S state.
+    """Build the signatures by name, functions and their inputs; sizes as in `graph.inference`.
 
     step: waveform [1, window_length] and state [1, S], zeros to begin, to probabilities [1, C],
         attention and prediction [1, D] and the new state: the next window begins hop_length
-        samples later, and so on forever.
+        samples later, and so on forever. All is float32.
     step_mfcc: the same from an observation [1, D], for programs that compute it themselves; only
         where observations are MFCCs: no other program has a model's patches, and each signature
         makes the file larger.
@@ -28,9 +28,6 @@ def edge_signatures(model: VRNN) -> dict[str, Signature]:
         attention [1, T, D] and sampled_fraction [1], the mean over instants. Silence follows the
         waveform if the model expects it; a rest shorter than a window is ignored; a waveform
         shorter than a window is padded with silence.
-
-    Returns:
-        For each name a function and its inputs.
 
     Example:
         >>> list(edge_signatures(model))

@@ -15,17 +15,11 @@ _IDENTIFIER = b"TFL3"
 
 
 def slim(content: bytes) -> bytes:
-    """Write the same model in fewer bytes.
+    """Rewrite the content of a TFLite file in fewer bytes.
 
     Left out: the names of tensors, since signatures name inputs and outputs themselves; a buffer
     and a quantisation for each tensor that has neither; and repetitions of equal shapes, tensors
     and options of operations: the first is written, and all others point there.
-
-    Args:
-        content: of a TFLite file.
-
-    Returns:
-        The content of a file that computes the same.
 
     Example:
         >>> import tensorflow as tf

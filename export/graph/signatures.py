@@ -21,8 +21,8 @@ def signatures(model: VRNN) -> dict[str, Any]:
 
     serving_default: audio, string [B], WAV bytes, 16-bit PCM of any rate and channel count.
     waveform: waveform, float32 [B, N] at the model's rate, and samples, int32 [B], valid lengths.
-    features: features, float32 [B, T, D], observations as `FeatureSpec` defines them, a patch
-        flattened; and instants, int32 [B], valid lengths.
+    features: features, float32 [B, T, D], observations, a patch flattened; and instants, int32 [B],
+        valid lengths.
     mfcc: as `features`, but its input is called mfcc; only where observations are MFCCs.
 
     Each of these answers emotion, string [B]; probabilities, float32 [B, C]; timeline, float32
@@ -40,7 +40,6 @@ def signatures(model: VRNN) -> dict[str, Any]:
     """
     frontend, inference = SoundFrontend(model.features), Inference(model)
     size = model.features.observation_size
-
     lengths = tf.TensorSpec([None], tf.int32)
     sequences = tf.TensorSpec([None, None, size], tf.float32)
 
@@ -48,12 +47,9 @@ def signatures(model: VRNN) -> dict[str, Any]:
     @tf.function(input_signature=[sequences, lengths], autograph=False)
     def recognize(observations: tf.Tensor, instants: tf.Tensor) -> _Tensors:
         outputs = inference.utterances(observations, instants)
+        del outputs["saliency"], outputs["attention"]  # large, and for the page alone
         sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1)  # [B, T] to [B]
-        names = ("emotion", "probabilities", "timeline", "instants")
-        return {
-            **{name: outputs[name] for name in names},
-            "sampled_fraction": sampled / tf.cast(instants, tf.float32),
-        }
+        return outputs | {"sampled_fraction": sampled / tf.cast(instants, tf.float32)}
 
     def answer(observations: tf.Tensor, instants: tf.Tensor) -> _Tensors:
         flat = tf.reshape(observations, [-1, tf.shape(observations)[1], size])
@@ -92,9 +88,9 @@ def page_functions(model: VRNN) -> dict[str, Any]:
 
     They are attributes of the SavedModel, which TF Serving does not see.
 
-    explain: audio, string [B], WAV files, to what `Inference.utterances` returns.
+    explain: audio, string [B], WAV files, to the outputs of `Inference.utterances`.
     live: audio, string [B], WAV files of one window each, and state, float32 [B, S], zeros to
-        begin, to what `Inference.step` returns, emotion and sampled_fraction [B].
+        begin, to the outputs of `Inference.step`, emotion and sampled_fraction [B].
 
     Example:
         >>> page_functions(model)["explain"].input_signature
@@ -108,8 +104,7 @@ def page_functions(model: VRNN) -> dict[str, Any]:
     def live(audio: tf.Tensor, state: tf.Tensor) -> _Tensors:
         observations, _ = frontend.from_files(audio)  # [B, 1, *observation_shape]
         outputs = inference.step(observations[:, 0], state)
-        return {
-            **outputs,
+        return outputs | {
             "emotion": inference.emotion(outputs["probabilities"]),
             "sampled_fraction": tf.reduce_mean(outputs["attention"], axis=-1),
         }
