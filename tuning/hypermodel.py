@@ -19,7 +19,7 @@ class VRNNHyperModel(kt.HyperModel):
         space: the settings varied.
         base: all other settings; the defaults of those varied, where the space holds them.
         classes: names of the emotions.
-        seed: seed of the initial weights, dropout and latent samples; the same for every trial.
+        seed: of the initial weights, dropout and latent samples; the same for every trial.
 
     Raises:
         ConfigurationError: the space holds an impossible preset.
@@ -58,7 +58,10 @@ class VRNNHyperModel(kt.HyperModel):
 
     def preset(self, values: Mapping[str, Any]) -> Preset:
         """Return the preset with these values of the space's settings."""
-        return self.space.apply(self.base, values)
+        preset = self.space.apply(self.base, values)
+        if "tuner/epochs" in values:  # Hyperband's
+            preset = preset.with_settings({"epochs": int(values["tuner/epochs"])})
+        return preset
 
     def build(self, hp: kt.HyperParameters) -> VRNN:
         """Make a new, compiled model."""

@@ -23,7 +23,7 @@ from ser_keras.tuning import comparison, distribution
 from ser_keras.tuning.oracles import LOST_AFTER, make_oracle
 from ser_keras.tuning.progress import Progress
 from ser_keras.tuning.report import tuning_report
-from ser_keras.tuning.search import FoldedCorpus, Search, SearchError
+from ser_keras.tuning.search import Search, SearchError
 from ser_keras.tuning.trials import BEST_FILE, TRIALS_FILE, TrialTable
 from ser_keras.tuning.tuner import SearchTuner
 
@@ -61,16 +61,16 @@ def run_search(
 
     Example:
         >>> from ser_keras.training.run import TrainingRun
-        >>> search = Search(TrainingRun("synthetic"))
-        >>> run_search(search, Path("search"), budget=12)  # doctest: +SKIP
-        PosixPath('search/best.json')
+        >>> run_search(Search(TrainingRun("ravdess", "nowhere")), Path("search"), budget=12)
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: ...
     """
     out = output_folder(out)
     subsets = split_corpus(search.run)
-    folded = search.prepare(subsets["train"])
+    corpus = search.prepare(subsets["train"])
     oracle = make_oracle(search, budget)
     # Only a search that can run claims the folder.
-    _claim(out, search, folded, subsets)
+    _claim(out, search, corpus, subsets)
     deadline = None if hours is None else time.monotonic() + 3600 * hours
     if address is not None:
         distribution.set_environment("chief", address)
@@ -85,7 +85,7 @@ def run_search(
         progress.ended(trial, table)
 
     oracle.on_begin, oracle.on_end = progress.begun, on_end
-    tuner = SearchTuner(search, folded, oracle, out, progress.say)
+    tuner = SearchTuner(search, corpus, oracle, out, progress.say)
     ended = len(oracle.end_order)
     if ended:
         print(f"tune: {ended} trials ended in earlier calls", file=sys.stderr)
@@ -100,27 +100,22 @@ def run_search(
 def run_worker(search: Search, address: str, wait: float = distribution.WAIT) -> None:
     """Run trials of a chief's search until none is left.
 
-    Args:
-        search: the same search as the chief's.
-        address: HOST:PORT of the chief.
-        wait: seconds until the chief must answer.
-
-    Raises:
-        ConfigurationError: the space holds an impossible preset.
-        CorpusError: the corpus is empty, or an emotion is missing from a fold.
-        SearchError: no chief answers, it is gone, or it runs another search.
+    It raises what `run_search` does, and SearchError also where no chief answers within `wait`
+    seconds, it is gone, or it runs another search.
 
     Example:
         >>> from ser_keras.training.run import TrainingRun
-        >>> run_worker(Search(TrainingRun("synthetic")), "chief-host:8500")  # doctest: +SKIP
+        >>> run_worker(Search(TrainingRun("synthetic")), address="chief-host")
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: --address: expected HOST:PORT, found 'chief-host'
     """
-    folded = search.prepare(split_corpus(search.run)["train"])
     distribution.set_environment("worker", address)
+    corpus = search.prepare(split_corpus(search.run)["train"])
     distribution.wait_for_chief(address, wait)
     progress = Progress(search, None, None)
     with tempfile.TemporaryDirectory() as folder:
         oracle = make_oracle(search, None)  # KerasTuner asks the chief's in its place
-        tuner = SearchTuner(search, folded, oracle, Path(folder), progress.say)
+        tuner = SearchTuner(search, corpus, oracle, Path(folder), progress.say)
         try:
             tuner.search()
         except grpc.RpcError as error:
@@ -145,23 +140,19 @@ def _conclude(table: TrialTable, out: Path, subsets: Mapping[str, Corpus], test_
     return out / BEST_FILE
 
 
-def _claim(out: Path, search: Search, folded: FoldedCorpus, subsets: Mapping[str, Corpus]) -> None:
-    """Write the search's description, or check that the folder holds the same search.
-
-    Raises:
-        ConfigurationError: it holds another; the message names every difference.
-    """
+def _claim(out: Path, search: Search, corpus: Corpus, subsets: Mapping[str, Corpus]) -> None:
+    """Write the search's description, or refuse a folder that holds another search."""
     path = out / "search.json"
     # As JSON has it: a tuple becomes a list.
     wanted = json.loads(json.dumps(search.to_dict()))
-    identity = search.fingerprint(folded.corpus)
+    identity = search.fingerprint(corpus)
     if not path.exists():
         splits.write(out / "split.csv", subsets)
         description = {
             "search": wanted,
             "fingerprint": identity,
-            "utterances": len(folded.corpus),
-            "left_out": folded.left_out,
+            "utterances": len(corpus),
+            "left_out": len(subsets["train"]) - len(corpus),
             "versions": provenance.versions(),
             "git": provenance.git_state(),
         }
@@ -172,9 +163,7 @@ def _claim(out: Path, search: Search, folded: FoldedCorpus, subsets: Mapping[str
         kept["search"]["run"]["data"] = wanted["run"]["data"]  # which may have been moved
         differences = [*_differences(kept["search"], wanted)]
         if not differences and kept["fingerprint"] != identity:
-            differences = [
-                f"{kept['utterances']} utterances instead of {len(folded.corpus)} others"
-            ]
+            differences = [f"{kept['utterances']} utterances instead of {len(corpus)} others"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{path}: expected the description of a search, found {error!r}"

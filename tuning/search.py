@@ -1,17 +1,14 @@
-"""The description of a search, and the corpus and folds that its trials share."""
+"""The description of a search, and the utterances that its trials share."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras_tuner as kt
-import numpy as np
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import SerKerasError
@@ -29,26 +26,6 @@ class SearchError(SerKerasError, kt.errors.FatalError):
         Traceback (most recent call last):
         ser_keras.tuning.search.SearchError: three trials in a row failed
     """
-
-
-@dataclass(frozen=True)
-class FoldedCorpus:
-    """A training subset and its folds, checked.
-
-    Attributes:
-        corpus: the utterances that every trial can use, so that all are judged by the same ones.
-        folds: indexes of the utterances trained on and held out, by fold.
-        left_out: number of utterances that are unreadable, or too short for the longest window of
-            the space with the shortest silence behind it.
-
-    Example:
-        >>> FoldedCorpus(corpus, [(np.arange(8), np.arange(8, 16))], left_out=0).corpus.name
-        'synthetic'
-    """
-
-    corpus: Corpus
-    folds: Sequence[tuple[np.ndarray, np.ndarray]]
-    left_out: int
 
 
 @dataclass(frozen=True)
@@ -70,7 +47,7 @@ class Search:
     """
 
     run: TrainingRun
-    space: spaces.Space = field(default_factory=functools.partial(spaces.load, "paper"))
+    space: spaces.Space = field(default_factory=lambda: spaces.load("paper"))
     algorithm: str = "random"
     protocol: Protocol = field(default_factory=Protocol)
     prune: bool = True
@@ -85,8 +62,8 @@ class Search:
             "prune": self.prune,
         }
 
-    def prepare(self, training: Corpus) -> FoldedCorpus:
-        """Extract a training subset once and check everything that could make a trial fail.
+    def prepare(self, training: Corpus) -> Corpus:
+        """Return the utterances that every trial can use, so that all are judged by the same ones.
 
         Raises:
             ConfigurationError: the space holds an impossible preset.
@@ -101,7 +78,8 @@ class Search:
             trailing_silence=min(self.space.extremes("trailing_silence", base)),
         )
         corpus = extract_corpus(training, spec, name="training subset").corpus
-        return FoldedCorpus(corpus, folds(corpus, self.protocol), len(training) - len(corpus))
+        folds(corpus, self.protocol)  # refuses what would make every trial fail
+        return corpus
 
     def fingerprint(self, corpus: Corpus) -> str:
         """Identify the search and its utterances; the folder of the data does not matter."""

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError, SerKerasError
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.interruption import deferred
 from ser_keras.model.settings import Preset
-from ser_keras.tuning.cross_validation import Curve, score, should_prune
+from ser_keras.tuning.cross_validation import Curve, folds, score, should_prune
 from ser_keras.tuning.fold_trainer import FoldTrainer
 from ser_keras.tuning.hypermodel import VRNNHyperModel
 from ser_keras.tuning.oracles import ResumableOracle
-from ser_keras.tuning.search import FoldedCorpus, Search, SearchError
+from ser_keras.tuning.search import Search, SearchError
 from ser_keras.tuning.trials import TrialTable
 
 HEARTBEAT_EVERY = 5.0  # seconds
@@ -38,7 +39,7 @@ class SearchTuner(BaseTuner):
 
     Args:
         search: the search.
-        folded: its training subset, from `prepare`.
+        corpus: its training subset, from `prepare`.
         oracle: gives out the trials; a worker asks the chief's instead.
         directory: folder of the oracle's state, which is resumed if there is one.
         on_fold: called at the end of each fold, with the trial and a line for the reader.
@@ -46,28 +47,27 @@ class SearchTuner(BaseTuner):
     Example:
         >>> from ser_keras.training.run import TrainingRun
         >>> from ser_keras.tuning.oracles import make_oracle
-        >>> search, folded = Search(TrainingRun("synthetic")), FoldedCorpus(corpus, [], 0)
-        >>> tuner = SearchTuner(search, folded, make_oracle(search, budget=4), Path())
-        >>> tuner.preset({"recognition_units": 64}).architecture.recognition_units
-        64
+        >>> search = Search(TrainingRun("synthetic"))
+        >>> tuner = SearchTuner(search, corpus, make_oracle(search, budget=4), Path())
+        >>> tuner.oracle.get_space().space[0].name
+        'recognition_units'
     """
 
     def __init__(
         self,
         search: Search,
-        folded: FoldedCorpus,
+        corpus: Corpus,
         oracle: ResumableOracle,
         directory: Path,
         on_fold: Callable[[Trial, str], None] = lambda trial, line: None,
     ) -> None:
-        self._search = search
-        self._folded = folded
-        self._on_fold = on_fold
-        self._fingerprint = search.fingerprint(folded.corpus)
+        self._search, self._corpus, self._on_fold = search, corpus, on_fold
+        self._folds = folds(corpus, search.protocol)
+        self._fingerprint = search.fingerprint(corpus)
         self._extracted: tuple[Any, Extraction] | None = None
         self._asked = False
         space, base, seed = search.space, search.run.preset, search.protocol.seed
-        self._hypermodel = VRNNHyperModel(space, base, folded.corpus.emotions, seed)
+        self._hypermodel = VRNNHyperModel(space, base, corpus.emotions, seed)
         hp = kt.HyperParameters()
         self._hypermodel.declare_hyperparameters(hp)
         hp.Fixed(_FINGERPRINT, self._fingerprint)
@@ -97,7 +97,7 @@ class SearchTuner(BaseTuner):
                 "worker: expected the same command as its chief's but for --role, --out and "
                 "--data, found another corpus or other options than its chief"
             )
-        preset = self.preset(values)
+        preset = self._hypermodel.preset(values)
         with self._heartbeat(trial):
             try:
                 extracted = self._extract(preset)
@@ -113,22 +113,15 @@ class SearchTuner(BaseTuner):
         metrics |= {"epochs_trained": trainer.epochs_trained, "seconds": time.monotonic() - began}
         return {name: float(value) for name, value in metrics.items()}
 
-    def preset(self, values: Mapping[str, Any]) -> Preset:
-        """Return the preset of a trial with these values."""
-        preset = self._hypermodel.preset(values)
-        if "tuner/epochs" in values:  # Hyperband's
-            preset = preset.with_settings({"epochs": int(values["tuner/epochs"])})
-        return preset
-
     def _train_folds(self, trial: Trial, trainer: FoldTrainer) -> tuple[list[Curve], bool]:
         """Return the folds' curves, and whether the trial was pruned after the first."""
-        objective, folds = self._search.protocol.objective, self._folded.folds
+        objective = self._search.protocol.objective
         prunes = self._search.prune and self._search.algorithm != "hyperband"
         curves: list[Curve] = []
-        for fold, (training, held_out) in enumerate(folds, start=1):
+        for fold, (training, held_out) in enumerate(self._folds, start=1):
             curves.append(trainer.fold(training, held_out))
             accuracy = max(getattr(curves[-1], objective))
-            self._on_fold(trial, f"fold {fold} of {len(folds)}: {accuracy:.1%}")
+            self._on_fold(trial, f"fold {fold} of {len(self._folds)}: {accuracy:.1%}")
             if fold == 1 and prunes:
                 best = self._best_metric(f"{objective}_fold_1")
                 if best is not None and should_prune(accuracy, best, len(held_out)):
@@ -160,15 +153,15 @@ class SearchTuner(BaseTuner):
         """Extract the training subset, unless the last trial had the same features."""
         wanted = (preset.features, preset.augmentation)
         if self._extracted is None or self._extracted[0] != wanted:
-            corpus = self._folded.corpus
+            expected = self._corpus.utterances
             extracted = extract_corpus(
-                corpus, preset.features, progress=False, augmentation=preset.augmentation
+                self._corpus, preset.features, progress=False, augmentation=preset.augmentation
             )
             # Varied copies follow, of which some may have become too short.
-            if extracted.corpus.utterances[: len(corpus)] != corpus.utterances:
+            if extracted.corpus.utterances[: len(expected)] != expected:
                 raise CorpusError(
-                    f"training subset: expected the {len(corpus)} recordings that the search began "
-                    "with, found that some cannot be read any more"
+                    f"training subset: expected the {len(expected)} recordings that the search "
+                    "began with, found that some cannot be read any more"
                 )
             self._extracted = (wanted, extracted)
         return self._extracted[1]

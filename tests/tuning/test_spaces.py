@@ -187,3 +187,4 @@ def test_the_hypermodel_builds_a_compiled_model_from_hyperparameters(tiny_preset
     assert model.architecture.latent_size == 5
     assert not model.architecture.attention
     assert model.architecture.recognition_units == tiny_preset.architecture.recognition_units
+    assert hypermodel.preset({"tuner/epochs": 7.0}).optimization.epochs == 7  # Hyperband's
