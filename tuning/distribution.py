@@ -10,13 +10,15 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
 import grpc
+from keras_tuner.src import protos  # private, as the service is: setup.cfg bounds the version
+from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from ser_keras.errors import ConfigurationError
-from ser_keras.tuning.oracles import add_service
 from ser_keras.tuning.search import SearchError
 
 WAIT = 600.0  # seconds that a worker waits for its chief
@@ -25,9 +27,6 @@ _GRACE = 10.0  # seconds that a chief goes on telling late workers that all is d
 
 def set_environment(role: str, address: str) -> None:
     """Set the variables by which KerasTuner knows a process' role, "chief" or "worker".
-
-    Raises:
-        ConfigurationError: the chief's address is not HOST:PORT.
 
     Example:
         >>> set_environment("worker", "chief-host")
@@ -47,9 +46,6 @@ def set_environment(role: str, address: str) -> None:
 
 def wait_for_chief(address: str, seconds: float = WAIT) -> None:
     """Wait until the chief answers.
-
-    Raises:
-        SearchError: it did not in time.
 
     Example:
         >>> wait_for_chief("127.0.0.1:1", seconds=0.1)
@@ -81,7 +77,10 @@ def serve(oracle: Any, address: str) -> None:
     # One thread: an oracle's methods exclude one another by the name of the thread.
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
     errors: list[Exception] = []
-    add_service(oracle, server, errors.append)
+    service = OracleServicer(oracle)
+    for name in ("CreateTrial", "UpdateTrial", "EndTrial"):
+        setattr(service, name, _noting(getattr(service, name), errors))
+    protos.get_service_grpc().add_OracleServicer_to_server(service, server)
     try:
         if not server.add_insecure_port(address):
             raise RuntimeError("port 0")
@@ -102,3 +101,16 @@ def serve(oracle: Any, address: str) -> None:
             time.sleep(0.2)
     finally:
         server.stop(grace=1.0).wait()
+
+
+def _noting(method: Callable[..., Any], errors: list[Exception]) -> Callable[..., Any]:
+    """Keep the oracle's errors for the chief too: KerasTuner sends them to the worker alone."""
+
+    def call(request: Any, context: Any) -> Any:
+        try:
+            return method(request, context)
+        except Exception as error:
+            errors.append(error)
+            raise
+
+    return call

@@ -1,7 +1,7 @@
 """KerasTuner's oracles, made to survive a kill at any moment and the death of a worker.
 
-All that uses KerasTuner's private parts (`keras_tuner.src`, names with an underscore) stands in
-this module. It was tested with KerasTuner 1.4.8, which by itself
+All that uses KerasTuner's private methods and attributes stands in this module. It was tested with
+KerasTuner 1.4.8, which by itself
 
 - writes `oracle.json` and a file per trial in place, one after the other: killed between or within
   them, it loses a trial, runs a finished one again or cannot read its state at all. Here one file
@@ -23,12 +23,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import grpc
 import keras_tuner as kt
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
-from keras_tuner.src import protos
-from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.fields import require
@@ -79,11 +76,7 @@ class ResumableOracle(kt.Oracle):
         write_json(Path(self._get_oracle_fname()), self.get_state())
 
     def reload(self) -> None:
-        """Resume from the state on disk; trials that were running are run again.
-
-        Raises:
-            ConfigurationError: the file is not a search's.
-        """
+        """Resume from the state on disk; trials that were running are run again."""
         path = Path(self._get_oracle_fname())
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
@@ -215,9 +208,6 @@ class _HyperbandOracle(ResumableOracle, kt.oracles.HyperbandOracle):
 def make_oracle(search: Search, budget: int | None) -> ResumableOracle:
     """Make the oracle of a search, for `budget` trials or without limit.
 
-    Raises:
-        ConfigurationError: the algorithm is unknown, or cannot run here.
-
     Example:
         >>> from ser_keras.training.run import TrainingRun
         >>> make_oracle(Search(TrainingRun("synthetic"), algorithm="hyperband"), 4).max_trials
@@ -243,30 +233,3 @@ def make_oracle(search: Search, budget: int | None) -> ResumableOracle:
     oracle = _HyperbandOracle(max_epochs=epochs, hyperband_iterations=iterations, **common)
     oracle.max_trials = budget
     return oracle
-
-
-def add_service(oracle: Any, server: grpc.Server, on_error: Callable[[Exception], None]) -> None:
-    """Let a gRPC server give an oracle's trials to workers.
-
-    The oracle's errors, which KerasTuner sends to the worker alone, are also given to `on_error`.
-
-    Example:
-        >>> import grpc
-        >>> from concurrent.futures import ThreadPoolExecutor
-        >>> add_service(kt.Oracle(), grpc.server(ThreadPoolExecutor(1)), on_error=print)
-    """
-
-    def reporting(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def call(request: Any, context: Any) -> Any:
-            try:
-                return method(request, context)
-            except Exception as error:
-                on_error(error)
-                raise
-
-        return call
-
-    service = OracleServicer(oracle)
-    for name in ("CreateTrial", "UpdateTrial", "EndTrial"):
-        setattr(service, name, reporting(getattr(service, name)))
-    protos.get_service_grpc().add_OracleServicer_to_server(service, server)
