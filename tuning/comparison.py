@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.evaluation.reproduction import spread
+from ser_keras.evaluation.reproduction import summarize
 from ser_keras.evaluation.results import evaluate_run
 from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.settings import Preset
@@ -34,13 +34,14 @@ def compare(
         out: the search's folder: gets `corpus.csv` and, in `test/`, the runs and `comparison.json`.
 
     Returns:
-        The content of `comparison.json`: of both presets, mean, standard deviation and runs of both
-        accuracies; and by how much the best is better.
+        The content of `comparison.json`: for "best" and "preset", the preset and what `summarize`
+        makes of its runs; and by how much the best is better.
 
     Example:
         >>> base, subsets = ser.presets.get("ravdess"), {"train": corpus[:8], "test": corpus[8:]}
-        >>> best = base.with_settings({"latent_size": 10})
-        >>> found = compare(best, base, 7, subsets, seeds=3, out=Path("search"))  # doctest: +SKIP
+        >>> compare(base, base, trial=7, subsets=subsets, seeds=3, out=Path("missing"))
+        Traceback (most recent call last):
+        ser_keras.files.OutputError: ...missing/corpus.csv: cannot be written ...
     """
     manifest = (out / "corpus.csv").absolute()
     _write_manifest(manifest, subsets)
@@ -54,11 +55,7 @@ def compare(
             )
             model = train(run, folder, label=f"tune: {name}, seed {seed}")
             evaluations.append(evaluate_run(model, folder, folder, figures=False).to_dict())
-        found[kind] = {
-            "preset": preset.to_dict(),
-            "parameters": evaluations[0]["parameters"],
-            **{name: spread([each[name] for each in evaluations]) for name in OBJECTIVES},
-        }
+        found[kind] = {"preset": preset.to_dict(), **summarize(evaluations)}
     found["better_by"] = {
         name: found["best"][name]["mean"] - found["preset"][name]["mean"] for name in OBJECTIVES
     }
