@@ -62,11 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Search, and print where the best preset is.
-
-    Raises:
-        SerKerasError: the space, the corpus or an option cannot be used; before any trial.
-    """
+    """Search, and print where the best preset is."""
     _check(options)
     training_run = shared.training_run(options, fold=options.fold, validation_fraction=0.0)
     from ser_keras.tuning import spaces

@@ -18,7 +18,6 @@ from ser_keras.errors import CorpusError
 from ser_keras.fields import require
 
 OBJECTIVES = ("weighted_accuracy", "unweighted_accuracy")
-_KINDS = ("random", "speaker")
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,6 @@ class Protocol:
         every: epochs from one evaluation to the next.
         seed: seed of the folds, the initial weights, the noise and the order of the utterances;
             trials share all of them, so that they differ by their settings alone.
-
-    Raises:
-        ConfigurationError: a field is out of its range.
 
     Example:
         >>> Protocol(folds=1)
@@ -53,7 +49,7 @@ class Protocol:
     def __post_init__(self) -> None:
         for name, least in (("folds", 2), ("patience", 1), ("every", 1), ("seed", 0)):
             require(getattr(self, name) >= least, name, getattr(self, name), f"{least} or more")
-        for name, known in (("by", _KINDS), ("objective", OBJECTIVES)):
+        for name, known in (("by", ("random", "speaker")), ("objective", OBJECTIVES)):
             require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))
 
 
@@ -106,8 +102,7 @@ def folds(corpus: Corpus, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarr
 
 def _stratified(corpus: Corpus, count: int, seed: int) -> list[list[int]]:
     """Deal every emotion evenly to the folds, whatever order the utterances came in."""
-    labels = corpus.labels()
-    order = sorted(range(len(corpus)), key=lambda index: corpus.utterance_key(corpus[index]))
+    labels, order = corpus.labels(), corpus.sorted_indexes()
     dealt: list[int] = []
     for label in range(len(corpus.emotions)):
         members = [index for index in order if labels[index] == label]
@@ -162,7 +157,7 @@ def should_prune(first: float, best_first: float, utterances: int) -> bool:
     Args:
         first: the trial's accuracy on its first fold, 0..1.
         best_first: the best trial's.
-        utterances: number of utterances held out in that fold.
+        utterances: number held out in that fold.
 
     Example:
         >>> should_prune(0.46, 0.54, 240), should_prune(0.44, 0.56, 240)

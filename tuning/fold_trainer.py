@@ -39,7 +39,6 @@ class FoldTrainer:
 
     Example:
         >>> from ser_keras.features.extraction import extract_corpus
-        >>> from ser_keras.tuning.cross_validation import Protocol
         >>> preset = ser.Preset("tiny", model.features, model.architecture)
         >>> extracted = extract_corpus(corpus, model.features, progress=False)
         >>> trainer = FoldTrainer(preset.with_settings({"epochs": 1}), extracted, Protocol(2))
@@ -61,12 +60,7 @@ class FoldTrainer:
         self._initial = [(variable, variable.numpy()) for variable in variables]
 
     def fold(self, training: _Indexes, held_out: _Indexes) -> Curve:
-        """Train on some utterances and evaluate on others.
-
-        Args:
-            training: indexes into the training subset.
-            held_out: indexes of other utterances.
-        """
+        """Train on utterances of the training subset, and evaluate on others; both by index."""
         for variable, value in self._initial:
             variable.assign(value)
         subset, seed = self._subset(self._with_copies(training)), self.protocol.seed

@@ -38,17 +38,11 @@ class Importance:
 def importances(
     parameters: Sequence[Parameter], rows: Sequence[Mapping[str, Any]], objective: str
 ) -> list[Importance]:
-    """Rank the settings that varied by their importance; fewer than 4 trials rank none.
+    """Rank the settings that varied, given the rows of a `TrialTable`; fewer than 4 rank none.
 
     Settings are looked at one by one: an effect that two have only together is not seen.
 
-    Args:
-        parameters: the space's.
-        rows: trials, as in `TrialTable.rows`.
-        objective: the score's key.
-
     Example:
-        >>> from ser_keras.tuning.spaces import Parameter
         >>> sizes = Parameter("latent_size", (5, 10, 20))
         >>> rows = [{"latent_size": size, "score": size / 40} for size in (5, 10, 20) * 2]
         >>> round(importances([sizes], rows, "score")[0].explained, 3)

@@ -25,16 +25,10 @@ def parallel_coordinates(
 ) -> Figure:
     """Draw a line per trial across an axis per setting, coloured by its score.
 
-    Axes lie one below the other, so that their names can be read on a narrow page.
-
-    Args:
-        parameters: the space's.
-        rows: trials, as in `TrialTable.rows`; those without a score are left out.
-        objective: the score's key, a fraction 0..1.
-        best: number of the best trial, whose line is thick.
+    Axes lie one below the other, so that their names can be read on a narrow page. Of the rows of a
+    `TrialTable`, those without a score are left out; the best trial's line is thick.
 
     Example:
-        >>> from ser_keras.tuning.spaces import Parameter
         >>> rows = [{"trial": 1, "latent_size": 5, "score": 0.5}]
         >>> figure = parallel_coordinates([Parameter("latent_size", (5, 10))], rows, "score")
         >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -89,7 +83,6 @@ def importance(results: Sequence[Importance]) -> Figure:
     """Draw a bar per setting: the share of the scores' variance that it explains, and by chance.
 
     Example:
-        >>> from ser_keras.tuning.importance import Importance
         >>> figure = importance([Importance("latent_size", 0.6, 0.4)])
         >>> float(figure.axes[0].patches[0].get_width())
         60.0

@@ -14,10 +14,7 @@ from ser_keras.tuning.trials import PRUNED, TrialTable
 class Progress:
     """Progress of a search, in lines on standard error.
 
-    Args:
-        search: the search.
-        budget: the most trials; None for no limit.
-        deadline: `time.monotonic` after which no trial begins; None for no limit.
+    No more than `budget` trials begin, and none after the `time.monotonic` of `deadline`.
 
     Example:
         >>> from ser_keras.training.run import TrainingRun

@@ -17,12 +17,7 @@ def tuning_report(
     provenance: Mapping[str, Any],
     comparison: Mapping[str, Any] | None = None,
 ) -> str:
-    """Report on a search, as HTML.
-
-    Args:
-        table: its trials.
-        provenance: versions and the state of the source.
-        comparison: the content of `comparison.json`, if the best was evaluated on the test subset.
+    """Report on a search, as HTML; with what `compare` returns, also on the test subset.
 
     Example:
         >>> from ser_keras.training.run import TrainingRun

@@ -1,7 +1,8 @@
 """Search spaces: the settings of a preset that are varied, and the values that they may take.
 
 A space is a TOML file with a table per setting: `values = […]`, or `low` and `high`, and with them
-`step` or `scale = "log"`. `paper.toml` and `full.toml` beside this module are such files.
+`step` or `scale = "log"`. `paper.toml` and `full.toml` beside this module are such files. A space
+that holds an impossible value or preset raises ConfigurationError, which names the setting.
 """
 
 from __future__ import annotations
@@ -43,9 +44,6 @@ class Parameter:
         low, high: the ends of a range, both included.
         step: distance between neighbouring values of a range; None for any value.
         scale: "linear", or "log" for equally many values in every decade.
-
-    Raises:
-        ConfigurationError: no value is possible, or the fields contradict one another.
 
     Example:
         >>> Parameter("latent_size", low=5, high=20, step=5).holds(15)
@@ -159,11 +157,7 @@ class Space:
 
     @classmethod
     def from_dict(cls, name: str, tables: Mapping[str, Any]) -> Space:
-        """Make a space from a table per setting.
-
-        Raises:
-            ConfigurationError: a table holds something else than a parameter's fields.
-        """
+        """Make a space from a table per setting."""
         require(bool(tables), f"search space {name}", dict(tables), "one setting or more")
         known = [field.name for field in dataclasses.fields(Parameter) if field.name != "name"]
         parameters = []
@@ -183,19 +177,9 @@ class Space:
         return {parameter.name: parameter.to_dict() for parameter in self.parameters}
 
     def apply(self, base: Preset, drawn: Mapping[str, Any]) -> Preset:
-        """Replace the space's settings in a preset.
-
-        Args:
-            base: all other settings.
-            drawn: values by name; names that are not in the space are ignored.
-        """
-        return base.with_settings(
-            {
-                each.name: each.exact(drawn[each.name])
-                for each in self.parameters
-                if each.name in drawn
-            }
-        )
+        """Replace settings of a preset by the drawn ones; names outside the space are ignored."""
+        known = [each for each in self.parameters if each.name in drawn]
+        return base.with_settings({each.name: each.exact(drawn[each.name]) for each in known})
 
     def values_of(self, preset: Preset) -> dict[str, Any] | None:
         """Return the preset's own values of the settings; None if one lies outside the space."""
@@ -204,11 +188,7 @@ class Space:
         return own if all(each.holds(own[each.name]) for each in self.parameters) else None
 
     def check(self, base: Preset) -> None:
-        """Check that every trial of the space is a possible preset.
-
-        Raises:
-            ConfigurationError: a setting is unknown, of another type or out of its range.
-        """
+        """Check that every trial of the space is a possible preset."""
         for parameter in self.parameters:
             expected = "no epochs, which cross-validation finds (--epochs sets the most)"
             require(parameter.field != "epochs", "search space", "epochs", expected)
@@ -243,9 +223,6 @@ class Space:
 
 def load(name: str) -> Space:
     """Load the space of that name, or of that TOML file.
-
-    Raises:
-        ConfigurationError: there is none, or the file does not describe one.
 
     Example:
         >>> [parameter.name for parameter in load("paper").parameters][:2]

@@ -25,10 +25,6 @@ PRUNED = "stopped after fold 1"
 class TrialTable:
     """The trials of a search as rows.
 
-    Args:
-        search: the search.
-        trials: KerasTuner's trials, in any order.
-
     Attributes:
         rows: a flat dictionary per trial, in the order in which they began. Keys: `trial` (from 1),
             `status`, a key per setting of the space, both accuracies (means over folds, 0..1;
