@@ -83,7 +83,7 @@ class FoldTrainer:
                     *changes,
                     RepeatableEpochs(seed, epoch),
                     evaluation,
-                    callbacks.StopBetweenBatches(interruption),
+                    callbacks.stop_between_batches(interruption),
                 ],
             )
         self.epochs_trained += len(history.epoch)

@@ -12,7 +12,7 @@ RESUMES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.CORPUS, *shared.PRESET)
+    shared.add(parser, *shared.CORPUS, *shared.PRESET, "out")
     parser.add_argument(
         "--shard-size",
         type=int,
@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that extract (default: one per core)"
     )
-    shared.add(parser, "out")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -32,10 +32,9 @@ _FAILED, _INTERRUPTED = 1, 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command, of the process' own arguments if `words` is None.
+    """Run one command, by default of the process' own arguments; return its exit status.
 
-    The exit status is 0 for done, 1 for failed on its input, 130 for interrupted; wrong usage exits
-    with 2.
+    0 is done, 1 failed on its input, 130 interrupted. Wrong usage exits with 2.
 
     Example:
         >>> main(["evaluate", "nowhere", "--data", "there"])  # the message is on standard error

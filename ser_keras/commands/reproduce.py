@@ -18,7 +18,7 @@ RESUMES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.TRAINING, split=None)
+    shared.add(parser, *shared.TRAINING, "out", split=None)
     parser.add_argument(
         "--seeds",
         type=int,
@@ -26,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of random splits; of other kinds all folds are used (default: %(default)s)",
     )
-    shared.add(parser, "out")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ RESUMES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.TRAINING, "fold")
+    shared.add(parser, *shared.TRAINING, "fold", "out")
     parser.add_argument(
         "--validation-fraction",
         type=float,
@@ -21,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the training subset held out for learning curves and calibration; a split "
         "that names a validation subset has that one, unless F is 0 (default: %(default)s)",
     )
-    shared.add(parser, "out")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -62,26 +62,20 @@ def for_training(
     ]
 
 
-class StopBetweenBatches(keras.callbacks.Callback):
-    """Raise KeyboardInterrupt after the batch in which Ctrl-C was pressed.
-
-    It takes what the `deferred` block around `fit`, `evaluate` or `predict` gives.
+def stop_between_batches(interruption: Deferred) -> keras.callbacks.Callback:
+    """Raise KeyboardInterrupt after the batch of `fit` in which Ctrl-C was pressed.
 
     Example:
         >>> from ser_keras.interruption import deferred
         >>> with deferred("stopping soon") as interruption:
-        ...     stop = StopBetweenBatches(interruption)  # model.fit(…, callbacks=[stop])
+        ...     stop = stop_between_batches(interruption)  # model.fit(…, callbacks=[stop])
     """
 
-    def __init__(self, interruption: Deferred) -> None:
-        super().__init__()
-        self._interruption = interruption
+    def check(batch: int, logs: dict[str, Any] | None = None) -> None:
+        interruption.check()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
-        self._interruption.check()
-
-    on_test_batch_end = on_predict_batch_end = on_train_batch_end
+    # To Keras, the batches of a validation are test batches.
+    return keras.callbacks.LambdaCallback(on_train_batch_end=check, on_test_batch_end=check)
 
 
 def _cosine(optimization: Optimization) -> keras.callbacks.Callback:

@@ -15,8 +15,6 @@ from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training.buckets import Buckets
 
-_READ_AHEAD = 2  # batches
-
 
 def dataset(
     corpus: Corpus,
@@ -30,8 +28,7 @@ def dataset(
     """Extract a corpus and batch it for `fit`, `evaluate` and `predict`.
 
     Args:
-        corpus: utterances; those shorter than a window or unreadable are left out, and named on
-            standard error.
+        corpus: utterances; too short or unreadable ones are left out, and named on standard error.
         features: of each observation, `model.features`.
         batch_size: utterances per batch.
         shuffle: a new order every epoch and batches of like lengths; otherwise the corpus' order.
@@ -121,7 +118,7 @@ def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
     """
     options = tf.data.Options()
     options.autotune.enabled = False
-    return made.prefetch(_READ_AHEAD).with_options(options)
+    return made.prefetch(2).with_options(options)
 
 
 def _shuffled_indexes(

@@ -27,8 +27,8 @@ class TrainingRun:
     """All that decides the numbers of a run.
 
     Attributes:
-        corpus: its name.
-        data: the corpus' folder or file; None where it needs none.
+        corpus: name of the corpus.
+        data: its folder or file; None where it needs none.
         preset: features, architecture, objective and optimisation.
         split: "random", "speaker", "session" or "predefined".
         fold: index of the speakers or the session left out as the test subset.

@@ -89,8 +89,9 @@ def dataset(
 ) -> tf.data.Dataset:
     """Stream the batches that `pipeline.dataset` makes, from the shards that `write` left.
 
-    `only` are the utterances to read, such as the training subset; None reads all. Shuffled, every
-    epoch has another order of the shards and, within a buffer of so many utterances, of these.
+    The options are those of `pipeline.dataset`, and `only`: the utterances to read, such as the
+    training subset; None reads all. Shuffled, every epoch has another order of the shards and,
+    within a buffer of `buffer_size` utterances, of the utterances.
 
     Raises:
         CorpusError: the folder holds no features, or none of those utterances.

@@ -85,7 +85,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
             verbose=0,
             callbacks=[
                 *callbacks.for_training(out, label, run.seed, epoch, preset),
-                callbacks.StopBetweenBatches(interruption),
+                callbacks.stop_between_batches(interruption),
             ],
         )
         if validation is not None:

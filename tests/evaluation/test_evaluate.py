@@ -21,7 +21,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.evaluation import metrics as ours
 from ser_keras.evaluation import results
-from ser_keras.evaluation.evaluate import Evaluation, evaluate
+from ser_keras.evaluation.evaluate import Evaluation, _calibration_error, evaluate
 from ser_keras.features import extraction
 from ser_keras.model import files as model_files
 from ser_keras.model.cell import Step
@@ -424,3 +424,10 @@ def test_a_run_whose_corpus_lost_a_recording_is_not_evaluated(
     with pytest.raises(CorpusError, match="expected an utterance of the corpus"):
         results.evaluate_run(model, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_calibration_error_by_hand():
+    # Two answers at 0.9, one right; two at 0.6, both right: |0.5 - 0.9| / 2 + |1 - 0.6| / 2.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
+    labels = np.array([0, 1, 0, 1])
+    assert _calibration_error(probabilities, labels) == pytest.approx(0.4)

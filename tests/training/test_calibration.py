@@ -33,13 +33,6 @@ def test_the_temperature_undoes_a_scale(scale: float):
     assert before > 0.1 or scale == 1.0
 
 
-def test_calibration_error_by_hand():
-    # Two answers at 0.9, one right; two at 0.6, both right: |0.5 - 0.9| / 2 + |1 - 0.6| / 2.
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
-    labels = np.array([0, 1, 0, 1])
-    assert _calibration_error(probabilities, labels) == pytest.approx(0.4)
-
-
 def test_a_model_that_diverged_has_no_calibration_error():
     logits, labels = drawn(1.0, count=10)
     logits[3, 1] = np.nan
