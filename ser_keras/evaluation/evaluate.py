@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -26,6 +28,9 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
 
 Tensor = Any
+
+# By model, so that its next evaluation need not trace it again.
+_graphs: weakref.WeakKeyDictionary[VRNN, Any] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -185,17 +190,8 @@ class _Answers(NamedTuple):
 
 def _answer(model: VRNN, batches: tf.data.Dataset, attention: AttentionTotals) -> _Answers:
     """Pass every batch through the model once, and add its attention to the totals."""
-
-    def answer(inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, ...]:
-        outputs, terms = model.call_with_terms(inputs, labels)
-        instants = outputs["instants"]
-        sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1) / tf.cast(instants, tf.float32)
-        values = outputs["probabilities"], instants, sampled, terms.generation, terms.kl
-        return outputs["attention"], *values
-
-    if not model.run_eagerly:
-        # Of any length, so that it is traced once for all batches.
-        answer = tf.function(answer, input_signature=batches.element_spec).get_concrete_function()
+    eager = functools.partial(_outputs, model)
+    answer = eager if model.run_eagerly else _graph(model, batches.element_spec)
     found = []
     with deferred() as interruption:
         for inputs, labels in batches:
@@ -204,6 +200,24 @@ def _answer(model: VRNN, batches: tf.data.Dataset, attention: AttentionTotals) -
             found.append(values)
             interruption.check()
     return _Answers(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _outputs(model: VRNN, inputs: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, ...]:
+    """Return the attention of a batch, then the fields of `_Answers`."""
+    outputs, terms = model.call_with_terms(inputs, labels)
+    instants = outputs["instants"]
+    sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1) / tf.cast(instants, tf.float32)
+    answers = _Answers(outputs["probabilities"], instants, sampled, terms.generation, terms.kl)
+    return outputs["attention"], *answers
+
+
+def _graph(model: VRNN, signature: Any) -> Any:
+    """Return `_outputs` as a graph for batches of any length, which is kept while the model is."""
+    if model not in _graphs:
+        # A graph that held its own model would keep it for ever.
+        itself: Any = weakref.proxy(model)
+        _graphs[model] = tf.function(functools.partial(_outputs, itself))
+    return _graphs[model].get_concrete_function(*signature)
 
 
 def _rows(corpus: Corpus, answers: _Answers, classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gc
 import json
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +291,24 @@ def test_one_pass_gives_what_keras_predict_and_evaluate_give(
     for row, probabilities in zip(evaluated.predictions, outputs["probabilities"], strict=True):
         found = [row[f"probability_{emotion}"] for emotion in model.classes]
         np.testing.assert_allclose(found, probabilities, rtol=1e-6)
+
+
+def test_a_second_evaluation_of_a_model_traces_nothing(
+    evaluated: Evaluation, model: VRNN, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(VRNN, "call_with_terms", lambda *_: pytest.fail("traced again"))
+    again = evaluate(model, corpus, batch_size=3, cache=False, progress=False)
+    assert again.confusion_matrix == evaluated.confusion_matrix
+    assert again.nll_per_instant == pytest.approx(evaluated.nll_per_instant, rel=1e-5)
+
+
+def test_an_evaluated_model_is_freed_when_nobody_holds_it(trained_run: Path, corpus: Corpus):
+    model = model_files.load(trained_run)
+    evaluate(model, corpus.subset([1]), cache=False, progress=False)
+    held = weakref.ref(model)
+    del model
+    gc.collect()
+    assert held() is None
 
 
 def test_what_was_evaluated_is_recorded(evaluated: Evaluation, tiny_settings: dict[str, Any]):
