@@ -6,8 +6,111 @@ reader could not check against the JSON beside the report.
 
 from __future__ import annotations
 
-from ser_keras.evaluation.report.evaluation import evaluation_report
-from ser_keras.evaluation.report.page import write
-from ser_keras.evaluation.report.reproduction import reproduction_report
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ser_keras.evaluation.report.page import render, write
 
 __all__ = ["evaluation_report", "reproduction_report", "write"]
+
+
+def evaluation_report(
+    evaluation: Mapping[str, Any],
+    figures: Mapping[str, Figure],
+    configuration: Mapping[str, Any],
+    examples: Sequence[tuple[Mapping[str, Any], Figure]] = (),
+    paper: Mapping[str, Any] | None = None,
+) -> str:
+    """Report on one trained model and one test subset, as HTML.
+
+    Args:
+        evaluation: the content of `evaluation.json`.
+        figures: by name, as `plots.evaluation_figures` makes them.
+        configuration: the run's, with the state of its source; nested dictionaries are shown flat.
+        examples: recognitions (lines of `predict`), each with its attention heat map.
+        paper: published numbers for this corpus, as `paper` of `reproduction.json`.
+
+    Example:
+        >>> evaluation = ser.evaluate(model, corpus, progress=False).to_dict()
+        >>> html = ser.report.evaluation_report(evaluation, figures={}, configuration={})
+        >>> "Speech emotion recognition on synthetic" in html
+        True
+    """
+    labels, matrix = evaluation["labels"], evaluation["confusion_matrix"]
+    recognized = [sum(column) for column in zip(*matrix, strict=True)]
+    return render(
+        __package__,
+        "evaluation.html",
+        evaluation=evaluation,
+        figures=figures,
+        configuration=configuration,
+        examples=examples,
+        paper=paper or {},
+        interval=_wilson_interval(evaluation["weighted_accuracy"], evaluation["n_test"]),
+        precisions={
+            label: matrix[index][index] / recognized[index] if recognized[index] else None
+            for index, label in enumerate(labels)
+        },
+        lacking=[label for label, row in zip(labels, matrix, strict=True) if not any(row)],
+    )
+
+
+def _wilson_interval(share: float, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Compute the interval of a share 0..1 of `total` trials (Wilson 1927); z = 1.96 gives 95 %."""
+    center = share + z**2 / (2 * total)
+    margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+    scale = 1 + z**2 / total
+    return (center - margin) / scale, (center + margin) / scale
+
+
+def reproduction_report(
+    reproduction: Mapping[str, Any],
+    figures: Mapping[str, Figure],
+    configuration: Mapping[str, Any] | None = None,
+) -> str:
+    """Report on the paper's tables, ours beside theirs, as HTML.
+
+    Args:
+        reproduction: the content of `reproduction.json`; `table2_after_first` and any key of
+            `paper` (`evaluation/paper.json` shows all) may be missing.
+        figures: by name, as `plots.reproduction_figures` makes them.
+        configuration: further settings, versions and the state of the source.
+
+    Example:
+        >>> accuracy = {"mean": 0.5, "std": 0.1, "runs": [0.4, 0.6]}
+        >>> ours = {"weighted_accuracy": accuracy, "unweighted_accuracy": accuracy}
+        >>> ours |= {"sampled_fraction": {"with_first": 0.6, "after_first": 0.4}, "parameters": 9}
+        >>> reproduction = {"corpus": "ravdess", "attention": ours, "no_attention": ours}
+        >>> reproduction |= {"protocol": {"split": "random"}, "paper": {}, "seconds": 60.0}
+        >>> reproduction |= {"table2": {"sad": 0.6}}
+        >>> reproduction |= {"figure2": {"labels": ["sad"], "similarity": [[1.0]]}}
+        >>> html = ser.report.reproduction_report(reproduction, figures={})
+        >>> "2 runs with attention and as many without" in html
+        True
+    """
+    published = reproduction["paper"].get("figure2", {})
+    return render(
+        __package__,
+        "reproduction.html",
+        ours=reproduction,
+        figures=figures,
+        configuration=configuration or {},
+        ranking=_ranking(reproduction["figure2"], published.get("emotion")),
+    )
+
+
+def _ranking(figure2: Mapping[str, Any], emotion: str | None) -> list[str]:
+    """Rank the emotions by how similar their attention is to that of `emotion`, closest first."""
+    labels = figure2["labels"]
+    if emotion not in labels:
+        return []
+    similarity = dict(zip(labels, figure2["similarity"][labels.index(emotion)], strict=True))
+    others = [
+        label
+        for label, value in similarity.items()
+        if label != emotion and value is not None and not math.isnan(value)
+    ]
+    return sorted(others, key=similarity.__getitem__, reverse=True)

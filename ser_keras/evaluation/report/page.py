@@ -13,7 +13,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from ser_keras.evaluation.plots import png
-from ser_keras.files import replacing
+from ser_keras.files import write_text
 
 _MISSING = "–"
 
@@ -27,8 +27,7 @@ def render(package: str, template: str, **values: Any) -> str:
         **values: its variables. They are escaped; a variable that is missing is an error.
 
     Example:
-        >>> from ser_keras.evaluation.report import page
-        >>> page.render(page.__package__, "page.html").startswith("<!DOCTYPE html>")
+        >>> render("ser_keras.evaluation.report", "page.html").startswith("<!DOCTYPE html>")
         True
     """
     loaders = [jinja2.PackageLoader(name, "") for name in (package, __package__)]
@@ -52,21 +51,15 @@ def render(package: str, template: str, **values: Any) -> str:
 
 
 def write(path: str | PathLike[str], page: str) -> None:
-    """Write a page to a file.
-
-    Raises:
-        OutputError: the file cannot be written.
+    """Write a page to a file; raises `OutputError` if that fails.
 
     Example:
-        >>> from pathlib import Path
         >>> ser.report.write("report.html", "<!DOCTYPE html>")
         >>> Path("report.html").read_text()
         '<!DOCTYPE html>'
     """
     # A file name that is no valid text reaches us with lone surrogates, which UTF-8 cannot hold.
-    content = page.encode("utf-8", errors="backslashreplace")
-    with replacing(Path(path)) as temporary:
-        temporary.write_bytes(content)
+    write_text(Path(path), page.encode("utf-8", errors="backslashreplace").decode("utf-8"))
 
 
 def _number(fraction: float | None) -> str:
