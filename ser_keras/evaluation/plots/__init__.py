@@ -1,7 +1,7 @@
 """Figures of models and their results: arrays and result dictionaries in, matplotlib figures out.
 
 pyplot is never imported: a figure belongs to whoever asked for it, and the user's backend, style
-and open figures stay as they are.
+and open figures stay as they are. Arrays of another shape, and nothing to draw, are a `ValueError`.
 """
 
 from __future__ import annotations

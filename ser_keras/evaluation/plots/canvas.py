@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from functools import wraps
 from os import PathLike
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ser_keras.files import replacing
-
-Parameters = ParamSpec("Parameters")
 
 DPI = 170
 WIDTH = 5.6  # inches; with the font size below, a figure is legible on a phone
@@ -39,31 +34,15 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a label or file name may hold a dollar sign
 }
 
-
-def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Decorate a function that draws, to use our style alone; the user's comes back afterwards.
-
-    Example:
-        >>> from ser_keras.evaluation.plots import canvas
-        >>> empty = canvas.styled(lambda: canvas.panel(1, height_per_row=1, height=1)[0])
-        >>> empty().axes[0].spines["top"].get_visible()
-        False
-    """
-
-    @wraps(draw)
-    def drawn(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
-        with style.context(["default", STYLE]):
-            return draw(*args, **kwargs)
-
-    return drawn
+# Decorates a function that draws, to use our style alone; the user's comes back afterwards.
+styled = style.context(["default", STYLE])
 
 
 def panel(rows: int, height_per_row: float, height: float) -> tuple[Figure, Axes]:
     """Make a figure with one panel, tall enough for `rows` rows; heights in inches.
 
     Example:
-        >>> from ser_keras.evaluation.plots import canvas
-        >>> figure, axes = canvas.panel(rows=4, height_per_row=0.5, height=1)
+        >>> figure, axes = panel(rows=4, height_per_row=0.5, height=1)
         >>> figure.get_size_inches().tolist()
         [5.6, 3.0]
     """
@@ -71,6 +50,7 @@ def panel(rows: int, height_per_row: float, height: float) -> tuple[Figure, Axes
     return figure, figure.subplots()
 
 
+@styled
 def png(figure: Figure) -> bytes:
     """Encode a figure as PNG; fixed resolution and no metadata, so equal numbers give equal bytes.
 
@@ -79,25 +59,17 @@ def png(figure: Figure) -> bytes:
         b'PNG'
     """
     stream = io.BytesIO()
-    with style.context(["default", STYLE]):
-        FigureCanvasAgg(figure).print_figure(
-            stream, format="png", dpi=DPI, metadata={"Software": None}
-        )
+    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()
 
 
 def save(figure: Figure, path: str | PathLike[str]) -> None:
-    """Write a figure to a file as PNG.
-
-    Raises:
-        OutputError: the file cannot be written.
+    """Write a figure to a file as PNG; raises `OutputError` if that fails.
 
     Example:
-        >>> from pathlib import Path
         >>> ser.plots.save(ser.plots.confusion_matrix([[1]], ["sad"]), "figure.png")
         >>> Path("figure.png").exists()
         True
     """
-    content = png(figure)
     with replacing(Path(path)) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(png(figure))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
-
-# The share of Gaussian prediction errors above their own mean absolute value.
-_GAUSSIAN_SHARE = 0.425
 
 # Units of Keras metrics, by the last word of their names.
 _PERCENT = ("accuracy", "fraction", "sampled", "recall")
@@ -29,9 +25,6 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
         matrix: counts [C, C], true emotion by recognised emotion.
         labels: the C emotions.
 
-    Raises:
-        ValueError: the matrix is not [C, C].
-
     Example:
         >>> figure = ser.plots.confusion_matrix([[3, 1], [0, 2]], ["happy", "sad"])
         >>> [text.get_text() for text in figure.axes[0].texts]
@@ -40,14 +33,10 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
     counts = np.asarray(matrix)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    return _matrix(
-        shares,
-        labels,
-        limits=(0, 100),
-        color_label="share of the true emotion (%)",
-        axis_labels=("recognised emotion (utterances)", "true emotion (utterances)"),
-        written=lambda row, column: f"{counts[row, column]:g}",
-    )
+    texts = [f"{count:g}" for count in counts.flat]
+    figure, axes = _matrix(shares, texts, labels, (0, 100), "share of the true emotion (%)")
+    axes.set(xlabel="recognised emotion (utterances)", ylabel="true emotion (utterances)")
+    return figure
 
 
 @styled
@@ -58,9 +47,6 @@ def attention_similarity(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
         matrix: absolute cosines [C, C] in 0..1; NaN where an emotion has no instant to compare.
         labels: the C emotions.
 
-    Raises:
-        ValueError: the matrix is not [C, C].
-
     Example:
         >>> figure = ser.plots.attention_similarity([[1, 0.5], [0.5, 1]], ["happy", "sad"])
         >>> [text.get_text() for text in figure.axes[0].texts]
@@ -70,19 +56,11 @@ def attention_similarity(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
     # Attention differs little between emotions: colours span what occurs, numbers tell how much.
     low = min(np.nanmin(similarity, initial=1.0), 0.99)
     digits = 2 if low < 0.9 else 3
-
-    def written(row: int, column: int) -> str:
-        cosine = similarity[row, column]
-        return f"{cosine:.{digits}f}" if np.isfinite(cosine) else "–"
-
-    return _matrix(
-        np.ma.masked_invalid(similarity),
-        labels,
-        limits=(low, 1),
-        color_label="absolute cosine of mean attention",
-        axis_labels=("emotion", "emotion"),
-        written=written,
-    )
+    texts = [f"{cosine:.{digits}f}" if np.isfinite(cosine) else "–" for cosine in similarity.flat]
+    cosines, color_label = np.ma.masked_invalid(similarity), "absolute cosine of mean attention"
+    figure, axes = _matrix(cosines, texts, labels, (low, 1), color_label)
+    axes.set(xlabel="emotion", ylabel="emotion")
+    return figure
 
 
 @styled
@@ -91,9 +69,6 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
 
     Args:
         history: values per epoch, by metric; `val_NAME` joins `NAME`, and `epoch` is left out.
-
-    Raises:
-        ValueError: the history holds no metric.
 
     Example:
         >>> figure = ser.plots.learning_curves({"loss": [3.0, 2.0], "val_loss": [3.1, 2.5]})
@@ -106,11 +81,8 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(WIDTH, 0.5 + 2 * rows), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True).flat)
-    for axes, name in zip(panels, names, strict=False):
-        _learning_curve(axes, name, history)
-    for axes in panels[len(names) :]:
-        axes.remove()
+    for place, name in enumerate(names, start=1):
+        _learning_curve(figure.add_subplot(rows, columns, place), name, history)
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=2)
     return figure
@@ -140,15 +112,17 @@ def sampled_fraction(
         (after_first, "after the first", "o", BLUE, "none"),
         (published, "paper", "D", ORANGE, "full"),
     )
-    emotions = list(with_first)
     for fractions, name, marker, color, fill in series:
         if fractions:
-            shown = [row for row, emotion in enumerate(emotions) if emotion in fractions]
-            shares = 100 * np.array([fractions[emotions[row]] for row in shown], dtype=float)
-            axes.plot(shares, shown, marker, color=color, fillstyle=fill, markersize=7, label=name)
-    axes.axvline(100 * _GAUSSIAN_SHARE, color=GRAY, linestyle=":", label="Gaussian error, 42.5 %")
+            emotions = [emotion for emotion in with_first if emotion in fractions]
+            shares = 100 * np.array([fractions[emotion] for emotion in emotions], dtype=float)
+            axes.plot(
+                shares, emotions, marker, color=color, fillstyle=fill, markersize=7, label=name
+            )
+    # The share of Gaussian prediction errors above their own mean absolute value.
+    axes.axvline(42.5, color=GRAY, linestyle=":", label="Gaussian error, 42.5 %")
     axes.set(xlabel="share of the observation sampled (%)", ylabel="emotion", xlim=(0, 100))
-    _finish_rows(figure, axes, emotions)
+    _finish_rows(figure, axes, len(with_first))
     return figure
 
 
@@ -167,18 +141,17 @@ def accuracy_comparison(
         >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
         ['ours', 'paper']
     """
-    names = [*ours, *published]
-    figure, axes = panel(len(names), height_per_row=0.34, height=1.4)
-    runs = [100 * np.array(values, dtype=float) for values in ours.values()]
-    rows = np.repeat(np.arange(len(runs)), [len(values) for values in runs])
-    axes.plot(np.concatenate([*runs, []]), rows, "o", color=BLUE, alpha=0.6, label="one run")
-    means = [values.mean() for values in runs]
-    axes.plot(means, range(len(runs)), "|k", markersize=16, markeredgewidth=2, label="mean")
+    figure, axes = panel(len(ours) + len(published), height_per_row=0.34, height=1.4)
+    runs = 100 * np.concatenate(list(ours.values()))
+    names = np.repeat(list(ours), [len(accuracies) for accuracies in ours.values()])
+    axes.plot(runs, names, "o", color=BLUE, alpha=0.6, label="one run")
+    means = [100 * np.mean(accuracies) for accuracies in ours.values()]
+    axes.plot(means, list(ours), "|k", markersize=16, markeredgewidth=2, label="mean")
     if published:
-        values = 100 * np.array(list(published.values()), dtype=float)
-        axes.plot(values, range(len(ours), len(names)), "D", color=ORANGE, label="published")
+        values = [100 * accuracy for accuracy in published.values()]
+        axes.plot(values, list(published), "D", color=ORANGE, label="published")
     axes.set(xlabel="weighted accuracy (%)", ylabel="model")
-    _finish_rows(figure, axes, names)
+    _finish_rows(figure, axes, len(ours) + len(published))
     return figure
 
 
@@ -242,12 +215,11 @@ def reproduction_figures(reproduction: Mapping[str, Any]) -> dict[str, Figure]:
 
 def _matrix(
     values: NDArray[Any],
+    texts: Sequence[str],
     labels: Sequence[str],
     limits: tuple[float, float],
     color_label: str,
-    axis_labels: tuple[str, str],
-    written: Callable[[int, int], str],
-) -> Figure:
+) -> tuple[Figure, Axes]:
     """Draw a square matrix [C, C] as colours, with a text in each cell."""
     if values.shape != (len(labels), len(labels)):
         raise ValueError(
@@ -258,11 +230,10 @@ def _matrix(
     figure.colorbar(image, ax=axes, label=color_label, fraction=0.05, pad=0.02)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
-    for row, column in np.ndindex(values.shape):
+    for (row, column), text in zip(np.ndindex(values.shape), texts, strict=True):
         color = "white" if values[row, column] > sum(limits) / 2 else "black"
-        axes.text(column, row, written(row, column), ha="center", va="center", color=color)
-    return figure
+        axes.text(column, row, text, ha="center", va="center", color=color)
+    return figure, axes
 
 
 def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -> None:
@@ -280,15 +251,13 @@ def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]
         axes.plot(epochs, values, line, color=color, label=label, linewidth=1.6, marker=marker)
     quantity = name.replace("_", " ")
     axes.set(title=quantity, xlabel="epoch", ylabel=unit or quantity)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
-    axes.tick_params(labelbottom=True)
+    axes.locator_params(axis="x", nbins=5, integer=True)
     axes.grid(axis="y")
 
 
-def _finish_rows(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
-    """Name the rows of a dot plot, first on top, and put its legend above."""
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+def _finish_rows(figure: Figure, axes: Axes, rows: int) -> None:
+    """Put the first row of a dot plot on top, and its legend above."""
+    axes.set_ylim(rows - 0.5, -0.5)
     axes.grid()
     entries = len(axes.get_lines())
     figure.legend(loc="outside upper center", ncols=3 if entries == 3 else 2)

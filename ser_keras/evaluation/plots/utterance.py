@@ -9,7 +9,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
@@ -44,9 +43,6 @@ def attention_heatmap(
         recognition: a line of `predict`; `time` of an instant is the end of its window in seconds.
         coefficient_labels: names of the D coefficients, or of a patch's bands.
         observation_shape: (frames, bands) of a patch that the recognition holds flat, as [D].
-
-    Raises:
-        ValueError: the waveform is not [N], or the recognition has no instants.
 
     Example:
         >>> line = ser.Recognizer(model).recognize(wav)
@@ -114,9 +110,10 @@ def _draw_saliency(
     attention = np.array([instant["attention"] for instant in instants], dtype=float)
     shape = tuple(observation_shape or saliency.shape[1:])
     frames = shape[0] if len(shape) > 1 else 1
-    # [T, D] or [T, frames, bands] to [T, frames, rows]
-    cells, times = _last_hops(saliency.reshape(len(instants), frames, -1), edges)
-    sampled, _ = _last_hops(attention.reshape(len(instants), frames, -1), edges)
+    drawn, times = _last_hops(edges, frames)
+    # [T, D] or [T, frames, bands] to [T, frames, rows], and the frames drawn to [rows, columns]
+    cells = saliency.reshape(len(instants), frames, -1)[drawn].T
+    sampled = attention.reshape(len(instants), frames, -1)[drawn].T
 
     largest = np.nanmax(cells, initial=0.0)
     norm = Normalize(0, largest if largest > 0 else 1)
@@ -124,8 +121,8 @@ def _draw_saliency(
     looks = ((sampled < 0.5, _PREDICTED, "predicted"), (sampled >= 0.5, _SAMPLED, "sampled"))
     for (shown, colors, name), scale in zip(looks, scales, strict=True):
         values = np.ma.masked_where(~shown | np.isnan(cells), cells)
-        axes.pcolormesh(times, rows, values, cmap=colors, norm=norm, rasterized=True)
-        scale.figure.colorbar(ScalarMappable(norm, colors), cax=scale)
+        mesh = axes.pcolormesh(times, rows, values, cmap=colors, norm=norm, rasterized=True)
+        scale.figure.colorbar(mesh, cax=scale)
         # The light end of both scales is at the bottom: black on it is legible.
         written = scale.text(0.5, 0.03, name, rotation=90, ha="center", va="bottom", fontsize=8)
         written.set_transform(scale.transAxes)
@@ -141,24 +138,21 @@ def _draw_saliency(
 
 
 def _last_hops(
-    patches: NDArray[np.float64], edges: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lay overlapping windows side by side: the first whole, of each other one its last hop.
+    edges: NDArray[np.float64], frames: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Choose the frames of overlapping windows that lie side by side: of each its last hop.
 
     Args:
-        patches: [T, frames, rows], one per instant; a single frame stands for the whole window.
-        edges: 0 and the end of each window in seconds, [T + 1].
+        edges: 0 and the end of each window in seconds, [T + 1]; the first hop is a whole window.
+        frames: of a window; a single one stands for all of it.
 
     Returns:
-        The cells [rows, columns] and the edges in seconds of the columns, [columns + 1].
+        Which frames are drawn, [T, frames], and the edges of the columns in seconds.
     """
-    frames = patches.shape[1]
-    cells, times = [], [edges[:1]]
-    for patch, start, end in zip(patches, edges, edges[1:], strict=False):
-        kept = int(np.clip(round(frames * (end - start) / edges[1]), 1, frames))
-        cells.append(patch[-kept:])
-        times.append(np.linspace(start, end, kept + 1)[1:])
-    return np.concatenate(cells).T, np.concatenate(times)  # [kept frames, rows] transposed
+    hops = np.diff(edges)  # [T]
+    drawn = np.clip(np.rint(frames * hops / edges[1]).astype(int), 1, frames)  # [T]
+    last = np.arange(frames) >= frames - drawn[:, np.newaxis]
+    return last, np.cumsum([0, *np.repeat(hops / drawn, drawn)])
 
 
 def _name_rows(axes: Axes, labels: Sequence[str] | None) -> None:
@@ -187,14 +181,7 @@ def _draw_emotions(
     axes.set_ylabel("emotion")
     axes.invert_yaxis()
     if len(instants) <= _WRITTEN_INSTANTS:
-        for row, column in np.ndindex(percent.shape):
-            value = percent[row, column]
-            axes.text(
-                edges[column : column + 2].mean(),
-                row + 0.5,
-                f"{value:.0f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if value > 50 else "black",
-            )
+        for (row, column), value in np.ndenumerate(percent):
+            center, color = edges[column : column + 2].mean(), "white" if value > 50 else "black"
+            text = f"{value:.0f}"
+            axes.text(center, row + 0.5, text, ha="center", va="center", fontsize=8, color=color)
