@@ -18,7 +18,6 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
         classes: C.
 
     Example:
-        >>> from ser_keras.evaluation.metrics import confusion_matrix
         >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2).tolist()
         [[1, 1], [0, 1]]
     """
@@ -30,7 +29,6 @@ def per_class_recall(matrix: np.ndarray) -> np.ndarray:
     """Return the share of each class that was recognised, [C]; NaN for a class without utterances.
 
     Example:
-        >>> from ser_keras.evaluation.metrics import per_class_recall
         >>> per_class_recall(np.array([[1, 1], [0, 0]])).tolist()
         [0.5, nan]
     """
@@ -41,7 +39,6 @@ def ratio(totals: ArrayLike, counts: ArrayLike) -> np.ndarray:
     """Divide totals by counts; NaN where nothing was counted.
 
     Example:
-        >>> from ser_keras.evaluation.metrics import ratio
         >>> ratio([3.0, 0.0], [4, 0]).tolist()
         [0.75, nan]
     """
@@ -56,7 +53,6 @@ class SampledFraction:
     Every model samples its first instant whole, so the shares are given with it and without.
 
     Example:
-        >>> from ser_keras.evaluation.metrics import SampledFraction
         >>> SampledFraction(0.6, 0.4, {"sad": 0.6}, {"sad": 0.4}).per_emotion["sad"]
         0.6
     """
@@ -78,7 +74,6 @@ class AttentionTotals:
         size: D, values of an observation.
 
     Example:
-        >>> from ser_keras.evaluation.metrics import AttentionTotals
         >>> totals = AttentionTotals(["happy", "sad"], size=2)
         >>> totals.add(np.array([[[1, 1], [1, 0]]]), instants=np.array([2]), labels=np.array([1]))
         >>> totals.sampled_fraction().after_first

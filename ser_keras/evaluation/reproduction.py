@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -45,9 +45,6 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
         OutputError: the folder cannot be written to.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.evaluation.reproduction import reproduce
-        >>> from ser_keras.training.run import TrainingRun
         >>> reproduce(TrainingRun("manifest", "no.csv"), Path("out"), seeds=1)
         Traceback (most recent call last):
         ser_keras.errors.CorpusError: ...
@@ -55,16 +52,17 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
     output_folder(out)
     began = time.monotonic()
     runs = _runs(run, out, seeds)
-    for single in runs:
+    for folder, single in runs.items():
         # Here and not only in `train`, which does not train finished runs again.
-        refuse_another(single.folder, single.run, split_corpus(single.run))
+        refuse_another(folder, single, split_corpus(single))
     evaluations: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
-    for number, single in enumerate(runs, start=1):
-        name = single.folder.name
-        evaluation = _train_and_evaluate(single, f"run {number} of {len(runs)} ({name})")
-        evaluations[single.kind].append(evaluation)
+    for number, (folder, single) in enumerate(runs.items(), start=1):
+        label = f"run {number} of {len(runs)} ({folder.name})"
+        evaluation = _train_and_evaluate(single, folder, label)
+        attends = single.preset.architecture.attention
+        evaluations[WITH if attends else WITHOUT].append(evaluation)
         accuracy = evaluation["weighted_accuracy"]
-        print(f"{name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
+        print(f"{folder.name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
 
     attending = evaluations[WITH]
     reproduction = finite(
@@ -90,41 +88,32 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
     return reproduction
 
 
-class _Single(NamedTuple):
-    """One training of a reproduction."""
-
-    folder: Path
-    kind: str  # WITH or WITHOUT attention
-    run: TrainingRun
-
-
-def _runs(run: TrainingRun, out: Path, seeds: int) -> list[_Single]:
-    """List every training, both kinds for each split."""
+def _runs(run: TrainingRun, out: Path, seeds: int) -> dict[Path, TrainingRun]:
+    """Return every training by its folder, both kinds for each split."""
     if run.split == "random":
         name, split_indexes = "seed", range(run.seed, run.seed + seeds)
     else:
         folds = splits.folds(corpora.load(run.corpus, run.data), run.split)
         name, split_indexes = "fold", range(folds)
-    runs = []
+    runs = {}
     for split_index in split_indexes:
         for kind in (WITH, WITHOUT):
             preset = run.preset.with_settings({"attention": kind == WITH})
-            single = dataclasses.replace(
+            folder = out / "runs" / f"{kind.replace('_', '-')}-{name}-{split_index}"
+            runs[folder] = dataclasses.replace(
                 run.on_split(split_index), preset=preset, validation_fraction=0.0
             )
-            folder = out / "runs" / f"{kind.replace('_', '-')}-{name}-{split_index}"
-            runs.append(_Single(folder, kind, single))
     return runs
 
 
-def _train_and_evaluate(single: _Single, label: str) -> dict[str, Any]:
+def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> dict[str, Any]:
     """Return the run's `evaluation.json`, after what is still to be done for it."""
-    if not (single.folder / results.EVALUATION_FILE).exists():
-        model = train(single.run, single.folder, label)
-        results.evaluate_run(model, single.folder, single.folder, figures=False)
+    if not (folder / results.EVALUATION_FILE).exists():
+        model = train(run, folder, label)
+        results.evaluate_run(model, folder, folder, figures=False)
         with deferred():
             keras.backend.clear_session()
-    return results.read(single.folder)
+    return results.read(folder)
 
 
 def _protocol(run: TrainingRun, splits_evaluated: int) -> dict[str, Any]:
@@ -147,7 +136,6 @@ def summarize(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Summarize runs of one setting, given the `evaluation.json` of each.
 
     Example:
-        >>> from ser_keras.evaluation.reproduction import summarize
         >>> run = {"weighted_accuracy": 0.7, "unweighted_accuracy": 0.6, "parameters": 1000}
         >>> run["sampled_fraction"] = {"with_first": 0.6, "after_first": 0.4}
         >>> summarize([run])["weighted_accuracy"]
@@ -168,7 +156,6 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     """Return mean, standard deviation of the sample (n − 1; 0 for a single run) and the runs.
 
     Example:
-        >>> from ser_keras.evaluation.reproduction import spread
         >>> spread([0.5])
         {'mean': 0.5, 'std': 0.0, 'runs': [0.5]}
     """
@@ -192,7 +179,6 @@ def summary(reproduction: dict[str, Any]) -> str:
     """Format Table 1 for the terminal, ours beside the paper's.
 
     Example:
-        >>> from ser_keras.evaluation.reproduction import summary
         >>> accuracy = {"mean": 0.667, "std": 0.02}
         >>> ours = {"weighted_accuracy": accuracy, "unweighted_accuracy": accuracy}
         >>> ours["sampled_fraction"] = {"after_first": 0.4}

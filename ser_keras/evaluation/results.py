@@ -1,4 +1,7 @@
-"""The files that an evaluation leaves: numbers, predictions, plots and a report."""
+"""The files that an evaluation leaves: numbers, predictions, plots and a report.
+
+Functions that write raise `OutputError` where they cannot.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,11 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
     Raises:
         ConfigurationError: the folder holds no run.
         CorpusError: the run's corpus no longer holds its test subset.
-        OutputError: the results cannot be written.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras import files
-        >>> from ser_keras.evaluation import results
-        >>> from ser_keras.training.run import TrainingRun
-        >>> files.write_csv(Path("corpus.csv"), [{"path": wav, "emotion": corpus[0].emotion}])
-        >>> run = TrainingRun("manifest", "corpus.csv").to_dict()
-        >>> files.write_json(Path("config.json"), {"run": run})
-        >>> ser.splits.write("split.csv", {"test": ser.corpora.load("manifest", "corpus.csv")})
-        >>> results.evaluate_run(model, Path("."), Path("."), figures=False).n_test
-        1
+        >>> evaluate_run(model, Path("no-run"), Path("."))
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: no-run: expected the folder of a run, ...
     """
     run = read_run(folder)
     corpus = test_subset(run, folder)
@@ -73,14 +68,10 @@ def test_subset(run: TrainingRun, folder: Path) -> Corpus:
         CorpusError: the file names none, or utterances that the corpus does not hold.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras import files
-        >>> from ser_keras.evaluation import results
-        >>> from ser_keras.training.run import TrainingRun
-        >>> files.write_csv(Path("corpus.csv"), [{"path": wav, "emotion": corpus[0].emotion}])
+        >>> write_csv(Path("corpus.csv"), [{"path": wav, "emotion": corpus[0].emotion}])
         >>> test = ser.corpora.load("manifest", "corpus.csv")
         >>> ser.splits.write("split.csv", {"test": test})
-        >>> results.test_subset(TrainingRun("manifest", "corpus.csv"), Path(".")) == test
+        >>> test_subset(TrainingRun("manifest", "corpus.csv"), Path(".")) == test
         True
     """
     subsets = splits.read(folder / SPLIT_FILE, corpora.load(run.corpus, run.data))
@@ -94,13 +85,8 @@ def test_subset(run: TrainingRun, folder: Path) -> Corpus:
 def write(evaluation: Evaluation, out: Path) -> None:
     """Write `evaluation.json` and `predictions.csv` to an existing folder.
 
-    Raises:
-        OutputError: they cannot be written.
-
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.evaluation import results
-        >>> results.write(ser.evaluate(model, corpus, progress=False), Path("."))
+        >>> write(ser.evaluate(model, corpus, progress=False), Path("."))
         >>> len(Path("predictions.csv").read_text().splitlines())
         33
     """
@@ -113,11 +99,8 @@ def read(folder: Path) -> dict[str, Any]:
     """Return the content of `evaluation.json` in a folder.
 
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.evaluation import results
-        >>> from ser_keras.files import write_json
         >>> write_json(Path("evaluation.json"), {"n_test": 16})
-        >>> results.read(Path("."))
+        >>> read(Path("."))
         {'n_test': 16}
     """
     return json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
@@ -141,14 +124,8 @@ def draw(
         history: metrics by epoch, each under its name, for the learning curves.
         configuration: of the run, for the report.
 
-    Raises:
-        OutputError: a file cannot be written.
-
     Example:
-        >>> from pathlib import Path
-        >>> from ser_keras.evaluation import results
-        >>> evaluation = ser.evaluate(model, corpus, progress=False)
-        >>> results.draw(evaluation, model, corpus, Path("."))
+        >>> draw(ser.evaluate(model, corpus, progress=False), model, corpus, Path("."))
         >>> Path("report.html").exists(), Path("attention.png").exists()
         (True, True)
     """
@@ -193,8 +170,7 @@ def summary(evaluation: Evaluation) -> str:
     """Format a small table for the terminal.
 
     Example:
-        >>> from ser_keras.evaluation import results
-        >>> table = results.summary(ser.evaluate(model, corpus, progress=False))
+        >>> table = summary(ser.evaluate(model, corpus, progress=False))
         >>> table.splitlines()[4]
         'utterances                32'
     """
