@@ -21,6 +21,9 @@ def extract(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Returns:
         float32 [T, *spec.observation_shape], T = 0 if the recording is shorter than a window.
 
+    Raises:
+        ValueError: `samples` is not one-dimensional.
+
     Example:
         >>> ser.features.extract(np.zeros(3 * 22050, np.float32), ser.FeatureSpec()).shape
         (2, 40)

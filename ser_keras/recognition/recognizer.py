@@ -114,7 +114,7 @@ class Recognizer:
     def recognize_segments(
         self, segments: Iterable[tuple[str | os.PathLike[str], float | None, float | None]]
     ) -> Iterator[dict[str, Any]]:
-        """Recognise segments, path, start and end of each, as `recognize_files`."""
+        """Recognise segments, each a path, a start and an end, as `recognize_files`."""
         for path, start, end in segments:
             try:
                 yield self.recognize(path, start, end)
