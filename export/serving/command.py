@@ -8,6 +8,7 @@ import ctypes
 import functools
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,9 +136,9 @@ def _latest(text: str) -> int | None:
 def _labels(options: list[str]) -> dict[str, dict[str, int]]:
     labels: dict[str, dict[str, int]] = {}
     for text in options:
-        model, colon, rest = text.partition(":")
-        label, equals, version = rest.partition("=")
-        whole = colon and equals and model and label and version.isdigit()
-        require(bool(whole), "--label", text, "NAME:LABEL=VERSION")
+        match = re.fullmatch(r"([^:]+):([^=]+)=(\d+)", text)
+        if match is None:
+            raise ConfigurationError(f"--label: expected NAME:LABEL=VERSION, found {text!r}")
+        model, label, version = match.groups()
         labels.setdefault(model, {})[label] = int(version)
     return labels

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,12 +21,7 @@ _MOST_GATHERED = 1024 * 1024  # bytes of a body, before the application is woken
 
 
 class Server(uvicorn.Server):
-    """An HTTP server of an ASGI application.
-
-    Args:
-        application: takes every request.
-        host: the address to listen on.
-        port: 0 takes a free one.
+    """An HTTP server of an ASGI application; port 0 takes a free one.
 
     Example:
         >>> Server(application=None, host="127.0.0.1", port=0).started
@@ -52,20 +45,11 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop in order on Ctrl-C or SIGTERM; the second one does not wait for answers.
-
-        uvicorn's own method kills the process with the signal that stopped it: a failure.
-        """
-        if threading.current_thread() is not threading.main_thread():
+        """Stop in order on Ctrl-C or SIGTERM; a further Ctrl-C does not wait for answers."""
+        with super().capture_signals():
             yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            # uvicorn would raise them again, to kill the process: the exit status of a failure.
+            self._captured_signals.clear()
 
 
 class _GuardedProtocol(HttpToolsProtocol):
@@ -125,10 +109,8 @@ class _GuardedProtocol(HttpToolsProtocol):
         self._chunks, self._gathered = [], 0
 
     def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(
-            HEADER_SECONDS,
-            lambda: self._refuse(b"408 Request Timeout", b"the request was not sent in time"),
-        )
+        timeout = b"408 Request Timeout", b"the request was not sent in time"
+        self._timer = self.loop.call_later(HEADER_SECONDS, self._refuse, *timeout)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -8,7 +8,6 @@ imported together; tests hold them to the originals.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from google.protobuf import (
     descriptor_pb2,
@@ -17,35 +16,18 @@ from google.protobuf import (
     text_format,
     wrappers_pb2,
 )
-from tensorflow.core.framework import (
-    resource_handle_pb2,
-    tensor_pb2,
-    tensor_shape_pb2,
-    types_pb2,
-)  # fmt: skip
+from tensorflow.core.framework import resource_handle_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
+_pool = descriptor_pool.DescriptorPool()
+# Each file after those that it refers to.
+for _module in (wrappers_pb2, types_pb2, tensor_shape_pb2, resource_handle_pb2, tensor_pb2):
+    _pool.AddSerializedFile(_module.DESCRIPTOR.serialized_pb)
+_text = Path(__file__).with_suffix(".textproto").read_text("utf-8")
+_file = text_format.Parse(_text, descriptor_pb2.FileDescriptorProto())
+_pool.AddSerializedFile(_file.SerializeToString())
+_messages = message_factory.GetMessageClassesForFiles([_file.name], _pool)
 
-def _pool() -> descriptor_pool.DescriptorPool:
-    pool = descriptor_pool.DescriptorPool()
-    # Each file after those that it refers to.
-    for module in (wrappers_pb2, types_pb2, tensor_shape_pb2, resource_handle_pb2, tensor_pb2):
-        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-    text = Path(__file__).with_suffix(".textproto").read_text("utf-8")
-    file = text_format.Parse(text, descriptor_pb2.FileDescriptorProto())
-    pool.AddSerializedFile(file.SerializeToString())
-    return pool
-
-
-_POOL = _pool()
-
-
-def _message(name: str) -> Any:
-    return message_factory.GetMessageClass(
-        _POOL.FindMessageTypeByName(f"tensorflow.serving.{name}")
-    )
-
-
-PredictRequest = _message("PredictRequest")
-PredictResponse = _message("PredictResponse")
-PredictionLog = _message("PredictionLog")
-ModelServerConfig = _message("ModelServerConfig")
+PredictRequest = _messages["tensorflow.serving.PredictRequest"]
+PredictResponse = _messages["tensorflow.serving.PredictResponse"]
+PredictionLog = _messages["tensorflow.serving.PredictionLog"]
+ModelServerConfig = _messages["tensorflow.serving.ModelServerConfig"]

@@ -7,12 +7,12 @@ messages (g3doc/saved_model_warmup.md); so does the local server.
 from __future__ import annotations
 
 import io
-import wave
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
@@ -23,12 +23,7 @@ MOST_REQUESTS = 1000  # TF Serving refuses a file with more
 
 
 def write(path: Path, model: str, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Write requests.
-
-    Args:
-        path: the file; its folder is made.
-        model: the name that the model is served by.
-        requests: the signature and the inputs of each.
+    """Write requests to a model of this name, each a signature and its inputs.
 
     Example:
         >>> write(Path("requests"), "vrnn", [("waveform", {"samples": np.array([3])})])
@@ -70,11 +65,7 @@ def read(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
 def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Make requests to every signature of a model, so that the first client need not wait.
 
-    Args:
-        description: the model's, of `ser_keras.export.graph.inference.describe`.
-
-    Returns:
-        A signature and its inputs each: two instants, in batches of one and of two.
+    Each is two instants long, in batches of one and of two.
 
     Example:
         >>> from ser_keras.export.graph.inference import describe
@@ -103,21 +94,13 @@ def requests(description: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]
 
 
 def wav(samples: np.ndarray, rate: int) -> bytes:
-    """Return a 16-bit WAV file.
-
-    Args:
-        samples: [N], full scale is -1 to 1.
-        rate: in hertz.
+    """Return a 16-bit WAV file of samples [N], whose full scale is -1 to 1.
 
     Example:
         >>> from ser_keras.export.serving.tf_serving import warm_up
-        >>> warm_up.wav(np.zeros(8000), 8000)[:4]
+        >>> warm_up.wav(np.zeros(8000), rate=8000)[:4]
         b'RIFF'
     """
     file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(rate)
-        writer.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
     return file.getvalue()
