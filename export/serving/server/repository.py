@@ -23,7 +23,7 @@ DRAIN_SECONDS = 60.0  # that a version may take to answer what it began, once it
 log = logging.getLogger("ser_keras.serving")
 
 # States of TF Serving's get_model_status.proto.
-START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
+LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
 
 
 @dataclass
@@ -33,20 +33,17 @@ class _Version:
     number: int
     folder: Path
     fingerprint: int = 0  # of the folder's files when loading began
-    state: str = START
-    error_code: str = "OK"
-    error_message: str = ""
+    state: str = LOADING
+    error: str = ""  # where it cannot be loaded
     model: LoadedModel | None = None  # while the state is AVAILABLE or UNLOADING
     in_flight: int = 0  # requests
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def status(self) -> dict[str, object]:
         """Return the status as GetModelStatus has it."""
-        return {
-            "version": str(self.number),
-            "state": self.state,
-            "status": {"error_code": self.error_code, "error_message": self.error_message},
-        }
+        code = "UNKNOWN" if self.error else "OK"
+        status = {"error_code": code, "error_message": self.error}
+        return {"version": str(self.number), "state": self.state, "status": status}
 
 
 class Repository:
@@ -156,7 +153,7 @@ class Repository:
             # What failed to load is tried again once its files have changed: it may have been
             # looked at while it was copied.
             found = _Version(number, folder, _fingerprint(folder))
-            if known is None or known.error_code == "OK" or known.fingerprint != found.fingerprint:
+            if known is None or not known.error or known.fingerprint != found.fingerprint:
                 versions[number] = found
                 await self._load(name, found)
         # The old version answers until a new one can: one that fails to load replaces nothing.
@@ -167,7 +164,6 @@ class Repository:
             del self._models[name]
 
     async def _load(self, name: str, version: _Version) -> None:
-        version.state = LOADING
         loop = asyncio.get_running_loop()
         try:
             version.model = await loop.run_in_executor(
@@ -175,8 +171,8 @@ class Repository:
             )
         except Exception as error:  # noqa: BLE001  # TensorFlow raises exceptions of many types
             log.error("%s version %d cannot be loaded: %s", name, version.number, error)
-            version.state, version.error_code = END, "UNKNOWN"
-            version.error_message = f"the SavedModel cannot be loaded ({type(error).__name__})"
+            version.state = END
+            version.error = f"the SavedModel cannot be loaded ({type(error).__name__})"
         else:
             version.state = AVAILABLE
             log.info("%s version %d is available", name, version.number)

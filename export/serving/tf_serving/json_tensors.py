@@ -37,14 +37,7 @@ _FLOATS = {tf.float32: "float", tf.float64: "double"}
 
 
 def predict_request(document: dict[str, Any], inputs: Inputs) -> tuple[str, Tensors]:
-    """Read the tensors of a :predict request.
-
-    Args:
-        document: the request.
-        inputs: what the signature takes.
-
-    Returns:
-        ROW or COLUMN, which is also the form of the answer, and the tensors.
+    """Return the form of a :predict request and of its answer, ROW or COLUMN, and its tensors.
 
     Example:
         >>> predict_request({"instances": [1, 2.5]}, {"x": tf.TensorSpec([None], tf.float32)})
@@ -102,16 +95,19 @@ def _from_rows(rows: list[Any], inputs: Inputs) -> Tensors:
     if not named and len(inputs) > 1:
         raise invalid(f"instances is a plain list, but expecting list of objects {_MULTIPLE}")
     only = next(iter(inputs), "")
-    columns = {name: _Column(spec.dtype) for name, spec in inputs.items()}
+    shapes: dict[str, tuple[int, ...]] = {}  # of the first instance, which all others must have
+    columns: dict[str, list[Any]] = {name: [] for name in inputs}
     for number, row in enumerate(rows):
         if _is_named(row) != named:
             wanted = "object but got list" if named else "value/list but got object"
             raise invalid(f"Expecting {wanted} at item {number} of input list")
         for name, value in row.items() if named else ((only, row),):
             try:
-                if name not in columns:
+                if name not in inputs:
                     raise invalid(f"JSON object: does not have named input: {name}")
-                columns[name].append(value)
+                shape, flat = _flatten(value, inputs[name].dtype)
+                _check_same(shape, shapes.setdefault(name, shape))
+                columns[name] += flat
             except ServingError as error:
                 key = f" key: {name}" if named else ""
                 raise invalid(
@@ -122,7 +118,18 @@ def _from_rows(rows: list[Any], inputs: Inputs) -> Tensors:
                 f"Failed to process element: {number} of 'instances' list. JSON object: "
                 f"{describe(row)} keys must be equal to: {','.join(sorted(inputs))}"
             )
-    return {name: column.tensor() for name, column in columns.items()}
+    return {
+        name: _array(columns[name], (len(rows), *shapes[name]), spec.dtype)
+        for name, spec in inputs.items()
+    }
+
+
+def _check_same(shape: tuple[int, ...], first: tuple[int, ...]) -> None:
+    size, expected = math.prod(shape), math.prod(first)
+    if size != expected:
+        raise invalid(f"Expecting tensor size: {expected} but got: {size}")
+    if shape != first:
+        raise invalid(f"Expecting shape {_text(first)} but got: {_text(shape)}")
 
 
 def _from_columns(value: Any, inputs: Inputs) -> Tensors:
@@ -140,31 +147,6 @@ def _from_columns(value: Any, inputs: Inputs) -> Tensors:
 def _is_named(value: Any) -> bool:
     """Return whether a value is an object whose members are inputs, rather than base64."""
     return isinstance(value, dict) and not json_text.is_base64(value)
-
-
-class _Column:
-    """The values of one input, instance after instance, all of one shape."""
-
-    def __init__(self, dtype: tf.DType) -> None:
-        self._dtype = dtype
-        self._flat: list[Any] = []
-        self._shape: tuple[int, ...] = ()
-        self._count = 0
-
-    def append(self, value: Any) -> None:
-        shape, flat = _flatten(value, self._dtype)
-        if not self._count:
-            self._shape = shape
-        size = math.prod(self._shape)
-        if len(flat) != size:
-            raise invalid(f"Expecting tensor size: {size} but got: {len(flat)}")
-        if shape != self._shape:
-            raise invalid(f"Expecting shape {_text(self._shape)} but got: {_text(shape)}")
-        self._flat += flat
-        self._count += 1
-
-    def tensor(self) -> np.ndarray:
-        return _array(self._flat, (self._count, *self._shape), self._dtype)
 
 
 def _flatten(value: Any, dtype: tf.DType) -> tuple[tuple[int, ...], list[Any]]:
