@@ -8,4 +8,6 @@ The way of a `:predict` body, every module once:
 3. `sound_limits` refuses recordings that are too long.
 4. `batching` stacks it with others, `signature` runs them in a thread.
 5. `json_answers` writes the outputs as JSON, `answer` sends them.
+
+A request that cannot be answered raises `ServingError` on its way, which `application` answers.
 """

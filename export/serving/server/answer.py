@@ -16,13 +16,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Answer:
     """A whole answer.
 
-    Args:
-        body: its content.
-        status: of HTTP.
-        content_type: of the body.
-        headers: others than those of the body.
-        close: whether the connection is of no further use.
-
     Example:
         >>> Answer(b'{"models": []}').status
         200
@@ -31,8 +24,8 @@ class Answer:
     body: bytes
     status: int = 200
     content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-    close: bool = False
+    headers: dict[str, str] = field(default_factory=dict)  # others than those of the body
+    close: bool = False  # the connection, which is of no further use
 
     @classmethod
     def of_error(cls, error: ServingError, close: bool = False) -> Answer:

@@ -71,17 +71,11 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, tensors: Tensors, seconds: float = 0.0) -> Tensors:
-        """Run a request, alone or with others.
+        """Run a request, alone or with others; its outputs are as if it had run alone.
 
         Args:
             tensors: the inputs by name.
             seconds: length of the longest instance; 0 where they are no sound.
-
-        Returns:
-            The outputs by name, as if it had been run alone.
-
-        Raises:
-            ServingError: the model refuses its input; RESOURCE_EXHAUSTED, too many requests wait.
         """
         if len(self._waiting) >= MOST_WAITING:
             raise ServingError("RESOURCE_EXHAUSTED", "too many requests wait; try again later")

@@ -19,11 +19,7 @@ from ser_keras.export.serving.tf_serving.status import invalid
 
 
 class LoadedModel:
-    """A SavedModel, loaded and warmed up.
-
-    Args:
-        folder: NAME/VERSION.
-        batcher: makes the batcher of a signature.
+    """A SavedModel, loaded from NAME/VERSION and warmed up.
 
     Attributes:
         number: its version.
@@ -57,11 +53,7 @@ class LoadedModel:
             self.signature(name).run(tensors)  # the first call of each shape takes seconds
 
     def signature(self, name: str) -> Signature:
-        """Return the signature of a name; "" is the default one.
-
-        Raises:
-            ServingError: INVALID_ARGUMENT, there is none.
-        """
+        """Return the signature of a name; "" is the default one."""
         name = name or "serving_default"
         if name not in self._signatures:
             raise invalid(f'Serving signature name: "{name}" not found in signature def')

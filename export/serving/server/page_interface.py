@@ -44,26 +44,18 @@ _CALL = re.compile(r"/page/models/([^/:]+):(explain|live)")
 class PageInterface:
     """The page's files, and answers to what it asks.
 
-    Args:
-        repository: the models.
-        longest_sound: longest recording accepted, in seconds.
-
     Example:
-        >>> page = PageInterface(Repository(dict, threads=1), longest_sound=600.0)
+        >>> page = PageInterface(Repository(dict, threads=1), most_seconds=600.0)
         >>> asyncio.run(page.answer("GET", "/", b"")).content_type
         'text/html; charset=utf-8'
     """
 
-    def __init__(self, repository: Repository, longest_sound: float) -> None:
+    def __init__(self, repository: Repository, most_seconds: float) -> None:
         self._repository = repository
-        self._longest_sound = longest_sound
+        self._most_seconds = most_seconds
 
     async def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """Answer a request for anything that is not TF Serving's.
-
-        Raises:
-            ServingError: NOT_FOUND, there is no such path; or the sound cannot be used.
-        """
+        """Answer a request for anything that is not TF Serving's."""
         if method in ("GET", "HEAD"):
             if path in FILES:
                 name, content_type = FILES[path]
@@ -94,11 +86,9 @@ class PageInterface:
                 inputs = {"audio": np.array([body], object)}
             else:
                 inputs = _live_inputs(body, model.description["state_size"])
-            sound_limits.check(inputs, model.description, self._longest_sound)
-            loop = asyncio.get_running_loop()
-            return _json(
-                await loop.run_in_executor(self._repository.inference, _run, function, inputs)
-            )
+            sound_limits.check(inputs, model.description, self._most_seconds)
+            loop, threads = asyncio.get_running_loop(), self._repository.inference
+            return _json(await loop.run_in_executor(threads, _run, function, inputs))
 
 
 def _live_inputs(body: bytes, size: int) -> Tensors:

@@ -12,20 +12,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-async def read(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes | None:
-    """Read the body of a request.
+async def read(scope: Scope, receive: Receive, most_bytes: int, seconds: float) -> bytes | None:
+    """Read the body of a request; None where the client has left, and nobody waits for an answer.
 
     A body that is too long is read to its end and discarded, since most clients read no answer
     before they have sent everything; unless the client waits to be told to go on.
-
-    Args:
-        scope: ASGI's.
-        receive: ASGI's.
-        most: longest body accepted, in bytes.
-        seconds: longest time that sending it may take.
-
-    Returns:
-        The body; None where the client closed the connection, and nobody is left to answer.
 
     Raises:
         ServingError: it is too long, or takes too long; the connection is of no further use.
@@ -33,22 +24,21 @@ async def read(scope: Scope, receive: Receive, most: int, seconds: float) -> byt
     Example:
         >>> async def receive():
         ...     return {"type": "http.request", "body": b"{}"}
-        >>> asyncio.run(read({"headers": []}, receive, most=100, seconds=1.0))
+        >>> asyncio.run(read({"headers": []}, receive, most_bytes=100, seconds=1.0))
         b'{}'
     """
     headers = dict(scope["headers"])
     claimed = headers.get(b"content-length", b"")
-    if b"expect" in headers and claimed.isdigit() and int(claimed) > most:
-        raise _too_long(most)
+    if b"expect" in headers and claimed.isdigit() and int(claimed) > most_bytes:
+        raise _too_long(most_bytes)
     try:
-        return await asyncio.wait_for(_gather(receive, most), seconds)
+        return await asyncio.wait_for(_gather(receive, most_bytes), seconds)
     except asyncio.TimeoutError:
-        raise ServingError(
-            "DEADLINE_EXCEEDED", f"the request's body was not sent within {seconds:g} s", 408
-        ) from None
+        message = f"the request's body was not sent within {seconds:g} s"
+        raise ServingError("DEADLINE_EXCEEDED", message, 408) from None
 
 
-async def _gather(receive: Receive, most: int) -> bytes | None:
+async def _gather(receive: Receive, most_bytes: int) -> bytes | None:
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -57,15 +47,14 @@ async def _gather(receive: Receive, most: int) -> bytes | None:
             return None
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= most:
+        if size <= most_bytes:
             chunks.append(chunk)
         more = message.get("more_body", False)
-    if size > most:
-        raise _too_long(most)
+    if size > most_bytes:
+        raise _too_long(most_bytes)
     return b"".join(chunks)
 
 
-def _too_long(most: int) -> ServingError:
-    return ServingError(
-        "RESOURCE_EXHAUSTED", f"the request's body is longer than {most} bytes", 413
-    )
+def _too_long(most_bytes: int) -> ServingError:
+    message = f"the request's body is longer than {most_bytes} bytes"
+    return ServingError("RESOURCE_EXHAUSTED", message, 413)

@@ -28,26 +28,17 @@ _Key = tuple[str, int | None, str | None]  # a model's name, and a version or a 
 class RestInterface:
     """TF Serving's REST interface to the models of a repository.
 
-    Args:
-        repository: the models.
-        metrics: count the requests.
-        longest_sound: longest recording accepted, in seconds.
-
     Example:
-        >>> interface = RestInterface(Repository(dict, threads=1), Metrics(), longest_sound=600.0)
+        >>> interface = RestInterface(Repository(dict, threads=1), Metrics(), most_seconds=600.0)
     """
 
-    def __init__(self, repository: Repository, metrics: Metrics, longest_sound: float) -> None:
+    def __init__(self, repository: Repository, metrics: Metrics, most_seconds: float) -> None:
         self._repository = repository
         self._metrics = metrics
-        self._longest_sound = longest_sound
+        self._most_seconds = most_seconds
 
     async def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """Answer a request, whose path is as it was sent, escapes and all, without the query.
-
-        Raises:
-            ServingError: it cannot be answered.
-        """
+        """Answer a request, whose path is as it was sent, escapes and all, without the query."""
         what, key = _parse(method, path)
         if method == "POST":
             return await self._infer(what, key, body)
@@ -84,7 +75,7 @@ class RestInterface:
                     form = what
                     tensors = examples.tensors(serialized, what, signature.method, inputs)
                 del document  # megabytes, not needed while the request waits for its batch
-                seconds = sound_limits.check(tensors, model.description, self._longest_sound)
+                seconds = sound_limits.check(tensors, model.description, self._most_seconds)
                 entered = time.perf_counter()
                 outputs = await model.batchers[signature.name].run(tensors, seconds)
                 running = time.perf_counter() - entered

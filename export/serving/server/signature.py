@@ -11,14 +11,10 @@ from ser_keras.export.serving.tf_serving.json_tensors import Inputs, Tensors
 
 
 class Signature:
-    """One way to call a model.
-
-    Args:
-        name: of the signature.
-        function: a TensorFlow function of named tensors.
-        method: what TF Serving calls its kind.
+    """One way to call a model: a TensorFlow function of named tensors.
 
     Attributes:
+        method: TF Serving's name of its kind.
         inputs: what it takes, by name.
         batchable: whether the first dimension of all inputs and outputs is that of instances, and
             no instance's outputs depend on another's.
@@ -49,11 +45,7 @@ class Signature:
         )
 
     def run(self, tensors: Tensors) -> Tensors:
-        """Call the model.
-
-        Raises:
-            ServingError: the model refuses its input, or fails on it.
-        """
+        """Call the model."""
         try:
             inputs = {}
             for name, spec in self.inputs.items():

@@ -19,26 +19,22 @@ MOST_PADDED_SECONDS = 3600.0
 LEAST_SECONDS = 1.0
 
 
-def check(tensors: Tensors, description: Mapping[str, Any], longest: float) -> float:
-    """Refuse a request of sound that is too long.
+def check(tensors: Tensors, description: Mapping[str, Any], most_seconds: float) -> float:
+    """Refuse an instance that is too long, and instances that are too long together when padded.
 
     Args:
         tensors: the inputs by name: WAV files as strings, or what signatures of this package take.
         description: the model's; {} of a model by others.
-        longest: longest instance accepted, in seconds.
+        most_seconds: longest instance accepted.
 
     Returns:
         Seconds of the longest instance, its padding in the request included; 0 where none is sound.
 
-    Raises:
-        ServingError: INVALID_ARGUMENT, an instance is too long, or all are with their padding.
-
     Example:
-        >>> from ser_keras.export.serving.tf_serving.warm_up import wav
-        >>> check({"audio": np.array([wav(np.zeros(8000), 8000)], object)}, {}, longest=600.0)
+        >>> check({"waveform": np.zeros([1, 8000])}, {"sample_rate": 8000}, most_seconds=600.0)
         1.0
     """
-    most = 0.0
+    longest = 0.0
     for name, value in tensors.items():
         if value.dtype == object:
             lengths = [_wav_seconds(name, contents) for contents in value.ravel()]
@@ -47,9 +43,9 @@ def check(tensors: Tensors, description: Mapping[str, Any], longest: float) -> f
         else:
             continue
         own = max(lengths, default=0.0)
-        if own > longest:
+        if own > most_seconds:
             raise invalid(
-                f"{name}: expected at most {longest:g} s, "
+                f"{name}: expected at most {most_seconds:g} s, "
                 f"found {own:.0f} s in instance {lengths.index(own)}"
             )
         if not fits(len(lengths), own):
@@ -57,16 +53,14 @@ def check(tensors: Tensors, description: Mapping[str, Any], longest: float) -> f
                 f"{name}: expected at most {MOST_PADDED_SECONDS:g} s together, "
                 f"found {len(lengths)} instances, each padded to {max(own, LEAST_SECONDS):.1f} s"
             )
-        most = max(most, own)
-    return most
+        longest = max(longest, own)
+    return longest
 
 
 def fits(count: int, longest: float) -> bool:
-    """Return whether instances may be run together; one alone always may.
+    """Return whether instances may run together, by their number and the longest's seconds.
 
-    Args:
-        count: number of instances.
-        longest: seconds of the longest of them; 0 where none is sound.
+    One alone always may, and so may instances that are no sound, of 0 seconds.
 
     Example:
         >>> fits(60, 60.0), fits(61, 60.0)

@@ -24,13 +24,7 @@ _TOKEN = re.compile(r"""\#.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+|[{}<>]""", 
 
 
 def write(model: Path) -> list[Path]:
-    """Write the bundle beside a model.
-
-    Args:
-        model: the folder NAME, whose versions are served.
-
-    Returns:
-        The files that were written or changed.
+    """Write the bundle beside a model's folder NAME; return the files that are new or changed.
 
     Raises:
         ConfigurationError: `models.config` cannot be parsed.
@@ -42,10 +36,8 @@ def write(model: Path) -> list[Path]:
         ['models.config', 'batching_parameters.txt', 'compose.yaml', 'kserve-vrnn.yaml', ...]
     """
     model = _absolute(model)
-    texts = {}
     models = _models_with(model)
-    if models is not None:
-        texts[model.parent / model_config.FILE] = models
+    texts = {} if models is None else {model.parent / model_config.FILE: models}
     for template in sorted(_TEMPLATES.iterdir()):
         path, text = model.parent / template.name, template.read_text("utf-8")
         if template.name == "kserve.yaml":

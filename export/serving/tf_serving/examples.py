@@ -44,13 +44,7 @@ def read(document: dict[str, Any]) -> np.ndarray:
 
 
 def tensors(examples: np.ndarray, method: str, signature_method: str, inputs: Inputs) -> Tensors:
-    """Return examples as the only input of a signature.
-
-    Args:
-        examples: what `read` returned.
-        method: classify or regress.
-        signature_method: the signature's.
-        inputs: the signature's.
+    """Return what `read` returned as the only input of a signature of the method asked for.
 
     Example:
         >>> inputs = {"inputs": tf.TensorSpec([None], tf.string)}

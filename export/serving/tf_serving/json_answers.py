@@ -18,11 +18,7 @@ from ser_keras.export.serving.tf_serving.status import invalid
 
 
 def body(form: str, outputs: Tensors) -> bytes:
-    r"""Write the answer to a request.
-
-    Args:
-        form: ROW or COLUMN of :predict; classify; or regress.
-        outputs: the model's, by name.
+    r"""Write the answer to a request, whose form is ROW or COLUMN of :predict, classify or regress.
 
     Example:
         >>> body("instances", {"y": np.array([1.0, np.nan], np.float32)})

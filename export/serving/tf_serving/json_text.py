@@ -34,13 +34,9 @@ _RAPIDJSON = {
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Parse the body of a request.
+    """Parse the body of a request, in which NaN, Infinity and -Infinity are numbers.
 
-    Args:
-        body: JSON in UTF-8; NaN, Infinity and -Infinity are numbers in it.
-
-    Returns:
-        The object. Bytes that are not UTF-8 are kept as surrogate escapes.
+    Bytes that are not UTF-8 are kept as surrogate escapes.
 
     Example:
         >>> parse(b'{"instances": [1, NaN]}')

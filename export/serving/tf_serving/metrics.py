@@ -38,7 +38,7 @@ class Metrics:
     Example:
         >>> metrics = Metrics()
         >>> metrics.record("vrnn", "predict", "OK", seconds=0.02, running=0.01)
-        >>> print(metrics.text())  # doctest: +ELLIPSIS
+        >>> print(metrics.text())
         # TYPE :tensorflow:serving:request_count counter
         :tensorflow:serving:request_count{model_name="vrnn",status="OK"} 1
         ...
@@ -57,7 +57,7 @@ class Metrics:
             method: predict, classify or regress.
             status: a canonical code, such as OK.
             seconds: from the body read to the answer written.
-            running: seconds that the model took of these, waiting for its turn included.
+            running: seconds of these that the model took, waiting for its turn included.
         """
         api = method.capitalize()
         self._requests[model, status] += 1

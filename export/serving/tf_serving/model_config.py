@@ -1,4 +1,8 @@
-"""The models of a folder that are to be served, in which versions and under which labels."""
+"""The models of a folder that are to be served, in which versions and under which labels.
+
+A folder that is absent, or a `models.config` that cannot be read or parsed, is a
+`ConfigurationError`.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,7 @@ Labels = Mapping[str, Mapping[str, int]]  # {model: {label: version}}
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The versions of a model that are to be served.
-
-    Args:
-        versions: their folders, by number, ascending.
-        labels: versions by label.
+    """The versions of a model that are to be served: folders by number, numbers by label.
 
     Example:
         >>> ModelConfig({3: Path("served/vrnn/3")}, {"stable": 3}).labels["stable"]
@@ -68,9 +68,6 @@ def find_models(
         latest: number of newest versions to serve of the other models; None serves all.
         labels: labels beside those of `models.config`.
 
-    Raises:
-        ConfigurationError: there is no such folder, or `models.config` cannot be parsed.
-
     Example:
         >>> Path("empty").mkdir()
         >>> find_models(Path("empty"))
@@ -107,13 +104,7 @@ def _newest(versions: Mapping[int, Path], count: int | None) -> dict[int, Path]:
 
 
 def parse(path: Path) -> tuple[str, Any]:
-    """Read a `models.config`.
-
-    Returns:
-        Its text, and the ModelServerConfig; both empty where there is no file.
-
-    Raises:
-        ConfigurationError: the file cannot be read or parsed.
+    """Return the text of a `models.config` and its message; both empty where there is no file.
 
     Example:
         >>> _ = Path("my.config").write_text('model_config_list { config { name: "vrnn" } }')
