@@ -25,7 +25,7 @@ class Client(AbstractContextManager["Client"]):
 
     Args:
         server: http://HOST:PORT, https://..., or grpc://HOST:PORT.
-        version: its number; None for the latest, or the one that `label` names.
+        version: a version's number; None for the latest, or for the one that `label` names.
         timeout: seconds that a request may take.
         retries: how often a connection is tried again.
         backoff: seconds before the first retry, doubled before each further one.
@@ -108,7 +108,7 @@ class Client(AbstractContextManager["Client"]):
 
 
 def _scheme(server: str) -> str:
-    """The scheme of a server's address, which may be none."""
+    """Return the scheme of a server's address; refuse what is no address."""
     address = urlsplit(server)
     try:
         host, port = address.hostname, address.port
