@@ -194,5 +194,6 @@ def test_keras_own_evaluation_gives_the_same_accuracy(tmp_path: Path, tiny_weigh
     found = evaluation.evaluate(tiny_weights, corpus, progress=False)
     matched = corpora.match(corpus, tiny_weights.classes)
     batches = pipeline.dataset(matched.corpus, tiny_weights.features, progress=False)
+    tiny_weights.compile()
     keras_own = tiny_weights.evaluate(batches, verbose=0, return_dict=True)
     assert keras_own["accuracy"] == pytest.approx(found.weighted_accuracy)
