@@ -81,8 +81,8 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(WIDTH, 0.5 + 2 * rows), layout="constrained")
-    for place, name in enumerate(names, start=1):
-        _learning_curve(figure.add_subplot(rows, columns, place), name, history)
+    for number, name in enumerate(names, start=1):
+        _learning_curve(figure.add_subplot(rows, columns, number), name, history)
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=2)
     return figure
