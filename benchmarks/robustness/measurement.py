@@ -46,8 +46,8 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
     for folder, run in zip(folders, runs, strict=True):
         if (run.corpus, run.preset) != (runs[0].corpus, runs[0].preset):
             raise ConfigurationError(
-                f"{folder}: expected the corpus and preset of {folders[0]}, {runs[0].corpus}, "
-                f"{runs[0].preset.name}; found {run.corpus}, {run.preset.name}"
+                f"{folder}: expected the corpus and the preset's settings of {folders[0]}, "
+                f"found {run.corpus} and {run.preset.name} with others"
             )
     measured = []
     for folder, run in zip(folders, runs, strict=True):

@@ -145,7 +145,10 @@ def test_what_cannot_be_measured_is_told_without_a_traceback(
 ):
     words = ["--corpus", "manifest", "--data", str(manifest), "--out", str(tmp_path)]
     assert main(["nowhere", *words]) == 1
-    assert "unknown preset 'nowhere'" in capsys.readouterr().err
+    assert (
+        "preset: expected one of ravdess, iemocap, convolutional, tiny, found 'nowhere'"
+        in capsys.readouterr().err
+    )
     words[1] = "synthetic"
     assert main([str(trained_run), *words]) == 1
     assert capsys.readouterr().err.startswith("benchmarks.edge: ")

@@ -70,4 +70,5 @@ def test_runs_of_several_presets_are_refused(
     configuration["run"]["preset"]["architecture"]["latent_size"] += 1
     (other / "config.json").write_text(json.dumps(configuration))
     assert robustness.main([str(trained_run), str(other), "--out", str(tmp_path / "out")]) == 1
-    assert f"{other}: found" in capsys.readouterr().err
+    message = f"{other}: expected the corpus and the preset's settings of {trained_run}"
+    assert message in capsys.readouterr().err
