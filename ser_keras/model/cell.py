@@ -191,14 +191,8 @@ class VRNNCell(keras.layers.Layer):
         prediction, begun = states[6:]  # x̂_t [B, D]; 0 at the first instant, then 1, [B, 1]
         observation = ops.cast(inputs, "float32")  # X_t, [B, D]
 
-        # Action selection (Eq. 2-4): sample where the prediction failed, believe it elsewhere.
-        saliency_map = saliency.saliency_map(observation, prediction)  # S_t, [B, D]
-        if self.architecture.attention:
-            # There is nothing to believe at the first instant: W_1 is 1 everywhere.
-            attention = ops.maximum(saliency.attention_weights(saliency_map), 1.0 - begun)
-        else:
-            attention = ops.ones_like(observation)
-        sampled = saliency.sample_observation(observation, prediction, attention)  # x_t, [B, D]
+        # Action selection: S_t, W_t and x_t, [B, D] each.
+        saliency_map, attention, sampled = self.select(observation, prediction, begun)
 
         # Recognition: the posterior q(z_t | x_1…t), [B, Z] each, and z_t from it.
         embedding = sampled if self.encoder is None else self.encoder(sampled)  # [B, D] or [B, E]
@@ -233,6 +227,27 @@ class VRNNCell(keras.layers.Layer):
         lstm_states = [*recognition, *generation, *classification]
         lstm_states = [ops.cast(state, "float32") for state in lstm_states]
         return step.concatenate(), [*lstm_states, next_mean, ops.ones_like(begun)]
+
+    def select(
+        self, observation: Tensor, prediction: Tensor, begun: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Sample where the prediction failed, believe it elsewhere (Eq. 2-4).
+
+        Args:
+            observation: X_t, [B, D].
+            prediction: x̂_t, [B, D].
+            begun: 0 at the first instant, where there is nothing to believe, then 1, [B, 1].
+
+        Returns:
+            S_t, W_t and x_t, [B, D] each.
+        """
+        saliency_map = saliency.saliency_map(observation, prediction)
+        if self.architecture.attention:
+            attention = ops.maximum(saliency.attention_weights(saliency_map), 1.0 - begun)
+        else:
+            attention = ops.ones_like(observation)
+        sampled = saliency.sample_observation(observation, prediction, attention)
+        return saliency_map, attention, sampled
 
     def _latent(self, mean: Tensor, log_scale: Tensor, training: bool) -> Tensor:
         """Return z_t, [B, Z]: a reparameterized sample of the posterior, or its mean."""
