@@ -11,7 +11,7 @@ import numpy as np
 import scipy.special
 
 from benchmarks.attention.intervals import Speakers, interval
-from benchmarks.attention.outcomes import Answers, Generation, answer, generate
+from benchmarks.attention.outcomes import Answers, Generation, answer, generate, pool
 from benchmarks.attention.variations import VARIATIONS
 from ser_keras import provenance
 from ser_keras.corpora import match
@@ -76,7 +76,7 @@ def measure(folders: Sequence[Path], names: Sequence[str] = tuple(VARIATIONS)) -
         "utterances": len(labels),
         "speakers": len(people.names),
         "variations": _accuracies(pooled, labels, len(classes), people),
-        "generation": _errors(_pool(generated), labels, classes, people),
+        "generation": _errors(pool(generated), labels, classes, people),
         "versions": provenance.versions(),
         "git": provenance.git_state(),
     }
@@ -140,12 +140,3 @@ def _errors(
         "latent_variables": len(kl),
         "latent_variables_in_use": int((kl > USED).sum()),
     }
-
-
-def _pool(found: Sequence[Generation]) -> Generation:
-    def join(values: Sequence[Any]) -> Any:
-        if isinstance(values[0], dict):
-            return {part: np.concatenate([one[part] for one in values]) for part in values[0]}
-        return np.concatenate(values)
-
-    return Generation(*(join(values) for values in zip(*found, strict=True)))

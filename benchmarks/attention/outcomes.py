@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,18 +65,24 @@ def generate(model: VRNN, extraction: Extraction) -> Generation:
         copied = np.concatenate([last[:, :, new:], np.repeat(last[:, :, -1:], new, axis=2)], axis=2)
         predicted = steps.prediction.reshape(shape)[:, 1:]
         valid = np.arange(1, shape[1]) < instants[:, np.newaxis]
-        errors = [
+        ours, mean, copy = (
             _by_part((truth - other) ** 2, valid, new)
             for other in (predicted, np.zeros_like(truth), copied)
-        ]
-        counts = _by_part(np.ones_like(truth), valid, new)
-        found.append((*errors, counts, _kl(steps, instants), instants))
-    *parts, kl, instants = zip(*found, strict=True)
-    ours, mean, copy, elements = (
-        {part: np.concatenate([one[part] for one in batches]) for part in batches[0]}
-        for batches in parts
-    )
-    return Generation(ours, mean, copy, elements, np.concatenate(kl), np.concatenate(instants))
+        )
+        elements = _by_part(np.ones_like(truth), valid, new)
+        found.append(Generation(ours, mean, copy, elements, _kl(steps, instants), instants))
+    return pool(found)
+
+
+def pool(found: Sequence[Generation]) -> Generation:
+    """Join the errors of several batches or models, utterance after utterance."""
+
+    def join(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], dict):
+            return {part: np.concatenate([one[part] for one in values]) for part in values[0]}
+        return np.concatenate(values)
+
+    return Generation(*(join(values) for values in zip(*found, strict=True)))
 
 
 def new_frames(model: VRNN) -> int:
