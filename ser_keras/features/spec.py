@@ -118,6 +118,12 @@ class FeatureSpec:
         return None if self.statistics else (self.frames, self.bands)
 
     @property
+    def overlap_frames(self) -> int:
+        """Frames at the end of a patch that the next one begins with; 0 where none coincide."""
+        hop, beyond = divmod(self.hop_length, self.frame_hop)
+        return 0 if self.statistics or beyond else max(0, self.frames - hop)
+
+    @property
     def observation_shape(self) -> tuple[int, ...]:
         """Shape of one observation: (values,) if frames are pooled, else `patch_shape`."""
         return self.patch_shape or (len(self.statistics) * self.bands,)

@@ -14,6 +14,7 @@ from keras import ops
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.model import saliency
+from ser_keras.model.carry import Carry
 from ser_keras.model.convolution import PatchDecoder, PatchEncoder
 from ser_keras.model.gaussian import diagonal_gaussian, gaussian_parameters
 from ser_keras.model.lstm import LSTMCell
@@ -70,6 +71,7 @@ class VRNNCell(keras.layers.Layer):
         classes: C, number of emotions.
         patch: frames and bands of an observation that is a patch of a spectrogram, frames × bands
             being D; the convolutions need it.
+        overlap: frames that a patch shares with the one before it.
         seed: seed of the initial weights, dropout and the latent samples.
         dtype: policy of the LSTMs and the encoder. Observations, states and distributions stay in
             float32 under mixed precision.
@@ -95,6 +97,7 @@ class VRNNCell(keras.layers.Layer):
         observation_size: int,
         classes: int,
         patch: Sequence[int] | None = None,
+        overlap: int = 0,
         seed: int | None = None,
         dtype: Any = None,
         name: str | None = None,
@@ -104,7 +107,7 @@ class VRNNCell(keras.layers.Layer):
         super().__init__(dtype="float32", name=name, trainable=trainable)
         self.lstm_policy = policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         self.observation_size, self.classes, self.seed = observation_size, classes, seed
-        self.patch = tuple(patch or ())
+        self.patch, self.overlap = tuple(patch or ()), overlap
         self.architecture = options = Architecture(**settings)
         if (options.recognition_channels or options.generation_channels) and not self.patch:
             raise ConfigurationError(
@@ -127,6 +130,9 @@ class VRNNCell(keras.layers.Layer):
             )
         else:
             self.likelihood = _affine(2 * observation_size, seeds[7], "likelihood")
+        self.carry: Carry | None = None
+        if options.carry_over:
+            self.carry = Carry(self.patch, overlap, options.recent_frames, name="carry")
         self.class_logits = _affine(classes, seeds[8], "class_logits")
         self.drop_recognition = keras.layers.Dropout(options.recognition_dropout, seed=seeds[9])
         self.drop_generation = keras.layers.Dropout(options.generation_dropout, seed=seeds[10])
@@ -151,14 +157,16 @@ class VRNNCell(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights of the three LSTMs and of the layers before and after them."""
         batch, options = input_shape[0], self.architecture
-        if self.encoder is None:
-            self.recognition.build((batch, self.observation_size))
-        else:
+        embedding = self.observation_size if self.encoder is None else options.embedding_units
+        if self.encoder is not None:
             self.encoder.build((batch, self.observation_size))
-            self.recognition.build((batch, options.embedding_units))
+        self.recognition.build((batch, embedding))
         self.posterior.build((batch, options.recognition_units))
         self.generation.build((batch, options.latent_size))
-        self.likelihood.build((batch, options.generation_units))
+        decoded = options.generation_units + (embedding if options.decoder_reads_sampled else 0)
+        self.likelihood.build((batch, decoded))
+        if self.carry is not None:
+            self.carry.build((batch, self.observation_size))
         self.classification.build((batch, options.latent_size))
         self.class_logits.build((batch, options.classification_units))
         means, log_scales = np.zeros(options.latent_size), np.ones(options.latent_size)
@@ -204,7 +212,12 @@ class VRNNCell(keras.layers.Layer):
         # Generation: the likelihood of X_{t+1}, [B, D] each; its mean is the next prediction.
         hidden, generation = self.generation(latent, generation)  # g_t, [B, units]
         hidden = self.drop_generation(hidden, training=training)
+        if self.architecture.decoder_reads_sampled:
+            # Under mixed precision the embedding is in half, the decoder in full precision.
+            hidden = ops.concatenate([hidden, ops.cast(embedding, hidden.dtype)], axis=-1)
         next_mean, next_log_scale = gaussian_parameters(self.likelihood(hidden))
+        if self.carry is not None:
+            next_mean = next_mean + self.carry(sampled)
 
         # Classification, [B, C].
         hidden, classification = self.classification(latent, classification)  # k_t, [B, units]
@@ -270,6 +283,7 @@ class VRNNCell(keras.layers.Layer):
             "observation_size": self.observation_size,
             "classes": self.classes,
             "patch": self.patch,
+            "overlap": self.overlap,
             "seed": self.seed,
             "dtype": keras.dtype_policies.serialize(self.lstm_policy),
             **dataclasses.asdict(self.architecture),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -14,6 +16,13 @@ from ser_keras.model.settings import Objective
 
 tfd = tfp.distributions
 Tensor = Any
+
+# Distributions of an element by location and scale, as `Objective.likelihood` names them.
+LIKELIHOODS: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "gaussian": tfd.Normal,
+    "laplace": tfd.Laplace,
+    "student-t": partial(tfd.StudentT, 4.0),  # the fewest degrees of freedom with all moments to 3
+}
 
 
 class Terms(NamedTuple):
@@ -52,7 +61,8 @@ def terms(
         instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
         labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C]. A label
             that is no class makes the class term NaN.
-        objective: its `class_term` and `label_smoothing` count here, its weights in `Terms.loss`.
+        objective: its `likelihood`, `class_term` and `label_smoothing` count here, its weights in
+            `Terms.loss`.
 
     Example:
         >>> steps = Step(*[np.zeros((1, 2, 4), np.float32)] * 8)
@@ -66,9 +76,10 @@ def terms(
         labels = one_hot(labels, steps.logits.shape[-1])
     valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
 
-    # Generation: log N(X_{t+1}; m_{t+1}, diag s²_{t+1}). The prediction of the last instant has
+    # Generation: log p(X_{t+1}), of location m_{t+1} and scale s_{t+1}. The prediction of the last instant has
     # nothing to be compared with; it is masked, since the gradient of a slice copies all of it.
-    likelihood = diagonal_gaussian(steps.next_mean, steps.next_log_scale)
+    elements = LIKELIHOODS[objective.likelihood](steps.next_mean, tf.exp(steps.next_log_scale))
+    likelihood = tfd.Independent(elements, reinterpreted_batch_ndims=1)
     following = tf.concat([observations[:, 1:], tf.zeros_like(observations[:, :1])], axis=1)
     followed = tf.concat([valid[:, 1:], tf.zeros_like(valid[:, :1])], axis=1)
     generation = -_sum_where(likelihood.log_prob(following), followed)

@@ -39,6 +39,13 @@ class Architecture:
     generation_channels: tuple[int, ...] = ()
     embedding_units: int = 96  # size of the embedding that the recognition LSTM reads of a patch
     initial_log_scale: float = 0.0  # log σ_t of the posterior before training
+    # The decoder's mean is added to what is known of the next observation, see `Carry`, of whose
+    # new frames each is combined from so many of the newest known ones.
+    carry_over: bool = False
+    recent_frames: int = 0
+    # The likelihood is made of g_t and of what the recognition LSTM reads of x_t, so that z_t need
+    # not hold the sound itself (after Chung et al. 2015, arXiv:1506.02216); else of g_t alone.
+    decoder_reads_sampled: bool = False
     range_db: float | None = None  # of log-mel patches, see `DynamicRange`; None: unbounded
 
     def __post_init__(self) -> None:
@@ -47,6 +54,9 @@ class Architecture:
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, channels := tuple(getattr(self, name)))
             require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
+        recent = self.recent_frames
+        require(recent >= 0, "recent_frames", recent, "0 or more")
+        require(self.carry_over or not recent, "recent_frames", recent, "0 without carry_over")
         range_db = self.range_db
         require(range_db is None or range_db > 0, "range_db", range_db, "decibels above 0, or none")
         for name, value in dataclasses.asdict(self).items():
@@ -68,6 +78,9 @@ class Objective:
     generation_weight: float = 1.0  # λ1
     classification_weight: float = 50.0  # λ2
     kl_weight: float = 1.0  # β
+    # Of an observation's elements: "gaussian" as in the paper, or with heavier tails "laplace" or
+    # "student-t", for which a prediction that is far off now and then costs less.
+    likelihood: str = "gaussian"
     class_term: str = "last"  # "last": at the end of each utterance; "every": at every instant
     label_smoothing: float = 0.0  # share of the true label that is spread over all classes
 
@@ -75,6 +88,8 @@ class Objective:
         check_kinds(self)
         for name in ("generation_weight", "classification_weight", "kl_weight"):
             require(getattr(self, name) >= 0.0, name, getattr(self, name), "0 or more")
+        kind, known = self.likelihood, ("gaussian", "laplace", "student-t")
+        require(kind in known, "likelihood", kind, f"one of {', '.join(known)}")
         term, smoothing = self.class_term, self.label_smoothing
         require(term in ("last", "every"), "class_term", term, '"last" or "every"')
         require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
@@ -149,6 +164,9 @@ class Preset:
                     f"{names}: expected {kind}features with statistics=(), that is patches, found "
                     f"{features.kind} with statistics={features.statistics}"
                 )
+        recent = self.architecture.recent_frames
+        most = features.frames if patches else 0
+        require(recent <= most, "recent_frames", recent, f"at most an observation's frames, {most}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a nested dictionary that JSON can hold."""

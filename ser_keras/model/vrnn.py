@@ -76,6 +76,7 @@ class VRNN(batch.SequenceModel):
             observation_size=self.features.observation_size,
             classes=len(self.classes),
             patch=self.features.patch_shape,
+            overlap=self.features.overlap_frames,
             seed=seed,
             dtype=self.dtype_policy,
             name="cell",
@@ -163,9 +164,16 @@ class VRNN(batch.SequenceModel):
         if self.dynamic_range is not None:
             observations = self.dynamic_range(observations)
         observations = self.standardization(observations)
-        if self.mask is not None:
-            observations = self.mask(observations, training=augment)
         return tf.reshape(observations, [count, length, self.features.observation_size]), instants
+
+    def _masked(self, observations: Tensor) -> Tensor:
+        """Mask standardized flat observations, [B, T, D]."""
+        if self.mask is None:
+            return observations
+        shape = tf.shape(observations)
+        unflattened = tf.concat([shape[:2], self.features.observation_shape], axis=0)
+        patches = tf.reshape(observations, unflattened)  # [B, T, frames, bands]
+        return tf.reshape(self.mask(patches, training=True), shape)
 
     def _steps(self, observations: Tensor, training: bool) -> Step:
         """Run the cell over [B, T, D]; fields [B, T, …]."""
@@ -271,7 +279,9 @@ class VRNN(batch.SequenceModel):
         if augment and self.mixup is not None:
             probabilities = batch.one_hot(labels, len(self.classes))
             observations, targets = self.mixup(observations, instants, probabilities)
-        steps = self._steps(observations, training)
+        seen = self._masked(observations) if augment else observations
+        steps = self._steps(seen, training)
+        # What was masked is to be generated all the same, as the sound that it is.
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)  # [B]
         weights = batch.utterance_weights(weights, losses)

@@ -54,7 +54,7 @@ def numpy_affine(layer: keras.layers.Dense, x: np.ndarray) -> np.ndarray:
     return x @ kernel + bias
 
 
-def numpy_sequence(cell: VRNNCell, observations: np.ndarray, attention: bool) -> list[Step]:
+def numpy_sequence(cell: VRNNCell, observations: np.ndarray) -> list[Step]:
     """Algorithms 1 and 2 with means instead of samples: [B, T, D] to a Step per instant."""
     zeros = [(np.zeros((B, u)), np.zeros((B, u))) for u in (6, 5, 8)]
     recognition, generation, classification = zeros
@@ -64,13 +64,17 @@ def numpy_sequence(cell: VRNNCell, observations: np.ndarray, attention: bool) ->
         observation = observations[:, t].astype(np.float64)
         error = np.abs(observation - prediction)
         weights = (error >= error.mean(axis=-1, keepdims=True)).astype(np.float64)
-        if t == 0 or not attention:
+        if t == 0 or not cell.architecture.attention:
             weights = np.ones_like(weights)
         seen = weights * observation + (1 - weights) * prediction
         h, recognition = numpy_lstm(cell.recognition, seen, recognition)
         mu, log_sigma = np.split(numpy_affine(cell.posterior, h), 2, axis=-1)
         g, generation = numpy_lstm(cell.generation, mu, generation)
+        if cell.architecture.decoder_reads_sampled:
+            g = np.concatenate([g, seen], axis=-1)
         mean, log_scale = np.split(numpy_affine(cell.likelihood, g), 2, axis=-1)
+        if cell.architecture.carry_over:
+            mean = mean + seen
         k, classification = numpy_lstm(cell.classification, mu, classification)
         logits = numpy_affine(cell.class_logits, k)
         steps.append(Step(weights, error, prediction, mu, log_sigma, mean, log_scale, logits))
@@ -84,17 +88,21 @@ def observations() -> np.ndarray:
 
 
 @pytest.mark.io_stack
-@pytest.mark.parametrize("attention", [True, False])
-def test_steps_equal_numpy(observations: np.ndarray, attention: bool):
-    cell = make_cell(attention=attention)
-    expected = numpy_sequence(cell, observations, attention)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"attention": False}, {"carry_over": True}, {"decoder_reads_sampled": True}],
+    ids=["paper", "no attention", "carry over", "decoder reads sampled"],
+)
+def test_steps_equal_numpy(observations: np.ndarray, options: dict[str, bool]):
+    cell = make_cell(**options)
+    expected = numpy_sequence(cell, observations)
     outputs = keras.layers.RNN(cell, return_sequences=True)(observations)
     steps = Step.split(outputs, cell.sizes)
     for name in Step._fields:
         actual = np.asarray(getattr(steps, name))
         wanted = np.stack([getattr(step, name) for step in expected], axis=1)
         np.testing.assert_allclose(actual, wanted, rtol=2e-5, atol=2e-5, err_msg=name)
-    if attention:
+    if cell.architecture.attention:
         later = np.asarray(steps.attention)[:, 1:]
         assert 0 < later.mean() < 1
 

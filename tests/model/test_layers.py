@@ -16,6 +16,7 @@ import tensorflow as tf
 from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.augmentation import Mixup, SpectrogramFilter, SpectrogramMask
+from ser_keras.model.carry import Carry
 from ser_keras.model.cell import VRNNCell
 from ser_keras.model.convolution import PatchDecoder, PatchEncoder, PatchNormalization
 from ser_keras.model.dynamic_range import DynamicRange
@@ -55,13 +56,23 @@ CASES = {
             **SIZES,
             "observation_size": FRAMES * BANDS,
             "patch": (FRAMES, BANDS),
+            "overlap": 5,
             "recognition_channels": (2, 3),
             "generation_channels": (2, 3),
             "embedding_units": 4,
+            "carry_over": True,
+            "recent_frames": 2,
+            "decoder_reads_sampled": True,
         },
         (normal(B, T, FRAMES * BANDS),),
         (B, T, 5 * FRAMES * BANDS + 2 * 3 + 4),
         random=True,
+    ),
+    "Carry": Case(
+        Carry,
+        {"patch": (FRAMES, BANDS), "overlap": 5, "recent_frames": 2},
+        (normal(B, FRAMES * BANDS),),
+        (B, FRAMES * BANDS),
     ),
     "PatchEncoder": Case(
         PatchEncoder,

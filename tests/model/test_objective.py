@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -62,6 +64,22 @@ def test_terms_equal_the_closed_forms(steps: Step, observations: np.ndarray, cla
     terms = eq5.terms(steps, observations, INSTANTS, LABELS, Objective(class_term=class_term))
     expected = naive(steps, observations, class_term == "every")
     np.testing.assert_allclose(np.stack(terms, axis=-1), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "expected"),
+    [("laplace", scipy.stats.laplace()), ("student-t", scipy.stats.t(4))],
+)
+def test_heavier_tails_equal_scipys(
+    steps: Step, observations: np.ndarray, likelihood: str, expected: Any
+):
+    objective = Objective(likelihood=likelihood)
+    found = eq5.terms(steps, observations, INSTANTS, LABELS, objective).generation
+    scale = np.exp(np.asarray(steps.next_log_scale, float))
+    errors = np.roll(observations, -1, axis=1) - np.asarray(steps.next_mean, float)
+    costs = np.log(scale) - expected.logpdf(errors / scale)
+    counted = np.arange(T) < INSTANTS[:, np.newaxis] - 1
+    np.testing.assert_allclose(found, (costs.sum(axis=-1) * counted).sum(axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("class_term", ["last", "every"])

@@ -118,6 +118,7 @@ def test_setting_names_are_unambiguous():
         ({"attention": "maybe"}, "attention: expected true or false, found 'maybe'"),
         ({"attention": 1}, "attention: expected true or false, found 1"),
         ({"class_term": "first"}, "class_term: expected .*, found 'first'"),
+        ({"likelihood": "cauchy"}, "likelihood: expected one of .*, found 'cauchy'"),
         ({"optimizer": "magic"}, "optimizer: expected one of rmsprop.*, found 'magic'"),
         ({"window": "-1"}, "window"),
         ({"recognition_channels": 8}, "recognition_channels: expected a list.*, found 8"),
