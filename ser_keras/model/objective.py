@@ -76,8 +76,9 @@ def terms(
         labels = one_hot(labels, steps.logits.shape[-1])
     valid = tf.sequence_mask(instants, tf.shape(observations)[1], dtype=tf.float32)
 
-    # Generation: log p(X_{t+1}), of location m_{t+1} and scale s_{t+1}. The prediction of the last instant has
-    # nothing to be compared with; it is masked, since the gradient of a slice copies all of it.
+    # Generation: log p(X_{t+1}), of location m_{t+1} and scale s_{t+1}. The prediction of the last
+    # instant has nothing to be compared with; it is masked, since the gradient of a slice copies
+    # all of it.
     elements = LIKELIHOODS[objective.likelihood](steps.next_mean, tf.exp(steps.next_log_scale))
     likelihood = tfd.Independent(elements, reinterpreted_batch_ndims=1)
     following = tf.concat([observations[:, 1:], tf.zeros_like(observations[:, :1])], axis=1)
