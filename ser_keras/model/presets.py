@@ -57,6 +57,9 @@ CONVOLUTIONAL = Preset(
         generation_channels=(16, 16, 24),
         embedding_units=128,
         initial_log_scale=-3.0,
+        carry_over=True,
+        recent_frames=8,
+        decoder_reads_sampled=True,
         range_db=60.0,
     ),
     objective=Objective(
