@@ -121,12 +121,13 @@ def _walks(
 
 def _step(model: VRNN, variation: Variation, share: float) -> Callable[..., Any]:
     cell = model.cell
+    frames, _ = model.features.patch_shape or (1, None)
 
     @tf.function(reduce_retracing=True)
     def step(observation: Tensor, previous: Tensor, seed: Tensor, states: list[Tensor]) -> Any:
         def select(observation: Tensor, prediction: Tensor, begun: Tensor) -> Any:
             surprise = saliency.saliency_map(observation, prediction)
-            instant = Instant(observation, prediction, previous, surprise, share, seed)
+            instant = Instant(observation, prediction, previous, surprise, share, seed, frames)
             attention = tf.maximum(variation.attend(instant), 1.0 - begun)
             filled = variation.fill(instant)
             return surprise, attention, saliency.sample_observation(observation, filled, attention)

@@ -27,6 +27,7 @@ class Instant(NamedTuple):
     saliency: Tensor  # S_t, [B, D]
     share: Tensor  # the sampled fraction of the model as it is, after the first instant, []
     seed: Tensor  # another one at every instant, int32 [2]
+    frames: int  # of an observation, 1 where it has none
 
 
 class Variation(NamedTuple):
@@ -66,6 +67,18 @@ def above(multiple: float) -> Callable[[Instant], Tensor]:
     return attend
 
 
+def above_mean_over(axis: int) -> Callable[[Instant], Tensor]:
+    """Attend where the saliency is above its mean over frames (1) or over bands (2) of a patch."""
+
+    def attend(instant: Instant) -> Tensor:
+        shape = tf.shape(instant.saliency)
+        patches = tf.reshape(instant.saliency, [shape[0], instant.frames, -1])
+        mean = tf.reduce_mean(patches, axis=axis, keepdims=True)
+        return tf.reshape(tf.cast(patches >= mean, tf.float32), shape)
+
+    return attend
+
+
 def _prediction(instant: Instant) -> Tensor:
     return instant.prediction
 
@@ -90,6 +103,12 @@ VARIATIONS = {
         "inverted attention", lambda instant: 1.0 - own_attention(instant), _prediction
     ),
     "least-salient": Variation("the least salient, of the same share", least_salient, _prediction),
+    "above-band-mean": Variation(
+        "threshold of each band: its mean over frames", above_mean_over(1), _prediction
+    ),
+    "above-frame-mean": Variation(
+        "threshold of each frame: its mean over bands", above_mean_over(2), _prediction
+    ),
     "zero": Variation("not sampled: the training mean", own_attention, _mean),
     "last": Variation(
         "not sampled: the last observation", own_attention, lambda instant: instant.previous

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.attention import __main__ as attention
 from benchmarks.attention import outcomes
 from benchmarks.attention.intervals import Speakers, interval
+from benchmarks.attention.variations import VARIATIONS, Instant
 from ser_keras import evaluate
 from ser_keras.evaluation import results
 from ser_keras.features.extraction import Extraction, extract_corpus
@@ -93,6 +94,16 @@ def test_intervals_are_over_speakers():
     assert found == {"value": 0.5, "low": 0.0, "high": 1.0}  # two speakers tell next to nothing
     same = interval(Speakers(speakers).ratio(np.full(100, 0.3), np.ones(100)))
     assert same["low"] == same["high"] == pytest.approx(0.3)
+
+
+def test_thresholds_of_bands_and_frames_are_means_over_the_other():
+    saliency = np.array([[4.0, 5.0, 2.0, 1.0]], np.float32)  # 2 frames × 2 bands
+    zeros, ones = np.zeros_like(saliency), np.ones_like(saliency)
+    instant = Instant(zeros, zeros, zeros, saliency, share=0.5, seed=ones, frames=2)
+    bands = VARIATIONS["above-band-mean"].attend(instant)
+    frames = VARIATIONS["above-frame-mean"].attend(instant)
+    assert np.asarray(bands).tolist() == [[1, 1, 0, 0]]
+    assert np.asarray(frames).tolist() == [[0, 1, 1, 0]]
 
 
 def test_a_run_leaves_a_table(

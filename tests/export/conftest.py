@@ -53,7 +53,7 @@ def servable(model: VRNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def patch_model() -> VRNN:
-    """A model of log-mel patches, with a dynamic range, at another rate and hop, and silence."""
+    """A model of log-mel patches, half of which is carried over, at another rate, with silence."""
     model = VRNN.from_preset(
         "ravdess",
         CLASSES,
@@ -61,13 +61,16 @@ def patch_model() -> VRNN:
         kind="log-mel",
         statistics=(),
         sample_rate=16000,
-        hop=0.5,
+        hop=0.512,
         window=1.0,
         mel_bands=32,
         fft_size=512,
         frame_hop=1024,
         top_db=None,
         range_db=50.0,
+        carry_over=True,
+        recent_frames=4,
+        decoder_reads_sampled=True,
         trailing_silence=0.7,
         remove_offset=True,
         **SIZES,
