@@ -87,7 +87,6 @@ def start_tensorflow() -> None:
     os.dup2(nowhere, 2)
     try:
         import tensorflow as tf
-        import tensorflow_probability  # noqa: F401
 
         tf.config.list_logical_devices()
     finally:

@@ -6,7 +6,6 @@ import dataclasses
 import zlib
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 import soxr
 
@@ -102,6 +101,8 @@ def vary(
     content = zlib.crc32(samples.tobytes())
     draw = np.random.default_rng([content, copy]).uniform
     if augmentation.trim is not None:
+        import librosa  # takes seconds, and recognition imports this module for its settings
+
         _, (begin, end) = librosa.effects.trim(samples, top_db=augmentation.trim)
         samples = samples[round(draw(0, begin)) : round(draw(end, len(samples)))]
     speed = np.exp(draw(-augmentation.speed, augmentation.speed))

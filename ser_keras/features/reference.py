@@ -1,13 +1,14 @@
-"""Observations by librosa, the reference that the TensorFlow front end is held to."""
+"""Observations by librosa, the reference that the TensorFlow front end is held to.
+
+librosa takes seconds to import, so it is imported in the functions that use it: what does not
+extract never waits for it.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import librosa
 import numpy as np
-import scipy.fft
 
+from ser_keras.features.mel import mel_filters
 from ser_keras.features.spec import FeatureSpec
 
 
@@ -60,6 +61,9 @@ def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
     Its own functions make the mel filters anew in every call, which takes longer than all else.
     """
+    import librosa
+    import scipy.fft
+
     spectrum = librosa.stft(window, n_fft=spec.fft_size, hop_length=spec.frame_hop)
     filters = mel_filters(spec.sample_rate, spec.fft_size, spec.mel_bands)
     power = np.einsum("ft,mf->mt", np.abs(spectrum) ** 2, filters, optimize=True)
@@ -67,16 +71,3 @@ def _time_frequency(window: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     if spec.kind == "log-mel":
         return log_mel
     return scipy.fft.dct(log_mel, axis=0, type=2, norm="ortho")[: spec.coefficients]
-
-
-@lru_cache(maxsize=16)
-def mel_filters(sample_rate: int, fft_size: int, mel_bands: int) -> np.ndarray:
-    """Make librosa's mel filters: float32 [mel_bands, 1 + fft_size // 2], read only.
-
-    Example:
-        >>> ser.features.mel_filters(sample_rate=22050, fft_size=2048, mel_bands=128).shape
-        (128, 1025)
-    """
-    filters = librosa.filters.mel(sr=sample_rate, n_fft=fft_size, n_mels=mel_bands)
-    filters.setflags(write=False)
-    return filters

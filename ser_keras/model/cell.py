@@ -264,11 +264,11 @@ class VRNNCell(keras.layers.Layer):
 
     def _latent(self, mean: Tensor, log_scale: Tensor, training: bool) -> Tensor:
         """Return z_t, [B, Z]: a reparameterized sample of the posterior, or its mean."""
-        posterior = diagonal_gaussian(mean, log_scale)
-        if training if self.sample_latent is None else self.sample_latent:
-            # A tensor seed makes TFP stateless, so that XLA draws the same numbers.
-            return posterior.sample(seed=ops.cast(self.seed_generator.next(), "int32"))
-        return posterior.mean()
+        if not (training if self.sample_latent is None else self.sample_latent):
+            return mean
+        # A tensor seed makes TFP stateless, so that XLA draws the same numbers.
+        seed = ops.cast(self.seed_generator.next(), "int32")
+        return diagonal_gaussian(mean, log_scale).sample(seed=seed)
 
     @property
     def seed_generators(self) -> list[keras.random.SeedGenerator]:

@@ -1,14 +1,16 @@
-"""Gaussians with a diagonal covariance."""
+"""Gaussians with a diagonal covariance.
+
+TFP takes nearly a second to import and inference needs only means, so it is imported where a
+distribution is made.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 from keras import ops
 
-tfd = tfp.distributions
 Tensor = Any
 Distribution = Any  # TFP has no types
 
@@ -24,6 +26,8 @@ def diagonal_gaussian(mean: Tensor, log_scale: Tensor) -> Distribution:
         >>> round(float(diagonal_gaussian(zeros, zeros).log_prob(zeros)), 3)
         -4.595
     """
+    from tensorflow_probability import distributions as tfd
+
     return tfd.Independent(tfd.Normal(mean, tf.exp(log_scale)), reinterpreted_batch_ndims=1)
 
 

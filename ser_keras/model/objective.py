@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from ser_keras.model.batch import last_instant, one_hot
 from ser_keras.model.cell import Step
 from ser_keras.model.gaussian import diagonal_gaussian
 from ser_keras.model.settings import Objective
 
-tfd = tfp.distributions
 Tensor = Any
-
-# Distributions of an element by location and scale, as `Objective.likelihood` names them.
-LIKELIHOODS: dict[str, Callable[[Tensor, Tensor], Any]] = {
-    "gaussian": tfd.Normal,
-    "laplace": tfd.Laplace,
-    "student-t": partial(tfd.StudentT, 4.0),  # the fewest degrees of freedom with all moments to 3
-}
 
 
 class Terms(NamedTuple):
@@ -71,6 +61,8 @@ def terms(
         >>> [round(float(term[0]), 3) for term in found]  # 2 log 2π, no divergence, log 4
         [3.676, 0.0, 1.386]
     """
+    from tensorflow_probability import distributions as tfd  # see `gaussian`
+
     labels = tf.convert_to_tensor(labels)
     if labels.dtype.is_integer:
         labels = one_hot(labels, steps.logits.shape[-1])
@@ -79,7 +71,14 @@ def terms(
     # Generation: log p(X_{t+1}), of location m_{t+1} and scale s_{t+1}. The prediction of the last
     # instant has nothing to be compared with; it is masked, since the gradient of a slice copies
     # all of it.
-    elements = LIKELIHOODS[objective.likelihood](steps.next_mean, tf.exp(steps.next_log_scale))
+    element = {
+        "gaussian": tfd.Normal,
+        "laplace": tfd.Laplace,
+        "student-t": partial(
+            tfd.StudentT, 4.0
+        ),  # the fewest degrees of freedom with all moments to 3
+    }[objective.likelihood]
+    elements = element(steps.next_mean, tf.exp(steps.next_log_scale))
     likelihood = tfd.Independent(elements, reinterpreted_batch_ndims=1)
     following = tf.concat([observations[:, 1:], tf.zeros_like(observations[:, :1])], axis=1)
     followed = tf.concat([valid[:, 1:], tf.zeros_like(valid[:, :1])], axis=1)
