@@ -21,7 +21,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
         "required": True,
         "metavar": "NAME",
-        "help": "ravdess, iemocap, emodb, crema-d, savee, tess, manifest or synthetic",
+        "help": "ravdess, iemocap, emodb, crema-d, savee, tess, nemo, emovo, emotale, ased, urdu, "
+        "jl-corpus, meld, esd, manifest or synthetic",
     },
     "data": {"metavar": "DIR", "help": "the corpus' folder, or the CSV file of a manifest"},
     "model": {

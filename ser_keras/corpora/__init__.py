@@ -14,7 +14,24 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
-from ser_keras.corpora import crema_d, emodb, iemocap, manifest, ravdess, savee, synthetic, tess
+from ser_keras.corpora import (
+    ased,
+    crema_d,
+    emodb,
+    emotale,
+    emovo,
+    esd,
+    iemocap,
+    jl_corpus,
+    manifest,
+    meld,
+    nemo,
+    ravdess,
+    savee,
+    synthetic,
+    tess,
+    urdu,
+)
 from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.fields import require
@@ -28,6 +45,14 @@ _LOADERS: dict[str, Callable[..., Corpus]] = {
     "crema-d": crema_d.RELEASE.load,
     "savee": savee.RELEASE.load,
     "tess": tess.RELEASE.load,
+    "nemo": nemo.RELEASE.load,
+    "emovo": emovo.RELEASE.load,
+    "emotale": emotale.RELEASE.load,
+    "ased": ased.RELEASE.load,
+    "urdu": urdu.RELEASE.load,
+    "jl-corpus": jl_corpus.RELEASE.load,
+    "meld": meld.load,
+    "esd": esd.RELEASE.load,
     "manifest": manifest.load,
     "synthetic": synthetic.load,
 }
@@ -38,7 +63,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> ser.corpora.names()
-        ('ravdess', 'iemocap', 'emodb', 'crema-d', 'savee', 'tess', 'manifest', 'synthetic')
+        ('ravdess', 'iemocap', 'emodb', 'crema-d', ..., 'manifest', 'synthetic')
     """
     return tuple(_LOADERS)
 

@@ -108,7 +108,8 @@ def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
     start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")
     if end is not None and end <= (start or 0.0):
         raise _error(file, line, "end", f"expected more than start, found {row['end']}")
-    return Utterance(path, row["emotion"], start=start, end=end, **fields)
+    speaker, session, split = fields.values()
+    return Utterance(path, row["emotion"], speaker, session, start, end, split)
 
 
 def _seconds(file: Path, line: int, row: dict[str, str], column: str) -> float | None:

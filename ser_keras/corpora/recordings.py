@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ _SOUND = (*_LOSSLESS, ".mp3", ".ogg")
 # Releases nest two or three folders. The limit keeps a wrong root, such as a home folder, from
 # being walked to its last file.
 _DEEPEST_FOLDER = 4
+
+_LONGEST_END = 4  # most parts of a path that a pattern can match
 
 
 class _Recording(NamedTuple):
@@ -42,8 +44,8 @@ class Release:
     name: str  # as `ser_keras.corpora.load` knows it
     title: str  # the name in messages
     layout: str  # folders and files in words, for the message when nothing is found
-    # Matches FOLDER/NAME of a recording, without the ending, as a whole and in any case. Its
-    # groups, among them `emotion` and `speaker`, tell one recording from all others.
+    # Matches the end of a recording's path, FOLDER/NAME or more, without the ending and in any
+    # case. Its groups, among them `emotion` and `speaker`, tell one recording from all others.
     pattern: str
     emotions: Mapping[str, str]  # codes in the names, in capitals, to classes in canonical order
     speaker: Callable[[str], tuple[str, str]]  # a speaker's name and sex for the code in the names
@@ -53,6 +55,7 @@ class Release:
     # of a folder before a recording is found in it.
     folder: str | None = None
     depth: int = 0  # number of folders between the corpus' root and its recordings
+    ages: Mapping[str, int] = field(default_factory=dict)  # in years, by speaker, where published
 
     def load(self, root: str | os.PathLike[str] | None = None) -> Corpus:
         """Load the recordings in or below a folder, each once.
@@ -81,7 +84,8 @@ class Release:
         utterances = []
         for path, fields in wanted:
             speaker, sex = self.speaker(fields["speaker"])
-            utterances.append(Utterance(path, self.emotions[fields["emotion"]], speaker, sex=sex))
+            emotion, age = self.emotions[fields["emotion"]], self.ages.get(speaker)
+            utterances.append(Utterance(path, emotion, speaker, sex=sex, age=age))
         classes = tuple(self.emotions.values())
         return Corpus.ordered(self.name, utterances, classes, Path(os.path.commonpath(above)))
 
@@ -89,11 +93,11 @@ class Release:
         """Find the files named like recordings, at least one."""
         found: list[_Recording] = []
         strays: list[Path] = []
-        for directory, sounds in _folders_of_sounds(folder):
+        for directory, files in walk(folder):
             here, others = [], []
-            for path in sounds:
-                name = f"{directory.name}/{path.stem}"
-                if match := re.fullmatch(self.pattern, name, re.IGNORECASE):
+            for path in filter(is_sound, files):
+                end = "/".join(path.with_name(path.stem).parts[-_LONGEST_END:])
+                if match := re.fullmatch(f"(?:.*/)?(?:{self.pattern})", end, re.IGNORECASE):
                     fields = {key: text.upper() for key, text in match.groupdict("").items()}
                     here.append(_Recording(path, fields))
                 else:
@@ -141,15 +145,20 @@ def is_sound(path: Path) -> bool:
     return path.suffix.lower() in _SOUND and not path.name.startswith(".")
 
 
-def _folders_of_sounds(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Walk over folders that may be read, each with the sound files in it."""
+def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Walk over the folders that may be read, as deep as releases nest, each with its files.
+
+    Example:
+        >>> Path(wav) in dict(walk(Path(wav).parent))[Path(wav).parent]
+        True
+    """
     for directory, below, names in os.walk(root, followlinks=True):
         folder = Path(directory)
         is_deepest = len(folder.relative_to(root).parts) == _DEEPEST_FOLDER
         # os.walk goes into the folders that are left in its list.
         below[:] = [] if is_deepest else sorted(name for name in below if name[0] != ".")
         paths = [folder / name for name in sorted(names)]
-        yield folder, [path for path in paths if is_sound(path) and path.is_file()]
+        yield folder, [path for path in paths if path.is_file()]
 
 
 def _each_once(folder: Path, found: list[_Recording], title: str) -> list[_Recording]:

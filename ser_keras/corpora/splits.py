@@ -27,7 +27,7 @@ _SUBSETS = ("train", "validation", "test")
 
 _DEFAULT_SPEAKER_FOLDS = 5
 _RAVDESS_GROUP_SIZE = 4  # odd actors are men, even ones women: four in a row are two of each
-_ONE_SPEAKER_OUT = ("emodb", "savee", "tess")
+_ONE_SPEAKER_OUT = ("emodb", "savee", "tess", "emovo", "emotale")
 
 Split = tuple[Corpus, Corpus]
 
@@ -67,8 +67,9 @@ def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
 def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 0) -> Split:
     """Leave a group of speakers out of training, and test on them.
 
-    RAVDESS has 6 fixed groups of two men and two women, actors 4g+1 to 4g+4; EMO-DB, SAVEE and TESS
-    leave one speaker out; other corpora have 5 groups drawn with the seed, balanced by sex.
+    RAVDESS has 6 fixed groups of two men and two women, actors 4g+1 to 4g+4; EMO-DB, SAVEE, TESS,
+    EMOVO and EmoTale leave one speaker out; other corpora have 5 groups drawn with the seed,
+    balanced by sex.
 
     Args:
         corpus: every utterance needs a speaker.

@@ -24,6 +24,7 @@ class Utterance:
         end: in seconds into the recording; None for its end.
         split: "train", "validation" or "test" where the corpus says so.
         sex: "female" or "male".
+        age: in years; None where it is unknown.
 
     Example:
         >>> Utterance(Path("call.wav"), "angry", start=2.5).end is None
@@ -38,6 +39,7 @@ class Utterance:
     end: float | None = None
     split: str = ""
     sex: str = ""
+    age: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 # The paper's for its two corpora, and the usual one for the others.
-_PROTOCOLS = {"iemocap": "session", "emodb": "speaker", "crema-d": "speaker", "savee": "speaker"}
+_BY_SPEAKER = (
+    "emodb", "crema-d", "savee", "nemo", "emovo", "emotale", "ased", "urdu", "jl-corpus", "esd",
+)  # fmt: skip
+_PROTOCOLS = {"iemocap": "session", "meld": "predefined", **dict.fromkeys(_BY_SPEAKER, "speaker")}
 
 
 def published(corpus: str) -> dict[str, Any]:
