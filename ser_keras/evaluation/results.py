@@ -155,7 +155,10 @@ def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[
     }
     spec = model.features
     waveform = decoding.load(path, spec.sample_rate, longest["start"], longest["end"])
-    line = {"file": longest["file"], **Recognizer(model).recognize_samples(waveform)}
+    line = {
+        "file": longest["file"],
+        **Recognizer(model).recognize_samples(waveform, attention=True),
+    }
     figure = plots.attention_heatmap(
         waveform,
         spec.sample_rate,

@@ -1,48 +1,34 @@
-"""Recognition of whole recordings: emotion and attention at every instant."""
+"""Recognition of whole recordings: the emotion at every instant, in memory that does not grow."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from ser_keras.errors import AudioError
-from ser_keras.features import reference
+from ser_keras.fields import require
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.instants import (
+    Answer,
+    Instant,
+    Instants,
+    SoundStep,
+    describe_attention,
+    name_probabilities,
+)
 from ser_keras.sound import decoding
 
+_SILENT_LEVEL = -70.0  # decibels of full scale; a recording is silent if all its windows are below
 
-def name_probabilities(classes: Sequence[str], probabilities: np.ndarray) -> dict[str, Any]:
-    """Return emotion and probabilities by name, given a vector [C].
-
-    Example:
-        >>> name_probabilities(("calm", "angry"), np.array([0.25, 0.75]))
-        {'emotion': 'angry', 'probabilities': {'calm': 0.25, 'angry': 0.75}}
-    """
-    return {
-        "emotion": classes[int(probabilities.argmax())],
-        "probabilities": dict(zip(classes, probabilities.tolist(), strict=True)),
-    }
-
-
-def describe_attention(saliency: np.ndarray, attention: np.ndarray) -> dict[str, Any]:
-    """Return sampled fraction, saliency and attention of an instant, given vectors [D].
-
-    Example:
-        >>> describe_attention(saliency=np.array([2.0, 0.5]), attention=np.array([1.0, 0.0]))
-        {'sampled_fraction': 0.5, 'saliency': [2.0, 0.5], 'attention': [1, 0]}
-    """
-    return {
-        "sampled_fraction": float(attention.mean()),
-        "saliency": saliency.tolist(),
-        "attention": attention.astype(int).tolist(),
-    }
+Path = str | os.PathLike[str]
+Chunk = tuple[np.ndarray, int]  # float32 [N], and hertz
+Receive = Callable[[np.ndarray, np.ndarray], None]  # takes saliency and attention, [D]
 
 
 class Recognizer:
@@ -60,91 +46,124 @@ class Recognizer:
         (1.0, [0.5, 1.0])
     """
 
-    def __init__(self, model: VRNN | str | os.PathLike[str]) -> None:
+    def __init__(self, model: VRNN | Path) -> None:
         self.model = model if isinstance(model, VRNN) else model_files.load(model)
-        shape = [None, None, *self.model.features.observation_shape]
-        # One trace serves recordings of any length.
-        self._call_model = tf.function(
-            self.model.call, input_signature=[tf.TensorSpec(shape, tf.float32)]
-        )
+        self._step = SoundStep(self.model)
 
     def recognize(
-        self, path: str | os.PathLike[str], start: float | None = None, end: float | None = None
+        self,
+        sound: Path | ArrayLike,
+        sample_rate: int | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        attention: bool | Receive = False,
     ) -> dict[str, Any]:
         """Recognise the emotion in a recording, or in a segment of it.
 
         Args:
-            path: any file that libsndfile reads.
+            sound: a path, or samples [N] or [N, channels]; floats, full scale is -1 to 1, or int16.
+            sample_rate: of samples, in hertz.
             start: where the segment begins, in seconds; None for the recording's beginning.
             end: where it ends; None for the recording's end.
+            attention: whether the instants have saliency and attention: long lists, where
+                observations are patches. A function receives them instead, instant by instant.
 
         Returns:
-            file; emotion and probabilities {label: 0..1} at the end; duration in seconds; padded,
-            whether the segment was shorter than one window and silence was added to it; and
-            instants: time (where the window ends, in seconds of the segment: past its end where
-            silence was appended), emotion, probabilities, sampled_fraction, saliency [D] in
-            standard deviations, attention [D] of zeros and ones.
+            file, of a path; emotion and probabilities {label: 0..1} at the end; duration in
+            seconds; padded, whether the segment was shorter than one window and silence was added
+            to it; silent, whether there is nothing but silence; and instants: time (where the
+            window ends, in seconds of the segment: past its end where silence was appended),
+            emotion, probabilities, sampled_fraction and, if asked for, saliency [D] in standard
+            deviations and attention [D] of zeros and ones.
 
         Raises:
-            AudioError: the file cannot be used.
+            AudioError: the sound cannot be used.
+            ConfigurationError: samples without a rate, or a path with one.
         """
-        with deferred():
-            samples = decoding.load(path, self.model.features.sample_rate, start, end)
-            return {"file": str(path), **self._answer(samples)}
+        if isinstance(sound, (str, os.PathLike)):
+            require(sample_rate is None, "sample_rate", sample_rate, "none beside a path")
+            answer = self._answer(_of_file(sound, start, end), attention)
+            return {"file": str(sound), **answer}
+        require(
+            sample_rate is not None, "sample_rate", sample_rate, "that of the samples, in hertz"
+        )
+        return self._answer(_of_samples(sound, sample_rate or 0, start, end), attention)
 
-    def recognize_samples(self, samples: ArrayLike) -> dict[str, Any]:
-        """Recognise the emotion in sound in memory; returns as `recognize`, without the file.
+    def recognize_samples(
+        self, samples: ArrayLike, attention: bool | Receive = False
+    ) -> dict[str, Any]:
+        """Recognise the emotion in samples at the model's rate; otherwise as `recognize`."""
+        return self.recognize(samples, self.model.features.sample_rate, attention=attention)
 
-        Args:
-            samples: [N] or [N, channels] at the model's sample rate; floats, full scale is -1 to 1,
-                or int16.
-
-        Raises:
-            AudioError: samples of another kind, or none at all.
-        """
-        samples = decoding.mono(decoding.IN_MEMORY, samples)
-        if not len(samples):
-            raise AudioError(decoding.IN_MEMORY, "expected sound, found no samples")
-        return self._answer(samples)
-
-    def recognize_files(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
+    def recognize_files(self, paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
         """Recognise one recording after another; one that cannot be used gives {file, error}."""
         return self.recognize_segments((path, None, None) for path in paths)
 
     def recognize_segments(
-        self, segments: Iterable[tuple[str | os.PathLike[str], float | None, float | None]]
+        self, segments: Iterable[tuple[Path, float | None, float | None]]
     ) -> Iterator[dict[str, Any]]:
         """Recognise segments, each a path, a start and an end, as `recognize_files`."""
         for path, start, end in segments:
             try:
-                yield self.recognize(path, start, end)
+                yield self.recognize(path, start=start, end=end)
             except AudioError as error:
                 yield {"file": str(path), "error": error.reason}
 
-    def _answer(self, samples: np.ndarray) -> dict[str, Any]:
-        """Answer checked samples, float32 [N]."""
-        spec, classes = self.model.features, self.model.classes
-        duration = len(samples) / spec.sample_rate
-        padded = len(samples) < spec.window_length
-        if spec.instants(len(samples)) == 0:
-            missing = spec.window_length - spec.trailing_length - len(samples)
-            samples = np.pad(samples, (0, missing))
-        observations = tf.constant(reference.extract(samples, spec)[np.newaxis])  # [1, T, ...]
-        outputs = self._call_model(observations)
-        probabilities, timeline, saliency, attention = (
-            outputs[name][0].numpy()
-            for name in ("probabilities", "timeline", "saliency", "attention")
-        )  # [C], [T, C], [T, D], [T, D]
+    def _answer(self, chunks: Iterable[Chunk], attention: bool | Receive) -> dict[str, Any]:
+        recording = Instants(self._step)
+        instants, silent = [], True
+        with deferred() as interruption:
+            for instant in _instants(recording, chunks):
+                if instant.answer is not None:  # it never is, without a gate
+                    instants.append(self._describe(instant.time, instant.answer, attention))
+                silent = silent and instant.level < _SILENT_LEVEL
+                interruption.check()
         return {
-            **name_probabilities(classes, probabilities),
-            "duration": duration,
-            "padded": padded,
-            "instants": [
-                {
-                    "time": spec.end_of_window(instant),
-                    **name_probabilities(classes, timeline[instant]),
-                    **describe_attention(saliency[instant], attention[instant]),
-                }
-                for instant in range(len(timeline))
-            ],
+            "emotion": instants[-1]["emotion"],
+            "probabilities": instants[-1]["probabilities"],
+            "duration": recording.duration,
+            "padded": recording.padded,
+            "silent": silent,
+            "instants": instants,
         }
+
+    def _describe(self, time: float, answer: Answer, attention: bool | Receive) -> dict[str, Any]:
+        described = {
+            "time": time,
+            **name_probabilities(self.model.classes, answer.probabilities),
+            "sampled_fraction": answer.sampled_fraction,
+        }
+        if callable(attention):
+            attention(np.asarray(answer.saliency), np.asarray(answer.attention))
+        elif attention:
+            described |= describe_attention(answer)
+        return described
+
+
+def _of_file(path: Path, start: float | None, end: float | None) -> Iterator[Chunk]:
+    """Decode a recording block by block, or a segment of it."""
+    whole = start is None and end is None
+    for block, rate in decoding.blocks(path) if whole else [decoding.decode(path, start, end)]:
+        yield decoding.mono(str(path), block), rate
+
+
+def _of_samples(
+    samples: ArrayLike, rate: int, start: float | None, end: float | None
+) -> Iterator[Chunk]:
+    """Check samples in memory, and cut out a segment."""
+    name, lowest, highest = decoding.IN_MEMORY, decoding.LOWEST_RATE, decoding.HIGHEST_RATE
+    if not lowest <= rate <= highest:
+        raise AudioError(name, f"sample rate: expected {lowest} to {highest} Hz, found {rate} Hz")
+    mono = decoding.mono(name, samples)
+    if not len(mono):
+        raise AudioError(name, "expected sound, found no samples")
+    first, last = decoding.segment_frames(name, len(mono) / rate, rate, start, end)
+    yield mono[first:last], rate
+
+
+def _instants(recording: Instants, chunks: Iterable[Chunk]) -> Iterator[Instant]:
+    """Yield the instants of a recording from its first chunk to its end."""
+    for samples, rate in chunks:
+        yield from recording.push(samples, rate)
+    yield from recording.finish()

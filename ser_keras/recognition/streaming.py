@@ -11,15 +11,18 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from ser_keras.errors import AudioError
-from ser_keras.features import reference
 from ser_keras.fields import require
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.chunks import ChunkResampler, Windows
-from ser_keras.recognition.recognizer import describe_attention, name_probabilities
+from ser_keras.recognition.instants import (
+    Instant,
+    Instants,
+    SoundStep,
+    describe_attention,
+    name_probabilities,
+)
 from ser_keras.sound import decoding
 
 _NAME = "stream"  # the sound's name in errors
@@ -53,17 +56,14 @@ class StreamingRecognizer:
         self.model = model if isinstance(model, VRNN) else model_files.load(model)
         self.smoothing = smoothing
         self.gate = gate
-        self._step = tf.function(self.model.step, reduce_retracing=True)
+        self._step = SoundStep(self.model)
         self.reset()
 
     def reset(self) -> None:
         """Forget the sound so far: the next chunk begins another recording, at any rate."""
         self._rate: int | None = None
-        self._resampler = ChunkResampler(self.model.features.sample_rate)
-        self._windows = Windows(self.model.features)
-        self._states = self.model.get_initial_state(1)
+        self._recording = Instants(self._step, self.gate)
         self._smoothed: np.ndarray | None = None
-        self._instants = 0
 
     def push(self, samples: np.ndarray, sample_rate: int | None = None) -> list[dict[str, Any]]:
         """Take the next chunk.
@@ -95,7 +95,7 @@ class StreamingRecognizer:
                 raise AudioError(_NAME, f"sample rate: expected {expected}, found {sample_rate} Hz")
             rate = sample_rate
         self._rate = rate
-        return self._answer(self._resampler.push(mono, rate))
+        return [self._describe(instant) for instant in self._recording.push(mono, rate)]
 
     def finish(self) -> list[dict[str, Any]]:
         """Take what is still on its way through the resampler, at the end of a recording.
@@ -104,45 +104,20 @@ class StreamingRecognizer:
         window is ignored, and a recording shorter than one is padded with silence, so that there
         is an answer. Returns as `push`; afterwards only `reset` is of use.
         """
-        spec = self.model.features
-        instants = self._answer(self._resampler.finish())
-        if self._instants or self._windows.pending:
-            instants += self._answer(np.zeros(spec.trailing_length, np.float32))
-        if not self._instants and self._windows.pending:
-            missing = spec.window_length - self._windows.pending
-            instants = self._answer(np.zeros(missing, np.float32))
-        return instants
+        return [self._describe(instant) for instant in self._recording.finish()]
 
-    def _answer(self, samples: np.ndarray) -> list[dict[str, Any]]:
-        """Answer the windows that are complete with float32 [N], at the model's rate."""
-        return [self._answer_window(window) for window in self._windows.push(samples)]
-
-    def _answer_window(self, window: np.ndarray) -> dict[str, Any]:
-        spec = self.model.features
-        time = spec.end_of_window(self._instants)
-        self._instants += 1
-        if self.gate is not None and _level(window) < self.gate:
-            return {"time": time, "heard": False, **self._answer_so_far()}
-        observation = reference.extract_window(window, spec)[np.newaxis]  # [1, ...]
-        step, self._states = self._step(tf.constant(observation), self._states)
-        probabilities = tf.nn.softmax(step.logits[0]).numpy()
-        if self._smoothed is not None:
-            probabilities += self.smoothing * (self._smoothed - probabilities)
-        self._smoothed = probabilities
-        return {
-            "time": time,
-            "heard": True,
-            **self._answer_so_far(),
-            **describe_attention(step.saliency[0].numpy(), step.attention[0].numpy()),
-        }
-
-    def _answer_so_far(self) -> dict[str, Any]:
+    def _describe(self, instant: Instant) -> dict[str, Any]:
+        answer = instant.answer
+        if answer is not None:
+            probabilities = answer.probabilities
+            if self._smoothed is not None:
+                probabilities = probabilities + self.smoothing * (self._smoothed - probabilities)
+            self._smoothed = probabilities
+        described: dict[str, Any] = {"time": instant.time, "heard": answer is not None}
         if self._smoothed is None:
-            return {"emotion": None, "probabilities": None}
-        return name_probabilities(self.model.classes, self._smoothed)
-
-
-def _level(window: np.ndarray) -> float:
-    """Return the root mean square in decibels of full scale; -inf for digital silence."""
-    power = float(np.mean(np.square(window, dtype=np.float64)))
-    return 10.0 * math.log10(power) if power else -math.inf
+            return {**described, "emotion": None, "probabilities": None}
+        described |= name_probabilities(self.model.classes, self._smoothed)
+        if answer is not None:
+            described |= {"sampled_fraction": answer.sampled_fraction}
+            described |= describe_attention(answer)
+        return described

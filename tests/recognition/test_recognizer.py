@@ -20,8 +20,8 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound import decoding
 
-LINE_KEYS = {"file", "emotion", "probabilities", "duration", "padded", "instants"}
-INSTANT_KEYS = {"time", "emotion", "probabilities", "sampled_fraction", "saliency", "attention"}
+LINE_KEYS = ["file", "emotion", "probabilities", "duration", "padded", "silent", "instants"]
+INSTANT_KEYS = ["time", "emotion", "probabilities", "sampled_fraction"]
 
 WriteSound = Callable[..., Path]
 
@@ -54,7 +54,7 @@ def test_answers_are_those_of_the_model_on_librosas_features(
     recognizer: Recognizer, model: VRNN, synthetic_corpus: Corpus
 ):
     for utterance in synthetic_corpus[:3]:
-        line = recognizer.recognize(utterance.path)
+        line = recognizer.recognize(utterance.path, attention=True)
         samples = decoding.load(utterance.path, 8000)
         observations = reference.extract(samples, model.features)
         expected = model.predict(observations[np.newaxis], verbose=0)
@@ -77,20 +77,29 @@ def test_answers_are_those_of_the_model_on_librosas_features(
 
 def test_a_segment_of_a_recording_is_answered_alone(recognizer: Recognizer, sound: WriteSound):
     path = sound(3.0)
-    line = recognizer.recognize(path, 0.5, 2.0)
+    line = recognizer.recognize(path, start=0.5, end=2.0)
     assert line.pop("file") == str(path)
-    assert line == recognizer.recognize_samples(decoding.load(path, 8000)[4000:16_000])
+    samples = decoding.load(path, 8000)
+    assert line == recognizer.recognize_samples(samples[4000:16_000])
+    assert line == recognizer.recognize(samples, 8000, start=0.5, end=2.0)
+    with pytest.raises(AudioError, match="start: expected 0 to"):
+        recognizer.recognize(samples, 8000, start=3.5)
 
 
 def test_an_answer_has_the_keys_of_the_contract(
     recognizer: Recognizer, model: VRNN, sound: WriteSound
 ):
-    line = json.loads(json.dumps(recognizer.recognize(sound(2.0))))
-    assert set(line) == LINE_KEYS
+    path = sound(2.0)
+    line = json.loads(json.dumps(recognizer.recognize(path)))
+    assert list(line) == LINE_KEYS
+    assert [list(instant) for instant in line["instants"]] == [INSTANT_KEYS] * 4
+    with_attention = json.loads(json.dumps(recognizer.recognize(path, attention=True)))
+    for instant, more in zip(line["instants"], with_attention["instants"], strict=True):
+        assert more == {**instant, "saliency": more["saliency"], "attention": more["attention"]}
+    line = with_attention
     assert list(line["probabilities"]) == list(model.classes)
     assert sum(line["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
     for instant in line["instants"]:
-        assert set(instant) == INSTANT_KEYS
         assert list(instant["probabilities"]) == list(model.classes)
         assert len(instant["saliency"]) == len(instant["attention"]) == 13
         assert {*instant["attention"]} <= {0, 1}
@@ -161,12 +170,13 @@ def test_twenty_minutes_are_answered_to_the_end(recognizer: Recognizer, sound: W
     assert line["duration"] == pytest.approx(1200.0)
     assert len(line["instants"]) == 2400
     assert line["instants"][-1]["time"] == pytest.approx(1200.0)
-    assert np.isfinite([instant["saliency"] for instant in line["instants"]]).all()
+    assert line["probabilities"] == line["instants"][-1]["probabilities"]
 
 
 def test_silence_is_answered(recognizer: Recognizer, tmp_path: Path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 8000)
     line = recognizer.recognize(tmp_path / "silence.wav")
+    assert line["silent"] is True
     assert np.isfinite(list(line["probabilities"].values())).all()
     assert len(line["instants"]) == 4
 
@@ -176,6 +186,40 @@ def test_sound_in_memory_is_answered_like_a_file(recognizer: Recognizer, sound: 
     from_file = recognizer.recognize(path)
     del from_file["file"]
     assert recognizer.recognize_samples(decoding.load(path, 8000)) == from_file
+    assert recognizer.recognize(decoding.load(path, 8000), 8000) == from_file
+
+
+@pytest.mark.parametrize("rate", [7350, 16_000, 44_100])
+def test_sound_in_memory_of_any_rate_is_answered_like_a_file(
+    recognizer: Recognizer, sound: WriteSound, rate: int
+):
+    path = sound(1.7, rate)
+    samples, _ = soundfile.read(path, dtype="int16")
+    expected = recognizer.recognize(path)
+    found = recognizer.recognize(np.stack([samples, samples], axis=1), rate)
+    assert found["duration"] == expected["duration"] == pytest.approx(1.7)
+    assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
+
+
+def test_samples_need_a_rate_and_files_have_their_own(recognizer: Recognizer, sound: WriteSound):
+    with pytest.raises(ConfigurationError, match="sample_rate: expected that of the samples"):
+        recognizer.recognize(np.zeros(8000))
+    with pytest.raises(ConfigurationError, match="sample_rate: expected none beside a path"):
+        recognizer.recognize(sound(1.0), 8000)
+    with pytest.raises(AudioError, match="sample rate: expected 1000 to 768000 Hz, found 8 Hz"):
+        recognizer.recognize(np.zeros(8000), 8)
+
+
+def test_a_function_receives_saliency_and_attention_instead(
+    recognizer: Recognizer, sound: WriteSound
+):
+    path, received = sound(1.7), []
+    line = recognizer.recognize(path, attention=lambda *arrays: received.append(arrays))
+    assert line == recognizer.recognize(path)
+    expected = recognizer.recognize(path, attention=True)["instants"]
+    for (saliency, attention), instant in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(saliency, np.array(instant["saliency"], np.float32))
+        np.testing.assert_array_equal(attention, instant["attention"])
 
 
 def test_any_samples_that_a_stream_takes_are_answered(recognizer: Recognizer):

@@ -40,12 +40,13 @@ def attention_heatmap(
     Args:
         waveform: samples [N], mono.
         sample_rate: of the waveform, in hertz.
-        recognition: a line of `predict`; `time` of an instant is the end of its window in seconds.
+        recognition: a line of `predict --attention`; `time` of an instant is the end of its window
+            in seconds.
         coefficient_labels: names of the D coefficients, or of a patch's bands.
         observation_shape: (frames, bands) of a patch that the recognition holds flat, as [D].
 
     Example:
-        >>> line = ser.Recognizer(model).recognize(wav)
+        >>> line = ser.Recognizer(model).recognize(wav, attention=True)
         >>> rate = model.features.sample_rate
         >>> waveform = np.zeros(int(line["duration"] * rate))
         >>> figure = ser.plots.attention_heatmap(waveform, rate, line)
@@ -58,6 +59,11 @@ def attention_heatmap(
         raise ValueError(
             "attention heat map: expected a waveform [N] and a recognition with instants, "
             f"found shape {samples.shape} and {len(instants)} instants"
+        )
+    if "saliency" not in instants[0]:
+        raise ValueError(
+            "attention heat map: expected instants with saliency and attention, as "
+            "recognize(…, attention=True) and predict --attention give them, found none"
         )
     edges = np.array([0.0, *(instant["time"] for instant in instants)])
     emotions = list(instants[0]["probabilities"])
@@ -82,7 +88,7 @@ def attention_heatmap(
 
 def _title(recognition: Mapping[str, Any]) -> str:
     emotion = recognition["emotion"]
-    name = PurePath(str(recognition["file"])).name
+    name = PurePath(str(recognition.get("file", "sound in memory"))).name
     name = name if len(name) <= 50 else f"{name[:30]}…{name[-19:]}"
     # A file name may hold bytes that no font can show and no encoder can write.
     name = "".join(c if c.isprintable() else "?" for c in name)
