@@ -32,11 +32,12 @@ from ser_keras.corpora import (
     tess,
     urdu,
 )
+from ser_keras.corpora.joining import join
 from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.fields import require
 
-__all__ = ["Corpus", "Utterance", "load", "match", "names"]
+__all__ = ["Corpus", "Utterance", "join", "load", "match", "names"]
 
 _LOADERS: dict[str, Callable[..., Corpus]] = {
     "ravdess": ravdess.RELEASE.load,

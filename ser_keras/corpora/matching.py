@@ -47,14 +47,14 @@ def match(corpus: Corpus, classes: Sequence[str], name: str | None = None) -> Ma
         {'angry': 'anger'}
     """
     counts = Counter(utterance.emotion for utterance in corpus)
-    class_of = {emotion: _find_class(emotion, classes) for emotion in counts}
+    class_of = {emotion: find_class(emotion, classes) for emotion in counts}
     utterances = tuple(
         dataclasses.replace(utterance, emotion=found)
         for utterance in corpus
         if (found := class_of[utterance.emotion]) is not None
     )
     matched = Matched(
-        corpus=Corpus(corpus.name, utterances, tuple(classes), corpus.root),
+        corpus=dataclasses.replace(corpus, utterances=utterances, emotions=tuple(classes)),
         synonyms={own: word for own, word in class_of.items() if word is not None and own != word},
         unknown={own: count for own, count in counts.items() if class_of[own] is None},
     )
@@ -81,11 +81,15 @@ def _report(matched: Matched, name: str) -> None:
         )
 
 
-def _find_class(emotion: str, classes: Sequence[str]) -> str | None:
+def find_class(emotion: str, classes: Sequence[str]) -> str | None:
     """Find the class that an emotion's name stands for; None for no class, or for several.
 
     The same name comes first, then the same word in another spelling ("Sad", "pleasant_surprise"),
     then a synonym.
+
+    Example:
+        >>> find_class("Anger", ("calm", "angry")), find_class("boredom", ("calm", "angry"))
+        ('angry', None)
     """
     if emotion in classes:
         return emotion

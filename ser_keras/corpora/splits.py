@@ -8,6 +8,7 @@ CorpusError for a corpus that lacks what the split needs, such as every utteranc
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,8 +36,8 @@ Split = tuple[Corpus, Corpus]
 def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
     """Draw a test subset, stratified by emotion; the paper's protocol for RAVDESS.
 
-    Each emotion gives round(test_fraction * count) utterances to the test subset, and at least one
-    to each subset.
+    Each emotion, of each corpus where several are joined, gives round(test_fraction * count)
+    utterances to the test subset, and at least one to each subset.
 
     Example:
         >>> train, test = ser.splits.random(corpus, test_fraction=0.25, seed=7)
@@ -48,11 +49,12 @@ def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
     require(seed >= 0, "seed", seed, "0 or more")
     labels = corpus.labels()
     order = corpus.sorted_indexes()  # the order in which utterances were found must not matter
+    strata: dict[tuple[str, int], list[int]] = {}
+    for index in order:
+        strata.setdefault((corpus[index].corpus, int(labels[index])), []).append(index)
     test: list[int] = []
-    for label, emotion in enumerate(corpus.emotions):
-        members = [index for index in order if labels[index] == label]
-        if not members:
-            continue
+    for (_, label), members in sorted(strata.items()):
+        emotion = corpus.emotions[label]
         if len(members) < 2:
             raise CorpusError(
                 f"{emotion!r}: expected 2 utterances or more, one to train and one to test, "
@@ -69,7 +71,8 @@ def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 
 
     RAVDESS has 6 fixed groups of two men and two women, actors 4g+1 to 4g+4; EMO-DB, SAVEE, TESS,
     EMOVO and EmoTale leave one speaker out; other corpora have 5 groups drawn with the seed,
-    balanced by sex.
+    balanced by sex. Where corpora are joined, each group has speakers of each: there are as many
+    groups as the corpus with the fewest has, and that one keeps its own.
 
     Args:
         corpus: every utterance needs a speaker.
@@ -196,17 +199,41 @@ def _groups(
 
 
 def _speaker_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[str]]:
-    """Return the corpus' own groups of speakers, or draw groups."""
+    """Return groups of speakers that have some of each corpus that is joined."""
+    if not corpus.sources:
+        return _own_groups(corpus, folds, seed)
+    parts = [
+        dataclasses.replace(corpus.subset(indexes), name=name)
+        for name, indexes in corpus.by_source().items()
+    ]
+    for part in parts:
+        if len(part.speakers) < 2:
+            raise CorpusError(
+                f"split of {corpus.name} by speaker: expected 2 speakers or more of each corpus, "
+                f"found {', '.join(part.speakers)} alone"
+            )
+    groups = [_own_groups(part, folds, seed) for part in parts]
+    count = min(map(len, groups))
+    alike = [
+        own if len(own) == count else _own_groups(part, count, seed)
+        for part, own in zip(parts, groups, strict=True)
+    ]
+    return [set().union(*fold) for fold in zip(*alike, strict=True)]
+
+
+def _own_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[str]]:
+    """Return a corpus' own groups of speakers, or draw groups."""
     speakers = corpus.speakers
     if folds is None and corpus.name == "ravdess":
         groups: dict[int, set[str]] = {}
         for speaker in speakers:  # sorted, and so are the groups
-            groups.setdefault((int(speaker) - 1) // _RAVDESS_GROUP_SIZE, set()).add(speaker)
+            actor = int(speaker.rpartition(":")[2])  # after the corpus' name, where it is joined
+            groups.setdefault((actor - 1) // _RAVDESS_GROUP_SIZE, set()).add(speaker)
         return list(groups.values())
     if folds is None and corpus.name in _ONE_SPEAKER_OUT:
         return [{speaker} for speaker in speakers]
     count = min(_DEFAULT_SPEAKER_FOLDS, len(speakers)) if folds is None else folds
-    expected = f"2 to {len(speakers)}, the number of speakers"
+    expected = f"2 to {len(speakers)}, the number of speakers of {corpus.name}"
     require(2 <= count <= len(speakers), "folds", count, expected)
     sex_of = {utterance.speaker: utterance.sex for utterance in corpus}
     shuffled = np.random.default_rng(seed).permutation(speakers).tolist()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Utterance:
         split: "train", "validation" or "test" where the corpus says so.
         sex: "female" or "male".
         age: in years; None where it is unknown.
+        corpus: the name of its `Source` where several corpora are joined.
 
     Example:
         >>> Utterance(Path("call.wav"), "angry", start=2.5).end is None
@@ -40,6 +41,19 @@ class Utterance:
     split: str = ""
     sex: str = ""
     age: int | None = None
+    corpus: str = ""
+
+
+class Source(NamedTuple):
+    """A corpus that is joined to others: its name among them, and its own root.
+
+    Example:
+        >>> Source("ravdess", Path("/data/RAVDESS")).name
+        'ravdess'
+    """
+
+    name: str
+    root: Path | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ class Corpus(Sequence[Utterance]):
         emotions: class names in canonical order; a subset keeps those of the whole corpus, so that
             a label means the same in every subset.
         root: the folder that the corpus' relative paths start from.
+        sources: of a corpus that `ser_keras.corpora.join` made, those joined; else empty.
 
     Example:
         >>> corpus[1:3]
@@ -64,6 +79,7 @@ class Corpus(Sequence[Utterance]):
     utterances: tuple[Utterance, ...]
     emotions: tuple[str, ...]
     root: Path | None = None
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         self.labels()  # refuses emotions that are not classes
@@ -130,7 +146,19 @@ class Corpus(Sequence[Utterance]):
     def subset(self, indexes: Iterable[int]) -> Corpus:
         """Select utterances by index, in the order given; the classes stay the whole corpus'."""
         chosen = tuple(self.utterances[int(index)] for index in indexes)
-        return Corpus(self.name, chosen, self.emotions, self.root)
+        return replace(self, utterances=chosen)
+
+    def by_source(self) -> dict[str, list[int]]:
+        """Return the utterances' indexes by the corpus that each is from.
+
+        Example:
+            >>> list(corpus[:2].by_source().items())
+            [('synthetic', [0, 1])]
+        """
+        indexes: dict[str, list[int]] = {source.name: [] for source in self.sources}
+        for index, utterance in enumerate(self):
+            indexes.setdefault(utterance.corpus or self.name, []).append(index)
+        return {name: found for name, found in indexes.items() if found}
 
     def sorted_indexes(self) -> list[int]:
         """Return the utterances' indexes, sorted by `utterance_key`."""
@@ -146,9 +174,13 @@ class Corpus(Sequence[Utterance]):
         return self.relative_path(utterance), start, end
 
     def relative_path(self, utterance: Utterance) -> str:
-        """Return the utterance's path from `root`, with forward slashes."""
-        path = utterance.path
-        if self.root is not None:
+        """Return the utterance's path from `root`, with forward slashes.
+
+        In a joined corpus it is that from the source's root, after the source's name.
+        """
+        roots = {source.name: source.root for source in self.sources}
+        path, root = utterance.path, roots.get(utterance.corpus, self.root)
+        if root is not None:
             with contextlib.suppress(ValueError):  # another drive, on Windows
-                path = Path(os.path.relpath(path, self.root))
-        return path.as_posix()
+                path = Path(os.path.relpath(path, root))
+        return (utterance.corpus / path if utterance.corpus in roots else path).as_posix()
