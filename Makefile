@@ -1,4 +1,4 @@
-# Everything here works on a fresh machine with Python (3.10 to 3.12) and make alone: each command makes the
+# Everything here works on a fresh machine with Python (3.10 to 3.13) and make alone: each command makes the
 # environments that it needs, once, with the versions of constraints/.
 
 PYTHON ?= python3
@@ -12,17 +12,27 @@ SERVING_API = tensorflow-serving-api==2.21.0
 SCHEMAS = min-tfs-client==1.0.2 kserve==0.21.0 docker-compose==1.29.2
 
 define CHECK_PYTHON
-{ $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
-	  echo "$(PYTHON) is missing or not Python 3.10 to 3.12, the versions that both TensorFlow stacks have;" \
+{ $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "$(PYTHON) is missing or not Python 3.10 to 3.13, the versions that TensorFlow has;" \
 	    "name one that is: make PYTHON=python3.12 ..." >&2; exit 1; }; }
 endef
+
+# An environment keeps the Python that it was made with, whatever PYTHON says later.
+VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard .venv/bin/python),)
+ifneq ($(shell .venv/bin/python $(VERSION)),$(shell $(PYTHON) $(VERSION)))
+$(warning .venv was made with another Python than $(PYTHON), and is used as it is: `make distclean` removes it)
+endif
+endif
+endif
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint imports format docs test-default test-io benchmarks-venv clean distclean
+.PHONY: help demo test lint imports format docs test-default test-io test-io-stack benchmarks-venv clean distclean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,10 +60,16 @@ format: .venv/installed ## Mend what of style can be mended by itself
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-test-default: .venv/installed ## Test the default stack
+test-default: .venv/installed .venv-wheel/installed ## Test the default stack, and sdist and wheel as a user installs them
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
-test-io: .venv-io/installed ## Test what matters to it on the [io] stack, with tensorflow-io
+test-io: ## Test what matters to it on the [io] stack, with tensorflow-io (Python 3.10 to 3.12; else skipped)
+	@test -x .venv-io/bin/python || $(CHECK_PYTHON)
+	@if test -x .venv-io/bin/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))'; \
+	  then $(MAKE) --no-print-directory test-io-stack; \
+	  else echo "test-io: skipped: the [io] stack needs Python 3.10 to 3.12, found $$($(PYTHON) --version)"; fi
+
+test-io-stack: .venv-io/installed
 	.venv-io/bin/pytest -m io_stack
 
 # On Linux, PyPI's PyTorch brings gigabytes of CUDA. Where only the CPU is of use, name PyTorch's own index of CPU
@@ -65,7 +81,7 @@ clean: ## Remove what the tools leave; the environments stay
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-io .venv-benchmarks
+	rm -rf .venv .venv-io .venv-benchmarks .venv-wheel
 
 .venv/installed: EXTRAS = docs,test
 .venv/installed: constraints/default.txt
@@ -85,6 +101,13 @@ distclean: clean ## Remove the environments too
 	@$(@D)/bin/python $(PIP_INSTALL) --no-deps --target $(@D)/schemas $(SCHEMAS)
 	@touch $@
 	@echo "$(@D): ready"
+
+# What the package itself asks for and no more. tests/test_installation.py puts the wheel in place of this checkout.
+.venv-wheel/installed: setup.cfg setup.py constraints/default.txt
+	@test -x $(@D)/bin/python || { $(CHECK_PYTHON) && $(PYTHON) -m venv $(@D); }
+	@echo "$(@D): installing what ser-keras needs; a few minutes the first time"
+	@$(@D)/bin/python $(PIP_INSTALL) -c constraints/default.txt -e .
+	@touch $@
 
 # Types of tuning/ and export/ under the names they are installed by: mypy looks for a module in each of its
 # folders (mypy_path), and does not read what an editable install says.

@@ -56,7 +56,7 @@ def test_every_dependency_has_an_upper_bound(requirement: Requirement):
     assert any(clause.operator in ("<", "==") for clause in requirement.specifier)
 
 
-@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 @pytest.mark.parametrize(
     ("file", "extras"),
     [("default", ("test",)), ("io", ("io", "test")), ("benchmarks", ("benchmarks",))],

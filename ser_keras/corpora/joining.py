@@ -93,7 +93,9 @@ def _refuse_overlap(corpora: Sequence[Corpus], names: Sequence[str]) -> None:
     found: dict[object, str] = {}
     for name, corpus in zip(names, corpora, strict=True):
         if corpus.sources:
-            raise CorpusError(f"{corpus.name}: expected a single corpus to join, found a joined one")
+            raise CorpusError(
+                f"{corpus.name}: expected a single corpus to join, found a joined one"
+            )
         for path in {utterance.path for utterance in corpus}:
             if path in found:
                 raise CorpusError(f"{path}: expected in one corpus, found in {found[path]}, {name}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import sys
 from pathlib import Path
 
 from ser_keras.errors import ConfigurationError
@@ -145,14 +147,17 @@ def get(name: str) -> Preset:
 def weights(name: str) -> Path | None:
     """Return the `.keras` file of the trained weights of a preset, None if it comes without.
 
-    Their model cards are in docs/model-card.md.
+    The first use in a process says on standard error which license they are under. Their model
+    cards are in docs/model-card.md.
 
     Example:
         >>> weights("tiny").name, weights("ravdess")
         ('tiny.keras', None)
     """
-    file = _WEIGHTS / f"{name}.keras"
-    return file if name in _PRESETS and file.is_file() else None
+    if name not in trained():
+        return None
+    _state_license()
+    return _WEIGHTS / f"{name}.keras"
 
 
 def trained() -> tuple[str, ...]:
@@ -162,4 +167,14 @@ def trained() -> tuple[str, ...]:
         >>> trained()
         ('convolutional', 'tiny')
     """
-    return tuple(name for name in _PRESETS if weights(name))
+    return tuple(name for name in _PRESETS if (_WEIGHTS / f"{name}.keras").is_file())
+
+
+@functools.cache
+def _state_license() -> None:
+    """Print one line, once a process; the notice itself lies beside the weights."""
+    print(
+        f"ser_keras: the weights of {' and '.join(trained())} are licensed CC BY-NC-SA 4.0, "
+        f"not for commercial use: {_WEIGHTS / 'NOTICE'}",
+        file=sys.stderr,
+    )

@@ -21,7 +21,9 @@ DEV = """\
 2,What?,Monica,surprise,negative,0,1,4,7,"00:21:01,927","00:21:03,261"
 75,Hi Ross!,Mrs. Green,joy,positive,7,9,8,20,"0:15:28,999","0:15:29,508"
 """  # noqa: E501
-TRAIN = '1,also I was the point person,Chandler,neutral,neutral,0,0,8,21,"00:16:16,059","00:16:21,731"'
+TRAIN = (
+    '1,also I was the point person,Chandler,neutral,neutral,0,0,8,21,"00:16:16,059","00:16:21,731"'
+)
 TEST = '1,Why do all you’re coffee mugs have numbers?,Mark,surprise,positive,93,6,3,19,"0:14:38,127","0:14:40,378"'  # noqa: E501
 
 

@@ -77,9 +77,7 @@ RELEASED = {
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_names_tell_emotion_speaker_and_sex(
-    tmp_path: Path, record: Callable[..., Path], name: str
-):
+def test_names_tell_emotion_speaker_and_sex(tmp_path: Path, record: Callable[..., Path], name: str):
     for number, path in enumerate(RELEASED[name]):
         record(tmp_path / path, seed=number)
 

@@ -29,6 +29,17 @@ def test_all_weights_together_are_small():
     assert sum(file.stat().st_size for file in files if file) < 6e6
 
 
+def test_their_license_is_stated_once_a_process(capsys: pytest.CaptureFixture[str]):
+    presets._state_license.cache_clear()
+    assert presets.weights("ravdess") is None
+    assert capsys.readouterr().err == ""
+    for name in presets.trained():
+        assert presets.weights(name)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert all(name in line for name in (*presets.trained(), "CC BY-NC-SA 4.0"))
+    assert Path(line.rpartition(": ")[2]).is_file()
+
+
 @pytest.mark.parametrize("name", presets.trained())
 def test_a_preset_without_classes_is_the_trained_model(name: str):
     model = VRNN.from_preset(name)
