@@ -14,7 +14,7 @@ from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.features import reference
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.sound import decoding, resampling
+from ser_keras.sound import decoding, memory, resampling
 
 # What tensorflow-io decodes: container and coding of the samples to its function, and to the type,
 # zero and full scale of the samples that it gives. Anything else is left to libsndfile.
@@ -60,12 +60,18 @@ def extract_in_graph(
         path = str(segment.path)
         try:
             container, coding, rate, _, frames = decoding.inspect(path)
+            if frames is None or segment.channel is not None:
+                continue
             first, last = decoding.segment_frames(
                 path, frames / rate, rate, segment.start, segment.end
             )
         except AudioError:  # told, with its reason, by extract_segment below
             continue
-        if (container, coding) in _CODINGS and resampling.is_exact(rate, spec.sample_rate):
+        if (
+            last is not None
+            and (container, coding) in _CODINGS
+            and resampling.is_exact(rate, spec.sample_rate)
+        ):
             groups[container, coding, rate].append((index, path, frames, first, last))
     for (container, coding, rate), rows in groups.items():
         dataset = _decode(audio, rows, _CODINGS[container, coding], rate, spec.sample_rate)
@@ -112,7 +118,7 @@ def _decode(
         mono = tf.reduce_mean((tf.cast(channels, tf.float32) - zero) / full_scale, axis=1)
         tf.debugging.assert_equal(tf.shape(mono, tf.int64)[0], frames)
         tf.debugging.assert_all_finite(mono, "samples are not finite")
-        tf.debugging.assert_less_equal(tf.abs(mono), decoding.LOUDEST)
+        tf.debugging.assert_less_equal(tf.abs(mono), memory.LOUDEST)
         return index, resampling.resample(mono[first:last], rate, sample_rate)
 
     return (

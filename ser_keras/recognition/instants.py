@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 from ser_keras.features.frontend import Frontend
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.chunks import ChunkResampler, Windows
+from ser_keras.sound.level import level
 
 Tensor = Any
 
@@ -39,7 +39,7 @@ class Instant(NamedTuple):
     """
 
     time: float  # where the window ends, in seconds
-    level: float  # root mean square in decibels of full scale; -inf for digital silence
+    level: float  # in decibels, as `ser_keras.sound.level.level`
     answer: Answer | None  # None where the gate kept the window from the model
 
 
@@ -144,17 +144,6 @@ class Instants:
             if self._gate is None or loudness >= self._gate:
                 answer, self._states = self._step(window, self._states)
             yield Instant(time, loudness, answer)
-
-
-def level(window: np.ndarray) -> float:
-    """Return the root mean square in decibels of full scale; -inf for digital silence.
-
-    Example:
-        >>> round(level(np.array([0.1, -0.1])))
-        -20
-    """
-    power = float(np.mean(np.square(window, dtype=np.float64)))
-    return 10.0 * math.log10(power) if power else -math.inf
 
 
 def name_probabilities(classes: Sequence[str], probabilities: np.ndarray) -> dict[str, Any]:

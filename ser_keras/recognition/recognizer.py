@@ -22,9 +22,8 @@ from ser_keras.recognition.instants import (
     describe_attention,
     name_probabilities,
 )
-from ser_keras.sound import decoding
-
-_SILENT_LEVEL = -70.0  # decibels of full scale; a recording is silent if all its windows are below
+from ser_keras.sound import decoding, memory
+from ser_keras.sound.level import SILENT_LEVEL
 
 Path = str | os.PathLike[str]
 Chunk = tuple[np.ndarray, int]  # float32 [N], and hertz
@@ -57,6 +56,7 @@ class Recognizer:
         *,
         start: float | None = None,
         end: float | None = None,
+        channel: int | None = None,
         attention: bool | Receive = False,
     ) -> dict[str, Any]:
         """Recognise the emotion in a recording, or in a segment of it.
@@ -66,6 +66,7 @@ class Recognizer:
             sample_rate: of samples, in hertz.
             start: where the segment begins, in seconds; None for the recording's beginning.
             end: where it ends; None for the recording's end.
+            channel: the channel to take, from 0; None for the mean of all.
             attention: whether the instants have saliency and attention: long lists, where
                 observations are patches. A function receives them instead, instant by instant.
 
@@ -83,12 +84,12 @@ class Recognizer:
         """
         if isinstance(sound, (str, os.PathLike)):
             require(sample_rate is None, "sample_rate", sample_rate, "none beside a path")
-            answer = self._answer(_of_file(sound, start, end), attention)
+            answer = self._answer(decoding.mono_blocks(sound, channel, start, end), attention)
             return {"file": str(sound), **answer}
         require(
             sample_rate is not None, "sample_rate", sample_rate, "that of the samples, in hertz"
         )
-        return self._answer(_of_samples(sound, sample_rate or 0, start, end), attention)
+        return self._answer(_of_samples(sound, sample_rate or 0, start, end, channel), attention)
 
     def recognize_samples(
         self, samples: ArrayLike, attention: bool | Receive = False
@@ -117,7 +118,7 @@ class Recognizer:
             for instant in _instants(recording, chunks):
                 if instant.answer is not None:  # it never is, without a gate
                     instants.append(self._describe(instant.time, instant.answer, attention))
-                silent = silent and instant.level < _SILENT_LEVEL
+                silent = silent and instant.level < SILENT_LEVEL
                 interruption.check()
         return {
             "emotion": instants[-1]["emotion"],
@@ -141,21 +142,14 @@ class Recognizer:
         return described
 
 
-def _of_file(path: Path, start: float | None, end: float | None) -> Iterator[Chunk]:
-    """Decode a recording block by block, or a segment of it."""
-    whole = start is None and end is None
-    for block, rate in decoding.blocks(path) if whole else [decoding.decode(path, start, end)]:
-        yield decoding.mono(str(path), block), rate
-
-
 def _of_samples(
-    samples: ArrayLike, rate: int, start: float | None, end: float | None
+    samples: ArrayLike, rate: int, start: float | None, end: float | None, channel: int | None
 ) -> Iterator[Chunk]:
     """Check samples in memory, and cut out a segment."""
-    name, lowest, highest = decoding.IN_MEMORY, decoding.LOWEST_RATE, decoding.HIGHEST_RATE
+    name, lowest, highest = memory.IN_MEMORY, decoding.LOWEST_RATE, decoding.HIGHEST_RATE
     if not lowest <= rate <= highest:
         raise AudioError(name, f"sample rate: expected {lowest} to {highest} Hz, found {rate} Hz")
-    mono = decoding.mono(name, samples)
+    mono = memory.mono(name, samples, channel)
     if not len(mono):
         raise AudioError(name, "expected sound, found no samples")
     first, last = decoding.segment_frames(name, len(mono) / rate, rate, start, end)

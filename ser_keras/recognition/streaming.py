@@ -23,7 +23,8 @@ from ser_keras.recognition.instants import (
     describe_attention,
     name_probabilities,
 )
-from ser_keras.sound import decoding
+from ser_keras.sound import decoding, memory
+from ser_keras.sound.level import SILENT_LEVEL
 
 _NAME = "stream"  # the sound's name in errors
 
@@ -78,13 +79,14 @@ class StreamingRecognizer:
         Returns:
             The instants that were completed, each as in `Recognizer.recognize`: time (where the
             window ends, in seconds), emotion, probabilities, sampled_fraction, saliency and
-            attention; and heard, false where the gate took the window for silence: then there are
-            no saliency and attention, and before the model received any window no emotion.
+            attention; silent, whether the window is; and heard, false where the gate kept the
+            window from the model: then there are no saliency and attention, and before the model
+            received any window no emotion.
 
         Raises:
             AudioError: samples of another kind, no sound, or another rate than before.
         """
-        mono = decoding.mono(_NAME, samples)
+        mono = memory.mono(_NAME, samples, is_chunk=True)
         rate = self._rate or self.model.features.sample_rate
         if sample_rate is not None and sample_rate != rate:
             lowest, highest = decoding.LOWEST_RATE, decoding.HIGHEST_RATE
@@ -113,7 +115,11 @@ class StreamingRecognizer:
             if self._smoothed is not None:
                 probabilities = probabilities + self.smoothing * (self._smoothed - probabilities)
             self._smoothed = probabilities
-        described: dict[str, Any] = {"time": instant.time, "heard": answer is not None}
+        described: dict[str, Any] = {
+            "time": instant.time,
+            "heard": answer is not None,
+            "silent": instant.level < SILENT_LEVEL,
+        }
         if self._smoothed is None:
             return {**described, "emotion": None, "probabilities": None}
         described |= name_probabilities(self.model.classes, self._smoothed)

@@ -1,17 +1,22 @@
-"""Decoding by libsndfile, mixing down, and resampling by soxr.
+"""Decoding to the end, mixing down, and resampling by soxr.
+
+What a recording is, its first bytes tell (`formats`). libsndfile decodes what it can
+(`libsndfile`), PyAV, where it is installed, the rest (`pyav`).
 
 A damaged or hostile header may claim anything. So sample rate, channels and duration are checked
 before memory is allocated, and samples are read in blocks: memory grows with what a file holds.
 
 Functions raise AudioError for a recording that is missing, empty, truncated, not sound or beyond
-the limits below, that holds no samples or some that are NaN, infinite or beyond `LOUDEST`, and for
-a segment outside of it.
+the limits below, that holds no samples or some that are NaN, infinite or beyond
+`memory.LOUDEST`, for a segment outside of it and a channel that it does not have. They warn
+(`AudioWarning`) of one whose header has no length, and of channels that differ or cancel when they
+are mixed.
 """
 
 from __future__ import annotations
 
 import io
-import re
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from os import PathLike
@@ -21,37 +26,34 @@ from typing import BinaryIO, NamedTuple, Union
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import ArrayLike
 
-from ser_keras.errors import AudioError
+from ser_keras.errors import AudioError, warn_of
+from ser_keras.sound import formats, memory, pyav
+from ser_keras.sound.channels import Mixer
+from ser_keras.sound.libsndfile import LibsndfileSound
+from ser_keras.sound.pyav import PyAvSound
+from ser_keras.sound.views import View
 
 LOWEST_RATE = 1_000
 HIGHEST_RATE = 768_000
 MOST_CHANNELS = 64
 LONGEST_DURATION = 6 * 3600.0
-_BLOCK = 1 << 20  # frames
+_BLOCK = 1 << 16  # frames
 
-# Floats may exceed full scale. So far beyond it, they are other numbers read as sound, and their
-# power soon overflows float32.
-LOUDEST = 1e6
-
-# An MP3 without an index only estimates its length.
+# Of the length that a header states; encoders round it.
 _LEAST_SHARE = 0.9
 
-# libsndfile corrects the length of a truncated WAV or AIFF and mentions it in its log alone. A
-# writer to a pipe cannot know the length and claims the largest there is: that is no damage.
-_TRUNCATED = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-UNKNOWN_LENGTH = 2**31 - 2**16
+# libsndfile's codes of what it has no decoder for, as opposed to files that are damaged.
+_UNKNOWN_FORMAT, _UNKNOWN_CODING = 1, 4
 
-IN_MEMORY = "sound in memory"  # the name, in errors, of sound that has none
-
-Source = Union[str, "PathLike[str]", bytes, BinaryIO]
+Source = Union[str, "PathLike[str]", bytes, BinaryIO, View]
+_Sound = LibsndfileSound | PyAvSound
 
 
 def decode(
     source: Source, start: float | None = None, end: float | None = None
 ) -> tuple[np.ndarray, int]:
-    """Decode a recording in any format that libsndfile reads: WAV, FLAC, MP3, Ogg and more.
+    """Decode a recording in any format that libsndfile reads, or PyAV where it is installed.
 
     Args:
         source: a path, the bytes of a file, or a binary file object.
@@ -66,20 +68,18 @@ def decode(
         >>> samples.shape, rate
         ((22050, 1), 22050)
     """
-    name = _name(source)
-    with _open_sound(source) as sound:
-        rate = sound.samplerate
-        first, last = segment_frames(name, sound.frames / rate, rate, start, end)
-        sound.seek(first)
-        blocks = list(_read(sound, _BLOCK, last - first))
-    _check_length(name, sum(map(len, blocks)), last - first, rate)
-    channels = np.concatenate(blocks)  # [N, channels]
-    _check_samples(name, channels)
-    return channels, rate
+    decoded = list(_decode(source, _BLOCK, start, end, LONGEST_DURATION))
+    channels = np.concatenate([block for block, _ in decoded])  # [N, channels]
+    memory.check(name_of(source), channels)
+    return channels, decoded[0][1]
 
 
 def load(
-    source: Source, sample_rate: int, start: float | None = None, end: float | None = None
+    source: Source,
+    sample_rate: int,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
 ) -> np.ndarray:
     """Decode a recording or a segment of it, mix it down to mono and resample it.
 
@@ -90,6 +90,7 @@ def load(
         sample_rate: that of the result, in hertz.
         start: in seconds.
         end: in seconds.
+        channel: the channel to take, from 0; None for the mean of all.
 
     Returns:
         float32 [N].
@@ -98,8 +99,14 @@ def load(
         >>> load(wav, 16000, end=1.0).shape
         (16000,)
     """
-    channels, rate = decode(source, start, end)
-    mono = channels.mean(axis=1)  # [N, channels] -> [N]
+    name = name_of(source)
+    mixer = Mixer(name, channel)
+    mixed, rate = [], sample_rate
+    for block, rate in _decode(source, _BLOCK, start, end, LONGEST_DURATION):  # noqa: B007
+        mixed.append(mixer.mix(block))
+    mono = np.concatenate(mixed)  # [N]
+    memory.check(name, mono)
+    mixer.warn()
     if rate == sample_rate:
         return mono
     # The length that librosa gives; soxr may round it the other way.
@@ -108,14 +115,21 @@ def load(
     return np.pad(resampled[:length], (0, max(0, length - len(resampled))))
 
 
-def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, int]]:
+def blocks(
+    source: Source,
+    frames: int = 1 << 14,
+    start: float | None = None,
+    end: float | None = None,
+) -> Iterator[tuple[np.ndarray, int]]:
     """Decode a recording of any length block by block, in constant memory.
 
     A recording without samples and one that is truncated are refused after the last block.
 
     Args:
-        source: as in `decode`.
-        frames: length of a block; the last may be shorter.
+        source: as in `decode`, like start and end.
+        frames: length of a block; some may be shorter.
+        start: in seconds.
+        end: in seconds.
 
     Yields:
         Samples and sample rate, as from `decode`.
@@ -124,16 +138,32 @@ def blocks(source: Source, frames: int = 1 << 14) -> Iterator[tuple[np.ndarray, 
         >>> next(blocks(wav, frames=100))[0].shape
         (100, 1)
     """
-    with _open_sound(source) as sound:
-        decoded = 0
-        for block in _read(sound, frames):
-            decoded += len(block)
-            yield block, sound.samplerate
-        _check_length(_name(source), decoded, sound.frames, sound.samplerate)
+    yield from _decode(source, frames, start, end)
+
+
+def mono_blocks(
+    source: Source,
+    channel: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode a recording of any length as `blocks`, mixed down to [N]; all but resampled as `load`.
+
+    Example:
+        >>> next(mono_blocks(wav, end=0.001))[0].shape
+        (22,)
+    """
+    name = name_of(source)
+    mixer = Mixer(name, channel)
+    for block, rate in blocks(source, start=start, end=end):
+        mixed = mixer.mix(block)
+        memory.check(name, mixed)
+        yield mixed, rate
+    mixer.warn()
 
 
 class Header(NamedTuple):
-    """A recording's description of itself; container and coding are libsndfile's words.
+    """A recording's description of itself; container and coding are the decoder's words.
 
     Example:
         >>> inspect(wav)
@@ -144,7 +174,7 @@ class Header(NamedTuple):
     coding: str
     rate: int
     channels: int
-    frames: int
+    frames: int | None  # None where only decoding tells, as of an MP3 without an index
 
 
 def inspect(source: Source) -> Header:
@@ -154,48 +184,30 @@ def inspect(source: Source) -> Header:
         >>> inspect(wav).rate
         22050
     """
-    with _open_sound(source) as sound:
-        return Header(sound.format, sound.subtype, sound.samplerate, sound.channels, sound.frames)
-
-
-def mono(name: str, samples: ArrayLike) -> np.ndarray:
-    """Mix sound in memory down to the mean of its channels.
-
-    Args:
-        name: the sound's name in errors.
-        samples: [N] or [N, channels], N may be 0; floats, full scale is -1 to 1, or int16.
-
-    Returns:
-        float32 [N].
-
-    Example:
-        >>> mono("stereo", np.array([[0, 16384], [-16384, -16384]], np.int16))
-        array([ 0.25, -0.5 ], dtype=float32)
-    """
-    samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not samples.shape[1]):
-        raise AudioError(name, f"expected samples [N] or [N, channels], found {samples.shape}")
-    if samples.dtype == np.int16:
-        samples = samples.astype(np.float32) / 32768.0
-    elif not np.issubdtype(samples.dtype, np.floating):
-        raise AudioError(name, f"expected floats or int16, found {samples.dtype}")
-    mixed = samples.mean(axis=1) if samples.ndim == 2 else samples
-    mixed = np.ascontiguousarray(mixed, np.float32)
-    _check_samples(name, mixed)
-    return mixed
+    with _open(source) as sound:
+        return Header(sound.container, sound.coding, sound.rate, sound.channels, sound.frames)
 
 
 def segment_frames(
-    name: str, duration: float, rate: int, start: float | None, end: float | None
-) -> tuple[int, int]:
+    name: str,
+    duration: float,
+    rate: int,
+    start: float | None,
+    end: float | None,
+    longest: float = LONGEST_DURATION,
+) -> tuple[int, int | None]:
     """Find a segment's first frame and the one after its last.
 
     Args:
         name: the recording's name in errors.
-        duration: the whole recording's, in seconds.
+        duration: the whole recording's, in seconds; infinite where that is not known.
         rate: sample rate in hertz.
         start: in seconds, as in `decode`.
         end: in seconds, as in `decode`.
+        longest: segment accepted, in seconds.
+
+    Returns:
+        The second is None for the end of a recording whose duration is not known.
 
     Example:
         >>> segment_frames("a.wav", 3.0, 8000, start=1.0, end=None)
@@ -206,82 +218,127 @@ def segment_frames(
         raise AudioError(name, f"start: expected 0 to {duration:.3f} s, found {start:.3f} s")
     if end is not None and end <= begin:
         raise AudioError(name, f"end: expected more than {begin:.3f} s, found {end:.3f} s")
-    if finish - begin > LONGEST_DURATION:
-        hours, most = (finish - begin) / 3600, LONGEST_DURATION / 3600
-        raise AudioError(name, f"duration: expected at most {most:.0f} h, found {hours:.1f} h")
+    if math.isinf(finish):
+        return round(begin * rate), None
+    if finish - begin > longest:
+        raise _too_long(name, finish - begin, longest)
     return round(begin * rate), round(finish * rate)
 
 
-@contextmanager
-def _open_sound(source: Source) -> Iterator[soundfile.SoundFile]:
-    """Open a recording within the limits; whatever goes wrong in the block is an AudioError."""
-    name = _name(source)
-    try:
-        with _open_file(source, name) as file, soundfile.SoundFile(file) as sound:
-            _check_header(sound, name)
-            yield sound
-    except soundfile.LibsndfileError as error:
-        raise AudioError(name, f"expected sound, found none ({error.error_string})") from error
-    except OSError as error:
-        raise AudioError(name, f"cannot be opened ({error.strerror or error})") from error
-    except TypeError as error:  # soundfile's answer to a file called .raw
-        raise AudioError(name, f"expected sound, found none ({error})") from error
+def name_of(source: Source) -> str:
+    """Return a recording's name in errors.
 
-
-def _name(source: Source) -> str:
+    Example:
+        >>> name_of(b"RIFF")
+        'sound in memory'
+    """
     if isinstance(source, (str, PathLike)):
         return str(source)
-    return str(getattr(source, "name", IN_MEMORY))
+    return str(getattr(source, "name", memory.IN_MEMORY))
 
 
-def _open_file(source: Source, name: str) -> AbstractContextManager[BinaryIO]:
+def check_format(name: str, form: formats.Format) -> None:
+    r"""Refuse a format that is not sound, or that nothing installed decodes.
+
+    Example:
+        >>> check_format("a.wav", formats.identify(b"PK\x03\x04"))
+        Traceback (most recent call last):
+        ser_keras.errors.AudioError: a.wav: expected sound, found a ZIP archive
+    """
+    if not form.demuxer:
+        raise AudioError(name, f"expected sound, found {form.name}")
+    if form.needs_pyav and not pyav.is_installed():
+        raise AudioError(name, f"expected another format, found {form.name}, {pyav.NEEDED}")
+
+
+def _decode(
+    source: Source,
+    size: int,
+    start: float | None,
+    end: float | None,
+    longest: float = float("inf"),
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode a segment in blocks, each with the sample rate; `longest` is in seconds."""
+    name = name_of(source)
+    with _open(source) as sound:
+        rate, frames = sound.rate, sound.frames
+        known = float("inf") if frames is None else frames / rate
+        first, last = segment_frames(name, known, rate, start, end, longest)
+        if sound.remark:
+            warn_of(name, sound.remark)
+        decoded = 0
+        for block in sound.blocks(size, first):
+            wanted = block if last is None else block[: last - first - decoded]
+            decoded += len(wanted)
+            if len(wanted):
+                yield wanted, rate
+            if last is not None and decoded >= last - first:
+                break
+            if decoded > longest * rate:
+                raise _too_long(name, decoded / rate, longest)
+        if not decoded:
+            if first:  # beyond the end of a recording whose length was not known
+                expected = "expected less than the recording's duration"
+                raise AudioError(name, f"start: {expected}, found {start:.3f} s")
+            raise AudioError(name, "expected sound, found no samples")
+        if frames is not None and last is not None and decoded < _LEAST_SHARE * (last - first):
+            seconds = f"{(last - first) / rate:.2f} s of sound, found {decoded / rate:.2f} s"
+            raise AudioError(name, f"truncated: expected {seconds}")
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[_Sound]:
+    """Open a recording within the limits; whatever goes wrong in the block is an AudioError."""
+    name = name_of(source)
+    try:
+        with _open_file(source) as file, _open_decoder(file, name) as sound:
+            if not LOWEST_RATE <= sound.rate <= HIGHEST_RATE:
+                limits = f"{LOWEST_RATE} to {HIGHEST_RATE} Hz"
+                raise AudioError(name, f"sample rate: expected {limits}, found {sound.rate} Hz")
+            if sound.channels > MOST_CHANNELS:
+                found = f"at most {MOST_CHANNELS}, found {sound.channels}"
+                raise AudioError(name, f"channels: expected {found}")
+            yield sound
+    except soundfile.LibsndfileError as error:
+        reason = f"damaged: cannot be decoded to its end ({error.error_string})"
+        raise AudioError(name, reason) from error
+    except OSError as error:
+        raise AudioError(name, f"cannot be opened ({error.strerror or error})") from error
+
+
+def _open_file(source: Source) -> AbstractContextManager[BinaryIO | View]:
     if isinstance(source, (str, PathLike)):
-        path = Path(source)
-        if path.is_file() and not path.stat().st_size:
-            raise AudioError(name, "expected sound, found an empty file")
-        return path.open("rb")
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    if not file.read(1):
+        return Path(source).open("rb")
+    # A caller's own file stays open.
+    return nullcontext(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def _open_decoder(file: BinaryIO | View, name: str) -> _Sound:
+    file.seek(0)
+    beginning = file.read(formats.ENOUGH)
+    if not beginning:
         raise AudioError(name, "expected sound, found an empty file")
-    file.seek(-1, io.SEEK_CUR)
-    return nullcontext(file)  # a caller's own file stays open
+    form = formats.identify(beginning)
+    if form:
+        check_format(name, form)
+        if form.needs_pyav:
+            return PyAvSound(file, name, form)
+    try:
+        return LibsndfileSound(file, name, form.name if form else "")
+    except soundfile.LibsndfileError as error:
+        if form is None:
+            reason = f"expected sound, found none ({error.error_string})"
+            raise AudioError(name, reason) from error
+        if error.code not in (_UNKNOWN_FORMAT, _UNKNOWN_CODING):
+            reason = f"expected sound, found {form.name} that is damaged ({error.error_string})"
+            raise AudioError(name, reason) from error
+    # Such as MP3 in a WAV, or Speex in an Ogg.
+    if not pyav.is_installed():
+        raise AudioError(name, f"expected another coding, found {form.name} of one {pyav.NEEDED}")
+    return PyAvSound(file, name, form)
 
 
-def _check_header(sound: soundfile.SoundFile, name: str) -> None:
-    if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
-        limits = f"{LOWEST_RATE} to {HIGHEST_RATE} Hz"
-        raise AudioError(name, f"sample rate: expected {limits}, found {sound.samplerate} Hz")
-    if sound.channels > MOST_CHANNELS:
-        raise AudioError(
-            name, f"channels: expected at most {MOST_CHANNELS}, found {sound.channels}"
-        )
-    cut = _TRUNCATED.search(sound.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < UNKNOWN_LENGTH:
-        raise AudioError(name, f"truncated: expected {cut[1]} bytes of sound, found {cut[2]}")
-
-
-def _read(
-    sound: soundfile.SoundFile, size: int, frames: float = float("inf")
-) -> Iterator[np.ndarray]:
-    """Read up to so many frames in blocks of a size: [N, channels] each."""
-    while len(block := sound.read(int(min(size, frames)), dtype="float32", always_2d=True)):
-        frames -= len(block)
-        yield block
-
-
-def _check_length(name: str, decoded: int, promised: int, rate: int) -> None:
-    if not decoded:
-        raise AudioError(name, "expected sound, found no samples")
-    if decoded < _LEAST_SHARE * promised:
-        seconds = f"{promised / rate:.2f} s of sound, found {decoded / rate:.2f} s"
-        raise AudioError(name, f"truncated: expected {seconds}")
-
-
-def _check_samples(name: str, samples: np.ndarray) -> None:
-    if not np.isfinite(samples).all():
-        raise AudioError(name, "expected finite samples, found NaN or infinity")
-    peak = np.abs(samples).max(initial=0.0)
-    if peak > LOUDEST:
-        raise AudioError(
-            name, f"expected samples of at most {LOUDEST:.0e}, found {peak:.0e} times full scale"
-        )
+def _too_long(name: str, found: float, longest: float) -> AudioError:
+    return AudioError(
+        name, f"duration: expected at most {longest / 3600:.0f} h, found {found / 3600:.1f} h"
+    )

@@ -1,33 +1,45 @@
 """Sound as it arrives, from a pipe or the microphone, in chunks.
 
-Functions raise AudioError for a pipe without a WAV that can be read or samples, and for a device
-that is missing or cannot record; ConfigurationError where sounddevice is not installed.
+Functions raise AudioError for a pipe without sound that can be decoded, and for a device that is
+missing or cannot record; ConfigurationError where sounddevice is not installed.
 """
 
 from __future__ import annotations
 
+import io
 import math
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+import soundfile
 
-from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.errors import AudioError, ConfigurationError, warn_of
 from ser_keras.fields import require
-from ser_keras.sound import decoding, wav_header
+from ser_keras.sound import decoding, formats, wav_header
+from ser_keras.sound.views import View
 
-_RIFF = b"RIFF"  # the first bytes of a WAV
+_BLOCK = 1 << 16  # bytes
 _PIPE = "standard input"  # its name in errors
+_FEW = 64  # bytes, that tell all formats but MPEG's: more would keep live samples waiting
 
-# NumPy's name of samples without a header, and full scale in them.
-ENCODINGS = {"int16": ("<i2", 2.0**15), "int32": ("<i4", 2.0**31), "float32": ("<f4", 1.0)}
-# The same for the samples of a WAV, by format and bits.
+# libsndfile's names of samples without a header, by ours; all are little-endian.
+ENCODINGS = {"int16": "PCM_16", "int32": "PCM_32", "float32": "FLOAT"}
+# Of the samples of a WAV, by format and bits.
 _WAV_ENCODINGS = {
-    wav_header.INTEGER: {8: ("u1", 2.0**7), 16: ENCODINGS["int16"], 32: ENCODINGS["int32"]},
-    wav_header.FLOAT: {32: ENCODINGS["float32"], 64: ("<f8", 1.0)},
+    (wav_header.INTEGER, 8): "PCM_U8",
+    (wav_header.INTEGER, 16): "PCM_16",
+    (wav_header.INTEGER, 24): "PCM_24",
+    (wav_header.INTEGER, 32): "PCM_32",
+    (wav_header.FLOAT, 32): "FLOAT",
+    (wav_header.FLOAT, 64): "DOUBLE",
+    (wav_header.A_LAW, 8): "ALAW",
+    (wav_header.MU_LAW, 8): "ULAW",
 }
+_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
 Chunk = tuple[np.ndarray, int]  # float32 [N, channels], hertz
 
@@ -56,10 +68,11 @@ class RawFormat:
 
 
 def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
-    """Read a WAV of integers or floats, or samples without a header, until the writer closes it.
+    """Read a file of any format, or bare samples, until the writer closes the pipe.
 
-    A WAV's sound ends where its header says, as in a file. A writer that cannot know the length
-    claims none or the largest there is; then sound is read until the pipe is closed.
+    The first bytes tell which it is. Bare samples, and the usual kinds of WAV, are decoded as they
+    arrive; a WAV ends where its header says, as in a file. What else there is must be there as a
+    whole before it is decoded, and waits in a temporary file.
 
     Args:
         pipe: binary and buffered, such as `sys.stdin.buffer`.
@@ -70,29 +83,29 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
         >>> list(from_pipe(io.BytesIO(bytes([0, 64])), RawFormat()))
         [(array([[0.5]], dtype=float32), 16000)]
     """
-    beginning = pipe.read(len(_RIFF))
+    beginning = pipe.read(_FEW)
     if not beginning:
         raise AudioError(_PIPE, "expected sound, found nothing")
-    form: wav_header.WavFormat | RawFormat
-    if beginning == _RIFF:
-        beginning = b""
-        form, encoding, length = _read_header(pipe)
-    else:
-        form, encoding, length = raw, ENCODINGS[raw.encoding], math.inf
-    kind, full_scale = encoding
-    offset = 1.0 if kind == "u1" else 0.0  # silence is in the middle of 8-bit WAV's range
-    frame = np.dtype(kind).itemsize * form.channels  # bytes
-    rest, any_sound = b"", False
-    for received in _arriving(pipe, beginning, length):
-        content = rest + received
-        whole = len(content) - len(content) % frame
-        rest = content[whole:]
-        samples = np.frombuffer(content[:whole], kind).reshape(-1, form.channels)
-        any_sound = any_sound or len(samples) > 0
-        scaled = samples / np.float32(full_scale) - np.float32(offset)
-        yield scaled.astype(np.float32), form.sample_rate
-    if not any_sound:
-        raise AudioError(_PIPE, "expected sound, found no samples")
+    if beginning[0] == 0xFF:  # as MP3 and AAC begin, and a soft sample
+        beginning += pipe.read(formats.ENOUGH - len(beginning))
+    replayed = _Replayed(pipe, beginning)
+    form = formats.identify(beginning)
+    if form is None:
+        bare = ENCODINGS[raw.encoding]
+        yield from _samples(replayed, bare, raw.sample_rate, raw.channels, math.inf)
+        return
+    decoding.check_format(_PIPE, form)
+    if beginning[:4] == b"RIFF":
+        wav, claimed = wav_header.read(replayed, _PIPE)
+        if coding := _WAV_ENCODINGS.get((wav.tag, wav.bits)):
+            length = _length(replayed, wav, claimed)
+            yield from _samples(replayed, coding, wav.sample_rate, wav.channels, length)
+            return
+    with tempfile.TemporaryFile() as file:
+        file.write(replayed.seen)
+        while received := replayed.read1(_BLOCK):
+            file.write(received)
+        yield from decoding.blocks(View(file, 0, file.tell(), name=_PIPE))
 
 
 def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
@@ -129,29 +142,71 @@ def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
         raise AudioError("microphone", f"cannot record ({error})") from error
 
 
-def _read_header(pipe: BinaryIO) -> tuple[wav_header.WavFormat, tuple[str, float], float]:
-    """Read a WAV as far as its first sample: format, encoding, bytes of sound (may be infinite)."""
-    form, claimed = wav_header.read(pipe, _PIPE)
-    encodings = _WAV_ENCODINGS.get(form.tag)
-    if encodings is None:
-        raise AudioError(_PIPE, f"format: expected 1 (PCM) or 3 (float), found {form.tag}")
-    if form.bits not in encodings:
-        expected = " or ".join(map(str, encodings))
-        raise AudioError(_PIPE, f"bits of a sample: expected {expected}, found {form.bits}")
+def _length(pipe: _Replayed, wav: wav_header.WavFormat, claimed: int) -> float:
+    """Return the bytes of sound in a WAV, which may be infinite, as far as its header tells."""
     try:
-        RawFormat(form.sample_rate, form.channels)
+        RawFormat(wav.sample_rate, wav.channels)
     except ConfigurationError as error:
         raise AudioError(_PIPE, str(error)) from error
-    length = claimed - claimed % form.frame_bytes
-    known = 0 < length < decoding.UNKNOWN_LENGTH
-    return form, encodings[form.bits], length if known else math.inf
+    if wav_header.is_length(claimed):
+        return claimed - claimed % wav.frame_bytes
+    following = pipe.peek(wav_header.CHUNK_HEADER)
+    if not following or (claimed == 0 and wav_header.is_chunk(following, math.inf)):
+        return 0
+    warn_of(_PIPE, wav_header.UNFINISHED)
+    return math.inf
 
 
-def _arriving(pipe: Any, beginning: bytes, length: float) -> Iterator[bytes]:
-    """Yield `beginning`, then up to `length` bytes as they arrive."""
-    if beginning:
-        yield beginning
-    # read1 gives what has arrived, without waiting for more.
-    while length and (received := pipe.read1(int(min(length, 1 << 16)))):
-        length -= len(received)
-        yield received
+def _samples(
+    pipe: _Replayed, coding: str, sample_rate: int, channels: int, length: float
+) -> Iterator[Chunk]:
+    """Decode samples as they arrive, up to so many bytes, which may be infinite."""
+    frame = _BYTES.get(coding, 1) * channels
+    rest, decoded, missing = b"", 0, length
+    while missing and (received := pipe.read1(int(min(missing, _BLOCK)))):
+        missing -= len(received)
+        content = rest + received
+        whole = len(content) - len(content) % frame
+        rest = content[whole:]
+        if whole:
+            decoded += whole // frame
+            yield soundfile.read(
+                io.BytesIO(content[:whole]), dtype="float32", always_2d=True, format="RAW",
+                subtype=coding, samplerate=sample_rate, channels=channels, endian="LITTLE",
+            )  # fmt: skip
+    if not decoded:
+        raise AudioError(_PIPE, "expected sound, found no samples")
+    if missing and math.isfinite(missing):
+        expected = f"expected {length / frame / sample_rate:.2f} s of sound"
+        warn_of(_PIPE, f"truncated: {expected}, found {decoded / sample_rate:.2f} s")
+
+
+class _Replayed:
+    """A pipe from its beginning, after some bytes were read; `seen` is what `read` has returned."""
+
+    def __init__(self, pipe: Any, beginning: bytes) -> None:
+        self._pipe = pipe
+        self._beginning = beginning
+        self.seen = b""
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end."""
+        content = self._take(size)
+        if missing := size - len(content):
+            content += self._pipe.read(missing)
+        self.seen += content
+        return content
+
+    def read1(self, size: int) -> bytes:
+        """Return what has arrived, without waiting for more."""
+        return self._take(size) or bytes(self._pipe.read1(size))
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, which stay unread."""
+        if (missing := size - len(self._beginning)) > 0:
+            self._beginning += self._pipe.read(missing)
+        return self._beginning[:size]
+
+    def _take(self, size: int) -> bytes:
+        content, self._beginning = self._beginning[:size], self._beginning[size:]
+        return content

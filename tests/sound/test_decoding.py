@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_keras.errors import AudioError
+from ser_keras.errors import AudioError, AudioWarning
 from ser_keras.sound import decoding
 
 
@@ -121,7 +121,7 @@ def test_missing_and_empty_files_and_folders_are_errors(tmp_path: Path):
 @pytest.mark.parametrize("name", ["text.wav", "text.flac", "text.mp3", "text.raw"])
 def test_text_is_not_sound(tmp_path: Path, name: str):
     (tmp_path / name).write_text("This is not sound at all. " * 40)
-    assert "expected sound, found none" in reason(tmp_path / name)
+    assert "expected sound, found text, 'This is not" in reason(tmp_path / name)
 
 
 @pytest.mark.parametrize("container", ["WAV", "AIFF", "FLAC", "OGG", "MP3"])
@@ -141,7 +141,9 @@ def test_a_length_that_the_writer_could_not_know_is_accepted():
     soundfile.write(whole, sound, 8000, format="WAV", subtype="PCM_16")
     piped = bytearray(whole.getvalue())
     piped[4:8] = piped[40:44] = b"\xff\xff\xff\xff"
-    np.testing.assert_allclose(decoding.load(bytes(piped), 8000), sound[:, 0], atol=2**-14)
+    with pytest.warns(AudioWarning, match="does not say how long the sound is"):
+        samples = decoding.load(bytes(piped), 8000)
+    np.testing.assert_allclose(samples, sound[:, 0], atol=2**-14)
 
 
 @pytest.mark.parametrize("size", [3, 20, 44])
@@ -177,7 +179,8 @@ def test_a_header_beyond_the_limits_is_refused(tmp_path: Path, rate: int, channe
 
 def test_memory_follows_what_a_file_holds_and_not_what_it_claims(tmp_path: Path):
     (tmp_path / "claims.wav").write_bytes(wav(22050, 1))
-    assert len(decoding.load(tmp_path / "claims.wav", 22050)) == 4
+    with pytest.warns(AudioWarning, match="read to its end"):
+        assert len(decoding.load(tmp_path / "claims.wav", 22050)) == 4
 
 
 def test_too_long_a_recording_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
