@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: no suffix and no header that is missing can mislead."""
+"""Formats of files, told by their first bytes, which no suffix can contradict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENOUGH = 4096  # bytes: two frames of MP3 and any signature below
 
 
 class Format(NamedTuple):
-    """What a file is, in words for a message, and FFmpeg's demuxer for it; "" if it is not sound.
+    """A kind of file: its name, in words for a message, and FFmpeg's demuxer for it; "" if it is not sound.
 
     Example:
         >>> identify(b"fLaC" + bytes(40))

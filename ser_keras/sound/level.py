@@ -1,4 +1,4 @@
-"""How loud sound is, and below which level it is silence."""
+"""The level of sound, and that below which it is silence."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class _FrontToBack(soundfile.SoundFile):
 
 
 class _Piece(NamedTuple):
-    """What libsndfile reads as one file."""
+    """A part of a file that libsndfile reads as one."""
 
     file: View
     is_length_known: bool = True

@@ -40,7 +40,7 @@ class Frame(NamedTuple):
 
 
 class Index(NamedTuple):
-    """What an encoder knew of its file: frames and bytes, 0 where it says nothing.
+    """An encoder's account of its file: frames and bytes, 0 where it says nothing.
 
     Example:
         >>> Index(frames=169, size=35_757).frames

@@ -32,8 +32,8 @@ _NAME = re.compile(rb"[ -~]{4}")  # a chunk's
 _DATA_SIZE = 8  # offset in the chunk ds64 of RF64, EBU Tech 3306
 
 
-class Readable(Protocol):
-    """What can be read from front to back."""
+class _Readable(Protocol):
+    """A file or pipe, read from front to back."""
 
     def read(self, size: int, /) -> bytes:
         """Return so many bytes, fewer at the end."""
@@ -59,7 +59,7 @@ class WavFormat(NamedTuple):
         return self.channels * self.bits // 8
 
 
-def read(pipe: Readable, name: str) -> tuple[WavFormat, int]:
+def read(pipe: _Readable, name: str) -> tuple[WavFormat, int]:
     """Read a WAV file as far as its first sample.
 
     Args:
@@ -87,7 +87,7 @@ def read(pipe: Readable, name: str) -> tuple[WavFormat, int]:
     raise AudioError(name, "expected a WAV file, found one that ends within its header")
 
 
-def chunks(file: Readable) -> Iterator[tuple[bytes, int, WavFormat | None]]:
+def chunks(file: _Readable) -> Iterator[tuple[bytes, int, WavFormat | None]]:
     """Walk over the chunks of a RIFF file up to its sound, or its end if that comes first.
 
     Args:
