@@ -11,7 +11,7 @@ ENOUGH = 4096  # bytes: two frames of MP3 and any signature below
 
 
 class Format(NamedTuple):
-    """A kind of file: its name, in words for a message, and FFmpeg's demuxer for it; "" if it is not sound.
+    """A kind of file: its name in messages, and FFmpeg's demuxer for it; "" if it is not sound.
 
     Example:
         >>> identify(b"fLaC" + bytes(40))

@@ -170,7 +170,7 @@ def test_the_gate_keeps_silence_from_the_model(model: VRNN):
     pause = recognizer.push(silence)
     went_on = recognizer.push(speech)
     for instant in before:
-        assert instant.keys() == {"time", "heard", "emotion", "probabilities"}
+        assert instant.keys() == {"time", "heard", "silent", "emotion", "probabilities"}
         assert (instant["heard"], instant["emotion"]) == (False, None)
     for instant in pause:
         assert not instant["heard"]
