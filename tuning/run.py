@@ -18,7 +18,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import report
 from ser_keras.files import output_folder, write_json
-from ser_keras.training.run import split_corpus
+from ser_keras.training.run import split_corpus, without_data
 from ser_keras.tuning import comparison, distribution
 from ser_keras.tuning.oracles import LOST_AFTER, make_oracle
 from ser_keras.tuning.progress import Progress
@@ -160,7 +160,8 @@ def _claim(out: Path, search: Search, corpus: Corpus, subsets: Mapping[str, Corp
         return
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        kept["search"]["run"]["data"] = wanted["run"]["data"]  # which may have been moved
+        for search_description in (kept["search"], wanted):  # the data may have been moved
+            search_description["run"] = without_data(search_description["run"])
         differences = [*_differences(kept["search"], wanted)]
         if not differences and kept["fingerprint"] != identity:
             differences = [f"{kept['utterances']} utterances instead of {len(corpus)} others"]

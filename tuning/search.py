@@ -13,7 +13,7 @@ import keras_tuner as kt
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import SerKerasError
 from ser_keras.features.extraction import extract_corpus
-from ser_keras.training.run import TrainingRun
+from ser_keras.training.run import TrainingRun, without_data
 from ser_keras.tuning import spaces
 from ser_keras.tuning.cross_validation import Protocol, folds
 
@@ -84,7 +84,7 @@ class Search:
     def fingerprint(self, corpus: Corpus) -> str:
         """Identify the search and its utterances; the folder of the data does not matter."""
         described = self.to_dict()
-        del described["run"]["data"]
+        described["run"] = without_data(described["run"])
         utterances = [corpus.utterance_key(utterance) for utterance in corpus]
         text = json.dumps([described, utterances], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
 from ser_keras.files import output_folder
@@ -22,9 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--corpus",
+        action=corpus_options.CorpusAction,
         metavar="NAME",
         help="evaluate on all of this corpus instead; its emotions become the model's classes by "
-        "name or synonym, and utterances of other emotions are left out and counted",
+        "name or synonym, and utterances of other emotions are left out and counted; repeated, "
+        "each with its --data after it, to join several",
     )
     shared.add(parser, "data")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
@@ -41,7 +44,6 @@ def run(options: argparse.Namespace) -> int:
             "model; found no folder"
         )
     shared.start_tensorflow()
-    from ser_keras import corpora
     from ser_keras.evaluation import results
     from ser_keras.evaluation.evaluate import evaluate
     from ser_keras.model import files as model_files
@@ -51,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         evaluation = results.evaluate_run(model, folder, output_folder(options.out or folder))
     else:
         model = model_files.load(options.model)
-        corpus = corpora.load(options.corpus, options.data)
+        corpus = corpus_options.load(options)
         evaluation = evaluate(model, corpus, split="all")
         # Not before: a corpus of which no emotion is known leaves no folder behind.
         out = output_folder(options.out or folder)

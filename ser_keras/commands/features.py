@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
 
 HELP = "extract a corpus to shards of features; called again after a kill, it goes on"
@@ -29,10 +30,9 @@ def run(options: argparse.Namespace) -> int:
     """Extract, and print what was left out and what is in the shards."""
     spec = shared.preset(options).features
     shared.start_tensorflow()
-    from ser_keras import corpora
     from ser_keras.training import shards
 
-    corpus = corpora.load(options.corpus, options.data)
+    corpus = corpus_options.load(options)
     written = shards.write(
         corpus, spec, options.out, shard_size=options.shard_size, workers=options.workers
     )["shards"]

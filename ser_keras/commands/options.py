@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ser_keras.commands import corpus_options
 from ser_keras.errors import ConfigurationError
 from ser_keras.fields import require
 
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
 _SPLITS = ("random", "speaker", "session", "predefined")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
+        "action": corpus_options.CorpusAction,
         "required": True,
         "metavar": "NAME",
         "help": "ravdess, iemocap, emodb, crema-d, savee, tess, nemo, emovo, emotale, ased, urdu, "
-        "jl-corpus, meld, esd, manifest or synthetic",
+        "jl-corpus, meld, esd, manifest or synthetic; repeated, each with its --data after it, to "
+        "join several: emotions become one class by name or synonym",
     },
-    "data": {"metavar": "DIR", "help": "the corpus' folder, or the CSV file of a manifest"},
+    "data": {
+        "action": corpus_options.DataAction,
+        "metavar": "DIR",
+        "help": "the corpus' folder, or the CSV file of a manifest",
+    },
     "model": {
         "default": "convolutional",
         "metavar": "RUN|FILE.keras|PRESET",
@@ -140,7 +147,7 @@ def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
     start_tensorflow()
     from ser_keras.training.run import TrainingRun
 
-    # Absolute: the run records it, and may be evaluated from another folder.
-    data = options.data and str(Path(options.data).expanduser().absolute())
-    given = {name: getattr(options, name) for name in ("corpus", "split", "test_fraction", "seed")}
-    return TrainingRun(**{**given, "data": data, "preset": chosen, **replaced})
+    (corpus, data), *joined = corpus_options.pairs(options)
+    given = {name: getattr(options, name) for name in ("split", "test_fraction", "seed")}
+    given |= {"corpus": corpus, "data": data, "joined": tuple(joined), "preset": chosen}
+    return TrainingRun(**{**given, **replaced})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import paper
@@ -33,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
     if options.no_attention:
         raise ConfigurationError("--no-attention: expected no such option: both are measured")
     require(options.seeds >= 1, "--seeds", options.seeds, "at least 1")
-    run = shared.training_run(options, split=options.split or paper.protocol(options.corpus))
+    several = len(corpus_options.pairs(options)) > 1
+    usual = "speaker" if several else paper.protocol(options.corpus)
+    run = shared.training_run(options, split=options.split or usual)
     from ser_keras.evaluation import reproduction
 
     print(reproduction.summary(reproduction.reproduce(run, options.out, options.seeds)))

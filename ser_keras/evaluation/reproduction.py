@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ser_keras import corpora, provenance
+from ser_keras import provenance
 from ser_keras.corpora import splits
 from ser_keras.evaluation import paper, plots, report, results
 from ser_keras.files import finite, output_folder, write_json
@@ -67,7 +67,7 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
     attending = evaluations[WITH]
     reproduction = finite(
         {
-            "corpus": run.corpus,
+            "corpus": run.corpus_name,
             "preset": run.preset.name,
             "protocol": _protocol(run, splits_evaluated=len(attending)),
             WITH: summarize(attending),
@@ -78,7 +78,7 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
                 "labels": attending[0]["labels"],
                 "similarity": _mean([each["attention_similarity"] for each in attending]),
             },
-            "paper": paper.published(run.corpus),
+            "paper": paper.published(run.corpus_name),
             "seconds": time.monotonic() - began,
             "versions": provenance.versions(),
             "git": provenance.git_state(),
@@ -93,7 +93,7 @@ def _runs(run: TrainingRun, out: Path, seeds: int) -> dict[Path, TrainingRun]:
     if run.split == "random":
         name, split_indexes = "seed", range(run.seed, run.seed + seeds)
     else:
-        folds = splits.folds(corpora.load(run.corpus, run.data), run.split)
+        folds = splits.folds(run.load_corpus(), run.split)
         name, split_indexes = "fold", range(folds)
     runs = {}
     for split_index in split_indexes:

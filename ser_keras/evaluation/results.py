@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ser_keras import corpora, provenance
+from ser_keras import provenance
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
@@ -74,7 +74,7 @@ def test_subset(run: TrainingRun, folder: Path) -> Corpus:
         >>> test_subset(TrainingRun("manifest", "corpus.csv"), Path(".")) == test
         True
     """
-    subsets = splits.read(folder / SPLIT_FILE, corpora.load(run.corpus, run.data))
+    subsets = splits.read(folder / SPLIT_FILE, run.load_corpus())
     if "test" not in subsets:
         raise CorpusError(
             f"{folder / SPLIT_FILE}: expected a test subset, found {', '.join(subsets)}"

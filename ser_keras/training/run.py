@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_keras import corpora
-from ser_keras.corpora import splits
+from ser_keras.corpora import joining, splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
 from ser_keras.fields import require
@@ -37,6 +37,7 @@ class TrainingRun:
             fit the temperature; nothing else is chosen by it. A predefined split that names a
             validation subset has that one, unless the share is 0.
         seed: of the split, the initial weights, the noise and the order of the utterances.
+        joined: further corpora that are joined to the first, each with its folder or file.
 
     Example:
         >>> run = TrainingRun("ravdess", "/data/RAVDESS", split="speaker", fold=2)
@@ -52,8 +53,11 @@ class TrainingRun:
     test_fraction: float = 0.2
     validation_fraction: float = 0.1
     seed: int = 0
+    joined: tuple[tuple[str, str | None], ...] = ()
 
     def __post_init__(self) -> None:
+        # JSON has lists only; tuples keep equal runs equal and hashable.
+        object.__setattr__(self, "joined", tuple((name, data) for name, data in self.joined))
         share = self.validation_fraction
         require(0.0 <= share < 1.0, "validation_fraction", share, "at least 0 and below 1")
 
@@ -65,6 +69,16 @@ class TrainingRun:
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRun:
         """Invert `to_dict`."""
         return cls(**{**values, "preset": Preset.from_dict(values["preset"])})
+
+    @property
+    def corpus_name(self) -> str:
+        """The name of the corpus, or of the joined one."""
+        return "+".join(joining.distinct([self.corpus, *(name for name, _ in self.joined)]))
+
+    def load_corpus(self) -> Corpus:
+        """Load the corpus, or several joined."""
+        pairs = [(self.corpus, self.data), *self.joined]
+        return corpora.join([corpora.load(name, data) for name, data in pairs])
 
     @property
     def split_index(self) -> int:
@@ -88,7 +102,7 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
         >>> {name: len(subset) for name, subset in subsets.items()}
         {'train': 16, 'validation': 8, 'test': 8}
     """
-    corpus = corpora.load(run.corpus, run.data)
+    corpus = run.load_corpus()
     training, test = splits.split(corpus, run.split, run.fold, run.test_fraction, run.seed)
     if run.validation_fraction == 0.0:
         return {"train": training, "test": test}
@@ -130,8 +144,8 @@ def refuse_another(
         >>> refuse_another(Path("new"), TrainingRun("synthetic"))  # nothing there yet
     """
     if (folder / CONFIGURATION_FILE).exists():
-        kept = dataclasses.replace(read_run(folder), data=run.data)
-        if differences := [*_differences(kept.to_dict(), run.to_dict())]:
+        kept, wanted = (without_data(each.to_dict()) for each in (read_run(folder), run))
+        if differences := [*_differences(kept, wanted)]:
             raise ConfigurationError(
                 f"output folder {folder}: expected the same run or an empty folder, found another "
                 f"({'; '.join(differences)})"
@@ -142,9 +156,20 @@ def refuse_another(
         corpus = dataclasses.replace(subsets["train"], utterances=utterances)
         if splits.read(path, corpus) != subsets:
             raise CorpusError(
-                f"{path}: expected the split that the corpus {run.corpus} gives now, found "
+                f"{path}: expected the split that the corpus {run.corpus_name} gives now, found "
                 "another; the corpus has changed since the run began"
             )
+
+
+def without_data(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's description, from `to_dict` or JSON, without where its data lies.
+
+    Example:
+        >>> without_data(TrainingRun("tess", "/a", joined=[("savee", "/b")]).to_dict())["joined"]
+        [['savee', None]]
+    """
+    joined = [[name, None] for name, _ in described.get("joined", ())]
+    return {**described, "data": None, "joined": joined}
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
