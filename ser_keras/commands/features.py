@@ -6,6 +6,7 @@ import argparse
 
 from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
+from ser_keras.errors import by_kind
 
 HELP = "extract a corpus to shards of features; called again after a kill, it goes on"
 RESUMES = True
@@ -37,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
         corpus, spec, options.out, shard_size=options.shard_size, workers=options.workers
     )["shards"]
     left_out = [row for shard in written for row in shard["left_out"]]
-    for row in left_out:
-        print(f"left out {row['path']}: {row['reason']}")
+    for line in by_kind((row["path"], row["reason"]) for row in left_out):
+        print(f"left out {line}")
     utterances = sum(len(shard["utterances"]) for shard in written)
     print(f"{utterances} utterances in {len(written)} shards, {len(left_out)} left out")
     return 0

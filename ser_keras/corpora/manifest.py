@@ -8,20 +8,20 @@ import os
 from os import PathLike
 from pathlib import Path
 
-from ser_keras.corpora.utterance import Corpus, Utterance
+from ser_keras.corpora.utterance import Corpus, Utterance, UtteranceKey
 from ser_keras.errors import CorpusError
 
 _REQUIRED = ("path", "emotion")
-_OPTIONAL = ("speaker", "session", "split", "start", "end")
+_OPTIONAL = ("speaker", "session", "split", "start", "end", "channel")
 
 
 def load(root: str | PathLike[str] | None = None) -> Corpus:
     """Load the utterances that a CSV file lists, one per line under a line of column names.
 
     Columns: `path` and `emotion`, and where known `speaker`, `session`, `split` ("train",
-    "validation" or "test"), `start` and `end` (seconds into the file). Others are ignored. Paths
-    are relative to the CSV file. Classes are in alphabetical order. A CorpusError names the line
-    and the field.
+    "validation" or "test"), `start` and `end` (seconds into the file) and `channel` (from 0; empty
+    or "mix" for the mean of all). Others are ignored. Paths are relative to the CSV file. Classes
+    are in alphabetical order. A CorpusError names the line and the field.
 
     Args:
         root: the CSV file, or the folder of one named `manifest.csv`.
@@ -34,7 +34,7 @@ def load(root: str | PathLike[str] | None = None) -> Corpus:
         Corpus('manifest', 1 utterances, emotions=('cross',))
     """
     file = _csv_file(root)
-    line_of: dict[tuple[str, float, float], int] = {}
+    line_of: dict[UtteranceKey, int] = {}
     utterances: list[Utterance] = []
     for line, row in _rows(file):
         utterance = _utterance(file, line, row)
@@ -109,7 +109,17 @@ def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
     if end is not None and end <= (start or 0.0):
         raise _error(file, line, "end", f"expected more than start, found {row['end']}")
     speaker, session, split = fields.values()
-    return Utterance(path, row["emotion"], speaker, session, start, end, split)
+    channel = _channel(file, line, row.get("channel", ""))
+    return Utterance(path, row["emotion"], speaker, session, start, end, split, channel=channel)
+
+
+def _channel(file: Path, line: int, text: str) -> int | None:
+    if text in ("", "mix"):
+        return None
+    if not (text.isascii() and text.isdigit()):
+        expected = "expected the number of a channel, from 0, or mix"
+        raise _error(file, line, "channel", f"{expected}, found {text!r}")
+    return int(text)
 
 
 def _seconds(file: Path, line: int, row: dict[str, str], column: str) -> float | None:

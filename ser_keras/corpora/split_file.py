@@ -10,16 +10,17 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
-from ser_keras.corpora.utterance import Corpus
+from ser_keras.corpora.utterance import Corpus, UtteranceKey
 from ser_keras.errors import CorpusError
 from ser_keras.files import write_csv
 
 # `part`, the subset's name, is the word of the files that exist.
 _COLUMNS = ("part", "path", "start", "end", "emotion", "speaker", "session")
 
-_Key = tuple[str, float, float]  # as Corpus.utterance_key
+_CHANNEL = "channel"  # one column more, where an utterance is of one channel
 
 
 def write(path: str | os.PathLike[str], subsets: Mapping[str, Corpus]) -> None:
@@ -29,15 +30,17 @@ def write(path: str | os.PathLike[str], subsets: Mapping[str, Corpus]) -> None:
         >>> train, test = ser.splits.random(corpus)
         >>> ser.splits.write("split.csv", {"train": train, "test": test})
     """
-    subset_of: dict[_Key, str] = {}
+    subset_of: dict[UtteranceKey, str] = {}
     rows = []
+    has_channels = any(one.channel is not None for one in chain(*subsets.values()))
+    columns = (*_COLUMNS, _CHANNEL) if has_channels else _COLUMNS
     for name, subset in subsets.items():
         for utterance in subset:
             key = subset.utterance_key(utterance)
             _refuse_leak(subset_of, key, name)
-            fields = {column: getattr(utterance, column) for column in _COLUMNS[2:]}
+            fields = {column: getattr(utterance, column) for column in columns[2:]}
             rows.append({"part": name, "path": key[0], **fields})
-    write_csv(Path(path), rows, _COLUMNS)
+    write_csv(Path(path), rows, columns)
 
 
 def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:
@@ -49,12 +52,14 @@ def read(path: str | os.PathLike[str], corpus: Corpus) -> dict[str, Corpus]:
         True
     """
     index_of = {corpus.utterance_key(utterance): index for index, utterance in enumerate(corpus)}
-    subset_of: dict[_Key, str] = {}
+    subset_of: dict[UtteranceKey, str] = {}
     subsets: dict[str, list[int]] = {}
     for line, row in _rows(Path(path)):
         where = f"{path}, line {line}"
         try:
-            key = row["path"], float(row["start"] or 0), float(row["end"] or "inf")
+            key: UtteranceKey = row["path"], float(row["start"] or 0), float(row["end"] or "inf")
+            if row.get(_CHANNEL):
+                key = (*key[:3], int(row[_CHANNEL]))
         except (TypeError, ValueError) as error:
             found = f"{row['start']!r} and {row['end']!r}"
             raise CorpusError(f"{where}: start, end: expected seconds, found {found}") from error
@@ -79,13 +84,13 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{path}: expected a split as CSV, found {error}") from error
     columns = tuple(table.fieldnames or ())
-    if columns != _COLUMNS:
+    if columns not in (_COLUMNS, (*_COLUMNS, _CHANNEL)):
         expected, found = ",".join(_COLUMNS), ",".join(columns)
         raise CorpusError(f"{path}: expected the columns {expected}, found {found or 'none'}")
     return rows
 
 
-def _refuse_leak(subset_of: dict[_Key, str], key: _Key, subset: str) -> None:
+def _refuse_leak(subset_of: dict[UtteranceKey, str], key: UtteranceKey, subset: str) -> None:
     """Note an utterance's subset, unless it is in one already."""
     if key in subset_of:
         raise CorpusError(

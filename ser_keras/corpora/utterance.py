@@ -13,6 +13,8 @@ import numpy as np
 
 from ser_keras.errors import CorpusError
 
+UtteranceKey = tuple[str, float, float] | tuple[str, float, float, int]
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -22,6 +24,7 @@ class Utterance:
         emotion: the corpus' own word for it, such as "angry".
         start: in seconds into the recording; None for its beginning.
         end: in seconds into the recording; None for its end.
+        channel: of the recording, from 0; None for the mean of all.
         split: "train", "validation" or "test" where the corpus says so.
         sex: "female" or "male".
         age: in years; None where it is unknown.
@@ -41,6 +44,7 @@ class Utterance:
     split: str = ""
     sex: str = ""
     age: int | None = None
+    channel: int | None = None
     corpus: str = ""
 
 
@@ -164,14 +168,16 @@ class Corpus(Sequence[Utterance]):
         """Return the utterances' indexes, sorted by `utterance_key`."""
         return sorted(range(len(self)), key=lambda index: self.utterance_key(self[index]))
 
-    def utterance_key(self, utterance: Utterance) -> tuple[str, float, float]:
+    def utterance_key(self, utterance: Utterance) -> UtteranceKey:
         """Return what tells an utterance from all others, the same on every machine.
 
-        That is its path below `root`, start and end in seconds: 0 and infinity for a whole file.
+        That is its path below `root`, start and end in seconds: 0 and infinity for a whole file;
+        and its channel, if it is of one.
         """
         start = 0.0 if utterance.start is None else utterance.start
         end = float("inf") if utterance.end is None else utterance.end
-        return self.relative_path(utterance), start, end
+        key = self.relative_path(utterance), start, end
+        return key if utterance.channel is None else (*key, utterance.channel)
 
     def relative_path(self, utterance: Utterance) -> str:
         """Return the utterance's path from `root`, with forward slashes.

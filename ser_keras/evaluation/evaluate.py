@@ -223,6 +223,7 @@ def _graph(model: VRNN, signature: Any) -> Any:
 def _rows(corpus: Corpus, answers: _Answers, classes: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of `predictions.csv`."""
     rows = []
+    has_channels = any(utterance.channel is not None for utterance in corpus)
     for utterance, probabilities, instants, sampled, *_ in zip(corpus, *answers, strict=True):
         predicted = classes[int(probabilities.argmax())]
         rows.append(
@@ -230,6 +231,7 @@ def _rows(corpus: Corpus, answers: _Answers, classes: Sequence[str]) -> list[dic
                 "file": corpus.relative_path(utterance),
                 "start": utterance.start,
                 "end": utterance.end,
+                **({"channel": utterance.channel} if has_channels else {}),
                 "speaker": utterance.speaker,
                 "emotion": utterance.emotion,
                 "predicted": predicted,

@@ -147,14 +147,15 @@ def draw(
 def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Figure]:
     """Recognise the longest of the first utterances evaluated; return the line and its picture."""
     longest = max(evaluation.predictions[:_EXAMPLES_AMONG], key=lambda row: row["instants"])
-    segment = [longest[key] for key in ("file", "start", "end")]
+    stretch = longest["start"], longest["end"], longest.get("channel")
     [path] = {
         utterance.path
         for utterance in corpus
-        if [corpus.relative_path(utterance), utterance.start, utterance.end] == segment
+        if corpus.relative_path(utterance) == longest["file"]
+        and (utterance.start, utterance.end, utterance.channel) == stretch
     }
     spec = model.features
-    waveform = decoding.load(path, spec.sample_rate, longest["start"], longest["end"])
+    waveform = decoding.load(path, spec.sample_rate, *stretch)
     line = {
         "file": longest["file"],
         **Recognizer(model).recognize_samples(waveform, attention=True),

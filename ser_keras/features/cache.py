@@ -19,7 +19,7 @@ import numpy as np
 from ser_keras.files import replacing
 
 # Raise it whenever the same sound would give other observations than before.
-ALGORITHM = 1
+ALGORITHM = 2
 LIBRARIES = ("librosa", "soundfile", "soxr")
 
 
@@ -53,6 +53,7 @@ class FeatureCache:
         start: float | None,
         end: float | None,
         variation: dict[str, Any] | None = None,
+        channel: int | None = None,
     ) -> str | None:
         """Name the entry of a file's segment, in seconds, plain or varied; None for no entry."""
         if self.directory is None:
@@ -64,6 +65,8 @@ class FeatureCache:
         origin = {"content": content, "start": start, "end": end, **self._options}
         if variation:
             origin["variation"] = variation
+        if channel is not None:
+            origin["channel"] = channel
         return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
     def read(self, key: str | None, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:

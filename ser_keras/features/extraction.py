@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ser_keras.corpora.utterance import Corpus, Utterance
-from ser_keras.errors import AudioError, CorpusError
+from ser_keras.errors import AudioError, CorpusError, by_kind
 from ser_keras.features.augmentation import NONE, STEPWISE, Augmentation
 from ser_keras.features.cache import FeatureCache
 from ser_keras.features.segments import Extracted, Segment, extract_segment
@@ -43,6 +43,7 @@ class Extraction:
         durations: of each utterance, in seconds, float64 [len(corpus)].
         skipped_short: utterances shorter than a window.
         failed: utterances that cannot be used, each with the reason.
+        remarks: what was remarkable of recordings when they were decoded, each with its path.
 
     Example:
         >>> spec = ser.FeatureSpec(window=60.0)
@@ -56,6 +57,7 @@ class Extraction:
     durations: np.ndarray
     skipped_short: tuple[Utterance, ...]
     failed: tuple[tuple[Utterance, str], ...]
+    remarks: tuple[tuple[str, str], ...] = ()
 
 
 def extract_corpus(
@@ -155,7 +157,7 @@ def _extract(
         for corpus, copies in corpora
     ]
     segments = [
-        Segment(utterance.path, utterance.start, utterance.end, copy)
+        Segment(utterance.path, utterance.start, utterance.end, copy, utterance.channel)
         for corpus, copies in corpora
         for copy in range(copies + 1)
         for utterance in corpus
@@ -184,7 +186,8 @@ def _outcomes(
     keys, missing = [], []
     for index, segment in enumerate(segments):
         variation = {"copy": segment.copy, **ranges} if segment.copy else None
-        keys.append(store.key(segment.path, segment.start, segment.end, variation))
+        stretch = segment.path, segment.start, segment.end
+        keys.append(store.key(*stretch, variation, segment.channel))
         if entry := store.read(keys[index], spec.observation_shape):
             yield index, Extracted(*entry)
         else:
@@ -236,13 +239,17 @@ def _collect(corpus: Corpus, outcomes: Iterator[Extracted | AudioError]) -> Extr
         durations=np.array([outcome.duration for outcome in extracted], np.float64),
         skipped_short=tuple(short),
         failed=tuple(failed),
+        remarks=tuple(dict.fromkeys(remark for outcome in extracted for remark in outcome.remarks)),
     )
 
 
 def _report(extraction: Extraction, name: str) -> None:
     """Say on standard error what had to be skipped; it is an error if nothing is left."""
-    for utterance, reason in dict.fromkeys(extraction.failed):  # copies fail as their original
-        print(f"{name}: skipped {utterance.path}: {reason}", file=sys.stderr)
+    failed = dict.fromkeys(extraction.failed)  # copies fail as their original
+    for line in by_kind((utterance.path, reason) for utterance, reason in failed):
+        print(f"{name}: skipped {line}", file=sys.stderr)
+    for line in by_kind(extraction.remarks):
+        print(f"{name}: warning: {line}", file=sys.stderr)
     if short := len(extraction.skipped_short):
         plural = "s" if short > 1 else ""
         message = f"{name}: skipped {short} utterance{plural} shorter than one window"

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
+from ser_keras.features.cache import ALGORITHM
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.fields import require
@@ -167,7 +168,7 @@ def _write_shard(
                 writer.write(values.astype("<f4").tobytes())
     except tf.errors.OpError as error:
         raise OutputError(f"{target}: cannot be written ({error.message})") from error
-    fields = ("start", "end", "emotion", "speaker", "session")
+    fields = ("start", "end", "channel", "emotion", "speaker", "session")
     short = [(utterance, "shorter than one window") for utterance in extracted.skipped_short]
     shard = {
         "file": target.name,
@@ -214,7 +215,7 @@ def _key(utterances: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> s
     """
     digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
     options = [(name, extraction[name]) for name in _DECISIVE if name in extraction]
-    digest.update(repr(options).encode())
+    digest.update(repr((ALGORITHM, options)).encode())
     for utterance in utterances:
         try:
             state = utterance.path.stat()
@@ -227,4 +228,5 @@ def _key(utterances: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> s
 
 
 def _utterance(row: dict[str, Any]) -> Utterance:
-    return Utterance(Path(row["path"]), row["emotion"], start=row["start"], end=row["end"])
+    start, end, channel = (row.get(field) for field in ("start", "end", "channel"))
+    return Utterance(Path(row["path"]), row["emotion"], start=start, end=end, channel=channel)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import ser_keras as ser
 from ser_keras import corpora
 from ser_keras.errors import CorpusError
 
@@ -46,6 +47,28 @@ def test_all_columns_are_read_in_any_order(sounds: Path):
     assert (first.start, first.end, first.split) == (1.0, 2.5, "test")
     assert (first.session, first.speaker) == ("Monday", "Zoë")
     assert (second.start, second.end, second.split) == (None, None, "train")
+
+
+def test_each_channel_of_a_call_is_an_utterance_of_its_own(sounds: Path, tmp_path: Path):
+    text = "path,emotion,channel\na.wav,sad,1\na.wav,happy,0\nb.wav,sad,\nb.wav,sad,mix\n"
+    with pytest.raises(CorpusError, match=r"line 5, path: expected a segment once"):
+        corpora.load("manifest", write(sounds, text))
+    corpus = corpora.load("manifest", write(sounds, text.replace("b.wav,sad,mix\n", "")))
+    assert [(u.path.name, u.channel, u.emotion) for u in corpus] == [
+        ("a.wav", 0, "happy"),
+        ("a.wav", 1, "sad"),
+        ("b.wav", None, "sad"),
+    ]
+    ser.splits.write(tmp_path / "split.csv", {"train": corpus[:1], "test": corpus[1:]})
+    read = ser.splits.read(tmp_path / "split.csv", corpus)
+    assert read == {"train": corpus[:1], "test": corpus[1:]}
+
+
+@pytest.mark.parametrize("channel", ["left", "-1", "0.5", "each"])
+def test_a_channel_that_is_no_number_is_refused(sounds: Path, channel: str):
+    text = f"path,emotion,channel\na.wav,sad,{channel}\n"
+    with pytest.raises(CorpusError, match=f"line 2, channel: expected .*, found '{channel}'"):
+        corpora.load("manifest", write(sounds, text))
 
 
 def test_files_from_spreadsheets_are_read(sounds: Path):

@@ -76,6 +76,53 @@ def test_segments_of_one_recording_are_separate_utterances(recordings: list[Path
     np.testing.assert_allclose(extracted.observations[1], expected, rtol=1e-6)
 
 
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    """A call, one speaker on each side."""
+    sides = np.random.default_rng(0).normal(0, 0.1, (8000, 2))
+    soundfile.write(tmp_path / "call.wav", sides, 8000, subtype="FLOAT")
+    return tmp_path / "call.wav"
+
+
+def test_channels_of_one_recording_are_separate_utterances(call: Path, tmp_path: Path):
+    channels = tuple(Utterance(call, "happy", channel=channel) for channel in (0, 1, None, 2))
+    corpus = Corpus("own", channels, ("happy",))
+    for _ in range(2):  # the second time from the cache
+        extracted = extract(corpus, cache=tmp_path / "cache")
+        sides, _ = soundfile.read(call, dtype="float32")
+        for observations, samples in zip(
+            extracted.observations, [*sides.T, sides.mean(axis=1)], strict=True
+        ):
+            expected = reference.extract(np.ascontiguousarray(samples), SPEC)
+            np.testing.assert_allclose(observations, expected, rtol=1e-4)
+        assert [reason for _, reason in extracted.failed] == ["channel: expected 0 to 1, found 2"]
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_files_that_fail_alike_are_one_line_and_a_count(
+    recordings: list[Path],
+    call: Path,
+    tmp_path: Path,
+    processes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr(extraction, "WORTH_PROCESSES", 2 if processes else 99)
+    pointers = [tmp_path / f"{number}.wav" for number in range(40)]
+    for number, pointer in enumerate(pointers):
+        pointer.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{number}\n")
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    corpus = corpus_of(*recordings, *pointers, empty, call)
+    extract(corpus, cache=False, workers=2, name="test subset")
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 3
+    example = f"such as {pointers[0]}: expected sound, found a Git LFS pointer"
+    assert told[0].startswith(f"test subset: skipped 40 recordings, {example}")
+    assert told[1] == f"test subset: skipped {empty}: expected sound, found an empty file"
+    assert told[2].startswith(f"test subset: warning: {call}: the channels differ")
+
+
 def test_a_broken_file_costs_only_itself(recordings: list[Path], tmp_path: Path):
     text, missing, short = (tmp_path / name for name in ("text.wav", "none.wav", "short.wav"))
     text.write_text("not sound")
