@@ -19,6 +19,9 @@ from typing import Any
 
 from ser_keras.errors import SerKerasError
 
+# Unicode's line separators, at which programs may divide what is one line of JSON.
+_LINE_SEPARATORS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+
 
 class OutputError(SerKerasError, OSError):
     """A result cannot be written where the user wants it.
@@ -115,13 +118,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_line(value: Any) -> str:
-    """Return JSON on one line, in ASCII: a file's name may hold bytes that are not text.
+    """Return JSON on one line, names as they are but for bytes that are not text.
 
     Example:
-        >>> json_line({"file": "a.wav", "p": [0.5, float("nan")]})
-        '{"file": "a.wav", "p": [0.5, null]}'
+        >>> json_line({"file": "Größe.wav", "p": [0.5, float("nan")]})
+        '{"file": "Größe.wav", "p": [0.5, null]}'
     """
-    return json.dumps(finite(value))
+    line = json.dumps(finite(value), ensure_ascii=False)
+    line = line.translate(_LINE_SEPARATORS)
+    # The escape of a lone surrogate is Python's as well as JSON's.
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def finite(value: Any) -> Any:

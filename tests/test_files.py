@@ -177,7 +177,15 @@ def test_numbers_that_are_not_finite_become_null(tmp_path: Path):
     assert np.isnan(value["nan"])  # a copy was written
 
 
-def test_a_line_of_json_is_ascii_and_has_null_for_numbers_that_are_not_finite():
+@pytest.mark.parametrize("name", ["Größe.wav", "怒り.wav", "\udce9.wav", "a\u2028b\x85c\nd.wav"])
+def test_names_are_written_as_they_are_on_one_line(name: str):
+    line = json_line({"file": name})
+    assert json.loads(line.encode("utf-8")) == {"file": name}
+    assert len(line.splitlines()) == 1
+    assert ("\\" in line) == (not name.isprintable())
+
+
+def test_a_line_of_json_has_null_for_numbers_that_are_not_finite():
     assert json_line({"file": "\udcff", "p": [0.5, 1]}) == '{"file": "\\udcff", "p": [0.5, 1]}'
     assert json_line({"p": [float("nan"), 1.5]}) == '{"p": [null, 1.5]}'
 

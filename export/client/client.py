@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -89,10 +89,23 @@ class Client(AbstractContextManager["Client"]):
         Inputs are nested lists or arrays, strings among them bytes; outputs are nested lists, and
         strings among them text.
         """
+        return dict(self._persist(lambda: self._transport.call(signature, inputs)))
+
+    def description(self) -> dict[str, Any] | None:
+        """Describe the model as `ser_keras.export.graph.inference.describe` does.
+
+        None where the server does not know, as TF Serving, or `ser-keras serve` of any version but
+        the latest.
+        """
+        description: dict[str, Any] | None = self._persist(self._transport.description)
+        return description
+
+    def _persist(self, ask: Callable[[], Any]) -> Any:
+        """Ask until there is a connection."""
         attempt = 0
         while True:
             try:
-                return dict(self._transport.call(signature, inputs))
+                return ask()
             except ConnectionError as error:
                 if attempt >= self._retries:
                     raise ServerError(self.server, f"cannot be reached: {error}") from error
@@ -133,7 +146,9 @@ class _Rest:
         self._connection = kind(address.hostname or "", address.port, timeout=timeout)
         self._server = server
         self._timeout = timeout
-        self._path = f"{address.path.rstrip('/')}/v1/models/{quote(model, safe='')}"
+        self._model = model
+        self._root = address.path.rstrip("/")
+        self._path = f"{self._root}/v1/models/{quote(model, safe='')}"
         if version is not None:
             self._path += f"/versions/{version}"
         if label is not None:
@@ -144,6 +159,18 @@ class _Rest:
         body = json.dumps({"signature_name": signature, "inputs": tensors})
         outputs = self._ask("POST", f"{self._path}:predict", body)["outputs"]
         return outputs if isinstance(outputs, dict) else {"output": outputs}
+
+    def description(self) -> dict[str, Any] | None:
+        try:
+            models = self._ask("GET", f"{self._root}/page/models")["models"]
+        except ServerError as error:
+            if error.status is None:
+                raise
+            return None
+        states = self._ask("GET", self._path)["model_version_status"]
+        versions = {int(state["version"]) for state in states}
+        named = (model for model in models if model["name"] == self._model)
+        return next((model for model in named if model["version"] in versions), None)
 
     def ready(self) -> bool:
         # A status of 200 alone does not say that a version answers.

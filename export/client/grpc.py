@@ -67,6 +67,9 @@ class Grpc:
             raise ServerError(self._server, error.details() or "", code.name) from error
         return {name: _to_lists(proto) for name, proto in response.outputs.items()}
 
+    def description(self) -> None:
+        """Return None: TF Serving does not describe models as `Client.description` does."""
+
     def ready(self) -> bool:
         """Whether the server can be reached."""
         try:

@@ -1,4 +1,4 @@
-"""`ser-keras predict --server URL`: recordings recognised by a server, a JSON line each."""
+"""`ser-keras predict --server URL`: recordings recognised by a server."""
 
 from __future__ import annotations
 
@@ -7,21 +7,35 @@ import contextlib
 import io
 import json
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple
 
+import numpy as np
 import soundfile
-from rich.console import Console
-from rich.progress import track
 
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.export.client.client import Client
 from ser_keras.export.client.errors import ServerError
 from ser_keras.fields import require
-from ser_keras.files import OutputError, json_line
 from ser_keras.sound import decoding
+from ser_keras.sound.level import is_silent
+
+Description = Mapping[str, Any]  # see `Client.description`
+
+
+class Recording(NamedTuple):
+    """A recording on its way to a server, and what the answer says of its sound.
+
+    Example:
+        >>> Recording(b"RIFF...", duration=1.5, padded=False, silent=False).duration
+        1.5
+    """
+
+    content: bytes  # a 16-bit WAV file
+    duration: float
+    padded: bool
+    silent: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "then is NAME, NAME/versions/N or NAME/labels/LABEL",
     )
     group.add_argument(
-        "--labels", type=Path, metavar="FILE", help="labels.txt of the model's assets"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="labels.txt of the model's assets, which hold its description, too; only "
+        "`ser-keras serve` tells them itself, of the latest version",
     )
     group.add_argument(
         "--batch-size", type=int, default=8, metavar="N", help="recordings a request (default: 8)"
@@ -48,55 +66,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="of a request (default: 60)"
     )
-    group.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="append lines to this file instead; skip recordings that it has an answer for",
-    )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Print a JSON line per recording; 1 if one of them cannot be used.
+def recognize(options: argparse.Namespace, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Recognise recordings, a batch a request; yield a line each, as if recognised locally.
 
     Example:
-        >>> run(argparse.Namespace(batch_size=0))
+        >>> next(recognize(argparse.Namespace(batch_size=0), ["a.wav"]))
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: --batch-size: expected 1 or more, found 0
     """
     require(options.batch_size >= 1, "--batch-size", options.batch_size, "1 or more")
-    labels = options.labels.read_text("utf-8").split("\n")[:-1] if options.labels else None
-    done = _answered(options.out)
-    files = [file for file in options.files if file not in done]
-    failed = 0
-    console = Console(stderr=True)
-    quiet = not console.is_terminal
-    with _output(options.out) as out, _client(options) as client:
-        lines = _recognize_files(client, files, labels, options.batch_size)
-        for line in track(lines, "recognising", len(files), console=console, disable=quiet):
-            failed += "error" in line
-            print(json_line(line), file=out, flush=True)
-    if failed:
-        print(f"{failed} of {len(files)} files cannot be used", file=sys.stderr)
-    return 1 if failed else 0
+    with _client(options) as client:
+        description = _description(options.labels, client)
+        for first in range(0, len(files), options.batch_size):
+            yield from _recognize_batch(
+                client, files[first : first + options.batch_size], description
+            )
 
 
-def _recognize_files(
-    client: Client, files: Sequence[str], labels: Sequence[str] | None, batch_size: int
+def _recognize_batch(
+    client: Client, files: Sequence[str], description: Description
 ) -> Iterator[dict[str, Any]]:
-    """Recognise recordings, a batch a request; one that cannot be used gives {file, error}."""
-    for first in range(0, len(files), batch_size):
-        batch = files[first : first + batch_size]
-        contents: dict[str, bytes] = {}
-        answers: dict[str, dict[str, Any]] = {}
-        for file in batch:
-            try:
-                contents[file] = _wav(file)
-            except AudioError as error:
-                answers[file] = {"error": error.reason}
-        answers |= _ask(client, contents)
-        for file in batch:
-            yield {"file": file, **_with_labels(answers[file], labels)}
+    """Recognise recordings in one request; one that cannot be used gives {file, error}."""
+    recordings: dict[str, Recording] = {}
+    answers: dict[str, dict[str, Any]] = {}
+    for file in files:
+        try:
+            recordings[file] = _recording(file, description)
+        except AudioError as error:
+            answers[file] = {"error": error.reason}
+    answers |= _ask(client, {file: recording.content for file, recording in recordings.items()})
+    for file in files:
+        answer = answers[file]
+        if "error" not in answer:
+            answer = _describe(answer, recordings[file], description)
+        yield {"file": file, **answer}
 
 
 def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]]:
@@ -113,21 +118,54 @@ def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]
     return {file: _ask(client, {file: one})[file] for file, one in contents.items()}
 
 
-def _with_labels(answer: dict[str, Any], labels: Sequence[str] | None) -> dict[str, Any]:
-    if labels is None or "error" in answer:
-        return answer
-    expected = len(answer["probabilities"])
-    require(len(labels) == expected, "--labels", len(labels), f"{expected} lines")
+def _describe(
+    answer: Mapping[str, Any], recording: Recording, description: Description
+) -> dict[str, Any]:
+    """Lay out a server's answer as a local one."""
+    labels = description["labels"]
+    found = len(answer["probabilities"])
+    require(found == len(labels), "--labels", len(labels), f"{found} lines")
+    instants = [
+        {
+            "time": description["window"] + number * description["hop"],
+            "emotion": labels[int(np.argmax(probabilities))],
+            "probabilities": dict(zip(labels, probabilities, strict=True)),
+            "sampled_fraction": None,  # a server tells the mean over the instants alone
+        }
+        for number, probabilities in enumerate(answer["timeline"])
+    ]
     return {
-        **answer,
+        "emotion": answer["emotion"],
         "probabilities": dict(zip(labels, answer["probabilities"], strict=True)),
-        "timeline": [dict(zip(labels, row, strict=True)) for row in answer["timeline"]],
+        "duration": recording.duration,
+        "padded": recording.padded,
+        "silent": recording.silent,
+        "instants": instants,
     }
 
 
-def _wav(path: str) -> bytes:
-    """A recording as the 16-bit WAV file that servers take; unchanged where it is one."""
+def _recording(path: str, description: Description) -> Recording:
+    """Read a recording as a 16-bit WAV file, which servers take; unchanged where it is one."""
     channels, rate = decoding.decode(path)
+    samples = -(-len(channels) * description["sample_rate"] // rate)
+    return Recording(
+        _wav(path, channels, rate),
+        duration=samples / description["sample_rate"],
+        padded=samples < description["window_length"],
+        silent=_is_silent(channels.mean(axis=1), rate, description),
+    )
+
+
+def _is_silent(samples: np.ndarray, rate: int, description: Description) -> bool:
+    """Tell whether all windows of a recording, [N], and of the silence behind it are silent."""
+    window, hop = (round(description[name] * rate) for name in ("window", "hop"))
+    silence = description["trailing_length"] * rate // description["sample_rate"]
+    padded = np.pad(samples, (0, max(silence, window - len(samples))))
+    starts = range(0, len(padded) - window + 1, hop)
+    return all(is_silent(padded[start : start + window]) for start in starts)
+
+
+def _wav(path: str, channels: np.ndarray, rate: int) -> bytes:
     with contextlib.suppress(soundfile.LibsndfileError, OSError):
         found = soundfile.info(path)
         if (found.format, found.subtype) in (("WAV", "PCM_16"), ("WAVEX", "PCM_16")):
@@ -135,6 +173,21 @@ def _wav(path: str) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, channels, rate, format="WAV", subtype="PCM_16")
     return file.getvalue()
+
+
+def _description(labels: Path | None, client: Client) -> Description:
+    """Read the model's description beside its labels, or ask the server."""
+    if labels is not None:
+        names = labels.read_text("utf-8").split("\n")[:-1]
+        beside = labels.with_name("description.json")
+        return {**json.loads(beside.read_text("utf-8")), "labels": names}
+    description = client.description()
+    if description is None:
+        raise ConfigurationError(
+            f"--labels: expected labels.txt in the assets of the model, which {client.server} "
+            "does not describe, found none"
+        )
+    return description
 
 
 def _client(options: argparse.Namespace) -> Client:
@@ -146,31 +199,3 @@ def _client(options: argparse.Namespace) -> Client:
     name, version, label = match.groups()
     number = int(version) if version else None
     return Client(options.server, name, version=number, label=label, timeout=options.timeout)
-
-
-def _answered(out: Path | None) -> set[str]:
-    """The recordings that a file of lines has an answer for."""
-    answered: set[str] = set()
-    lines = out.read_text("utf-8").splitlines() if out and out.exists() else []
-    for line in lines:
-        # An interrupted run leaves half a line at the end.
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            answer = json.loads(line)
-            if "error" not in answer:
-                answered.add(answer["file"])
-    return answered
-
-
-@contextlib.contextmanager
-def _output(out: Path | None) -> Iterator[TextIO]:
-    if out is None:
-        yield sys.stdout
-        return
-    try:
-        half_a_line = out.exists() and out.read_bytes()[-1:] not in (b"", b"\n")
-        with out.open("a", encoding="utf-8") as file:
-            if half_a_line:
-                file.write("\n")
-            yield file
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from error

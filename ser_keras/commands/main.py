@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 
 from ser_keras import __version__
+from ser_keras.commands.standard_output import results_only
 from ser_keras.errors import SerKerasError
 
 # Modules by name, imported only when asked for: `--help` is instant, and export and tuning, which
@@ -43,6 +44,11 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     options = _parser(words).parse_args(words)
     _silence_libraries()
+    with results_only():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         status = options.run(options)
         sys.stdout.flush()

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+from ser_keras.commands import answers
 from ser_keras.commands import options as shared
-from ser_keras.files import json_line
+from ser_keras.fields import require
+from ser_keras.files import output_folder
 
-HELP = "recognise recordings: a JSON line each"
+HELP = "recognise recordings: a JSON line each, or a table on a terminal"
 
 # `--server`; the package export builds on this one, so that an import statement would be a circle.
 _REMOTE = "ser_keras.export.client.prediction"
@@ -19,20 +24,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     shared.add(parser, "model")
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON lines on a terminal, too, not a table"
+    )
+    parser.add_argument(
+        "--attention",
+        action="store_true",
+        help="add saliency and attention to every instant, thousands of numbers where "
+        "observations are patches; with --out DIR write them to DIR/FILE.npz instead",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE|DIR",
+        help="append the lines to this file instead, and skip recordings that it has an answer "
+        "for; with --attention, the folder of the .npz files",
+    )
     importlib.import_module(_REMOTE).add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a JSON line per recording; 1 if one of them cannot be used."""
+    """Print an answer per recording; 1 if one of them cannot be used."""
+    lines_file = None if options.attention else options.out
+    done = answers.answered(lines_file)
+    files = [file for file in options.files if file not in done]
     if options.server is not None:
-        return int(importlib.import_module(_REMOTE).run(options))
+        require(not options.attention, "--attention", "--server", "a model of this machine")
+        lines = importlib.import_module(_REMOTE).recognize(options, files)
+    else:
+        lines = _recognize(options, files)
+    failed = 0
+    json = options.json or (options.attention and options.out is None)
+    with answers.output(lines_file, files, json) as show:
+        for line in lines:
+            failed += "error" in line
+            show(line)
+    if failed:
+        print(f"{failed} of {len(files)} files cannot be used", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _recognize(options: argparse.Namespace, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Recognise recordings by a model of this machine; yield a line each."""
+    paths = _paths(options.out, files) if options.attention and options.out else []
     shared.start_tensorflow()
+    from ser_keras.recognition.attention_file import AttentionFile
     from ser_keras.recognition.recognizer import Recognizer
 
-    failed = 0
-    for line in Recognizer(options.model).recognize_files(options.files):
-        failed += "error" in line
-        print(json_line(line), flush=True)
-    if failed:
-        print(f"{failed} of {len(options.files)} files cannot be used", file=sys.stderr)
-    return 1 if failed else 0
+    recognizer = Recognizer(options.model)
+    if not paths:
+        yield from recognizer.recognize_files(files, options.attention)
+    for file, path in zip(files, paths, strict=bool(paths)):
+        with AttentionFile(path.parent, recognizer.model.features.observation_shape) as arrays:
+            (line,) = recognizer.recognize_files([file], arrays.add)
+            if "error" not in line:
+                arrays.write(path, line)
+                line["attention"] = str(path)
+        yield line
+
+
+def _paths(out: Path, files: Sequence[str]) -> list[Path]:
+    """Name the .npz file of each recording in a folder; a number tells namesakes apart."""
+    if out.suffix == ".npz":
+        require(len(files) == 1, "--out", str(out), f"a folder for {len(files)} recordings")
+        return [output_folder(out.parent) / out.name]
+    folder, paths = output_folder(out), []
+    for file in files:
+        path, number = folder / f"{Path(file).name}.npz", 2
+        while path in paths:
+            path, number = folder / f"{Path(file).name}-{number}.npz", number + 1
+        paths.append(path)
+    return paths

@@ -97,17 +97,21 @@ class Recognizer:
         """Recognise the emotion in samples at the model's rate; otherwise as `recognize`."""
         return self.recognize(samples, self.model.features.sample_rate, attention=attention)
 
-    def recognize_files(self, paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    def recognize_files(
+        self, paths: Iterable[Path], attention: bool | Receive = False
+    ) -> Iterator[dict[str, Any]]:
         """Recognise one recording after another; one that cannot be used gives {file, error}."""
-        return self.recognize_segments((path, None, None) for path in paths)
+        return self.recognize_segments(((path, None, None) for path in paths), attention)
 
     def recognize_segments(
-        self, segments: Iterable[tuple[Path, float | None, float | None]]
+        self,
+        segments: Iterable[tuple[Path, float | None, float | None]],
+        attention: bool | Receive = False,
     ) -> Iterator[dict[str, Any]]:
         """Recognise segments, each a path, a start and an end, as `recognize_files`."""
         for path, start, end in segments:
             try:
-                yield self.recognize(path, start=start, end=end)
+                yield self.recognize(path, start=start, end=end, attention=attention)
             except AudioError as error:
                 yield {"file": str(path), "error": error.reason}
 

@@ -20,6 +20,8 @@ import tensorflow as tf
 from ser_keras.commands import main as cli
 from ser_keras.errors import ConfigurationError
 from ser_keras.export.client import Client, ServerError
+from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.recognizer import Recognizer
 from tests.export.serving.conftest import Running, running
 
 
@@ -145,10 +147,13 @@ class Faulty:
         faulty = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
                 reply = replies[min(faulty.asked, len(replies) - 1)]
                 faulty.asked += 1
-                self.rfile.read(int(self.headers["Content-Length"]))
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if reply == "break":
                     self.connection.shutdown(socket.SHUT_RDWR)
                 elif reply == "wait":
@@ -247,6 +252,8 @@ def test_predict_with_a_server_goes_on_where_it_was(
     labels = ["--labels", str(servable / "assets" / "labels.txt")]
     assert cli.main([*words, *labels, *files]) == 1
     out, err = capfd.readouterr()
+    assert cli.main([*words, *files]) == 1
+    assert capfd.readouterr() == (out, err)  # the server tells the labels, too
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["file"] for line in lines] == files
     assert set(lines[-2]) == {"file", "error"}
@@ -264,6 +271,53 @@ def test_predict_with_a_server_goes_on_where_it_was(
     written = saved.read_text().splitlines()
     assert json.loads(written[0]) == kept
     assert len(written) == 2 + len(files) - 1 + 1
+
+
+def test_a_servers_lines_are_those_of_the_model_here(
+    server: Running,
+    model: VRNN,
+    speech: list[Path],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+):
+    rate = model.features.sample_rate
+    samples, _ = soundfile.read(speech[0])
+    for name, sound in (
+        ("short", samples[rate : rate + rate // 10]),
+        ("silence", np.zeros(3 * rate)),
+    ):
+        soundfile.write(tmp_path / f"{name}.wav", sound, rate)
+    files = [*map(str, speech), str(tmp_path / "short.wav"), str(tmp_path / "silence.wav")]
+    assert cli.main(["predict", "--server", server.url, "--model", "vrnn", *files]) == 0
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    for line, expected in zip(lines, Recognizer(model).recognize_files(files), strict=True):
+        assert list(line) == list(expected)
+        assert line["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-4)
+        assert line["emotion"] == expected["emotion"]
+        for name in ("file", "duration", "padded", "silent"):
+            assert line[name] == expected[name]
+        for mine, local in zip(line["instants"], expected["instants"], strict=True):
+            assert list(mine) == list(local)
+            assert (mine["time"], mine["emotion"]) == (local["time"], local["emotion"])
+            assert mine["probabilities"] == pytest.approx(local["probabilities"], abs=1e-4)
+            assert mine["sampled_fraction"] is None  # a server tells the mean alone
+    assert [line["padded"] for line in lines][-2:] == [True, False]
+    assert [line["silent"] for line in lines][-2:] == [False, True]
+
+
+def test_a_model_that_is_not_described_needs_its_labels(
+    servable: Path, speech: list[Path], capfd: pytest.CaptureFixture[str]
+):
+    with Faulty((404, b'{"error": "Not Found"}')) as server:
+        words = ["predict", "--server", server.url, "--model", "vrnn", str(speech[0])]
+        assert cli.main(words) == 1
+    assert "--labels: expected labels.txt in the assets" in capfd.readouterr().err
+
+
+def test_attention_needs_a_model_of_this_machine(capfd: pytest.CaptureFixture[str]):
+    words = ["predict", "--server", "http://127.0.0.1:1", "--attention", "a.wav"]
+    assert cli.main(words) == 1
+    assert "--attention: expected a model of this machine" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
