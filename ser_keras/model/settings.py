@@ -95,6 +95,10 @@ class Objective:
         require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
 
 
+# What an epoch's draws are balanced by, see `training.balance`.
+BALANCES = ("none", "corpus", "emotion", "corpus,emotion")
+
+
 @dataclass(frozen=True)
 class Optimization:
     """Settings of the training; the defaults are the paper's (section 3.2, Algorithm 1).
@@ -113,6 +117,7 @@ class Optimization:
     schedule: str = "constant"  # "cosine": the learning rate falls to zero over the epochs
     weight_decay: float = 0.0  # AdamW's, decoupled
     weight_average: float = 0.0  # momentum of the average of weights that training ends with
+    balance: str = "none"  # or draws corpora, emotions or both equally often within an epoch
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -120,6 +125,7 @@ class Optimization:
         require(self.optimizer in known, "optimizer", self.optimizer, f"one of {', '.join(known)}")
         schedules = ("constant", "cosine")
         require(self.schedule in schedules, "schedule", self.schedule, '"constant" or "cosine"')
+        require(self.balance in BALANCES, "balance", self.balance, f"one of {', '.join(BALANCES)}")
         for name in ("learning_rate", "epsilon"):
             require(getattr(self, name) > 0.0, name, getattr(self, name), "more than 0")
         for name in ("rho", "weight_average"):

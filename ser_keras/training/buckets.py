@@ -22,19 +22,23 @@ class Buckets:
 
     boundaries: list[int]  # lengths at which a bucket begins, but for the first
     bucket_of: np.ndarray  # each utterance's bucket, int [N]
-    counts: np.ndarray  # utterances in each bucket, int [buckets]
+    counts: np.ndarray  # utterances that an epoch draws of each bucket, int [buckets]
     sizes: np.ndarray  # utterances per batch of each bucket, int [buckets], at least 1
 
     @classmethod
-    def of(cls, lengths: Sequence[int], batch_size: int) -> Buckets:
+    def of(
+        cls, lengths: Sequence[int], batch_size: int, draws: np.ndarray | None = None
+    ) -> Buckets:
         """Sort utterances of these lengths into buckets; their batches have at most `batch_size`.
 
         A bucket's batches share its utterances evenly: a last batch of a few would take as large a
-        step of gradient descent as a full one.
+        step of gradient descent as a full one. `draws` are how often an epoch draws each utterance
+        on average, [N]; None is once.
         """
         boundaries = _boundaries(lengths, batch_size)
         bucket_of = np.digitize(lengths, boundaries)
-        counts = np.bincount(bucket_of, minlength=len(boundaries) + 1)
+        expected = np.bincount(bucket_of, draws, minlength=len(boundaries) + 1)
+        counts = np.where(expected > 0, np.maximum(np.rint(expected), 1), 0).astype(int)
         batches = np.maximum(-(-counts // batch_size), 1)
         return cls(boundaries, bucket_of, counts, np.maximum(-(-counts // batches), 1))
 

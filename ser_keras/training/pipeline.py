@@ -13,6 +13,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.training.balance import expected_draws
 from ser_keras.training.buckets import Buckets
 
 
@@ -23,6 +24,7 @@ def dataset(
     shuffle: bool = False,
     seed: int = 0,
     classes: Sequence[str] | None = None,
+    balance: str = "none",
     **extraction: Any,
 ) -> tf.data.Dataset:
     """Extract a corpus and batch it for `fit`, `evaluate` and `predict`.
@@ -37,6 +39,8 @@ def dataset(
             order of the corpus' own emotions. To a model trained on another corpus, such labels
             mean other emotions, without a warning: `corpora.match(corpus, model.classes).corpus`
             has the model's classes instead.
+        balance: of shuffled batches, what an epoch draws equally often: "corpus", "emotion" or
+            "corpus,emotion"; "none" draws every utterance once.
         **extraction: options of `extraction.extract_corpus`, such as `cache` and `workers`.
 
     Returns:
@@ -54,7 +58,7 @@ def dataset(
     """
     corpus.labels(classes)  # an error in them is told before the extraction, not after
     extracted = extract_corpus(corpus, features, name=corpus.name, **extraction)
-    return batches(extracted, batch_size, shuffle, seed, classes)
+    return batches(extracted, batch_size, shuffle, seed, classes, balance=balance)
 
 
 def batches(
@@ -64,11 +68,12 @@ def batches(
     seed: int = 0,
     classes: Sequence[str] | None = None,
     epoch: tf.Variable | None = None,
+    balance: str = "none",
 ) -> tf.data.Dataset:
     """Batch observations that are in memory; options and errors are those of `dataset`.
 
-    `epoch`, int64, counts the epochs begun, from 0 if None. The order is a function of it and the
-    seed, so that setting it resumes where another process stopped.
+    `epoch`, int64, counts the epochs begun, from 0 if None. Draws and order are a function of it
+    and the seed, so that setting it resumes where another process stopped.
 
     Example:
         >>> extracted = extract_corpus(corpus, model.features, cache=False, progress=False)
@@ -100,7 +105,8 @@ def batches(
 
     if shuffle:
         epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch)
+        draws = None if balance == "none" else expected_draws(extraction.corpus, balance)
+        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)
     return read_ahead(indexes.map(batch))
@@ -122,20 +128,53 @@ def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _shuffled_indexes(
-    lengths: Sequence[int], batch_size: int, seed: int, epoch: tf.Variable
+    lengths: Sequence[int],
+    batch_size: int,
+    seed: int,
+    epoch: tf.Variable,
+    draws: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Return the utterances of each batch, int32 [B]: others in every epoch."""
-    buckets = Buckets.of(lengths, batch_size)
+    buckets = Buckets.of(lengths, batch_size, draws)
     batch_lengths = buckets.batch_lengths()
     ends = np.cumsum(batch_lengths)
+    everything = tf.range(len(lengths))
 
     def indexes(number: tf.Tensor) -> tf.Tensor:
         key = [seed, epoch.assign_add(tf.cast(number == 0, tf.int64)) - 1]  # 0 begins an epoch
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(lengths)), key)
-        # Stable: within a bucket, the utterances stay in the shuffled order.
-        by_bucket = tf.gather(order, tf.argsort(tf.gather(buckets.bucket_of, order), stable=True))
+        if draws is None:
+            by_bucket = _shuffle(everything, buckets.bucket_of, key)
+        else:
+            drawn = _draw(buckets, draws, key)
+            bucket_of = np.repeat(np.arange(len(buckets.counts)), buckets.counts)
+            # Apart again: the draws of one utterance lie side by side.
+            by_bucket = _shuffle(drawn, bucket_of, tf.random.experimental.stateless_fold_in(key, 1))
         turns = tf.random.experimental.stateless_shuffle(tf.range(len(ends)), key)
         end, length = tf.gather(ends, turns[number]), tf.gather(batch_lengths, turns[number])
         return by_bucket[end - tf.cast(length, end.dtype) : end]
 
     return tf.data.Dataset.range(len(ends)).map(indexes)
+
+
+def _shuffle(values: tf.Tensor, bucket_of: np.ndarray, key: Any) -> tf.Tensor:
+    """Shuffle values [N] within their buckets, int [N]; one bucket follows the other."""
+    order = tf.random.experimental.stateless_shuffle(tf.range(len(bucket_of)), key)
+    # Stable: within a bucket, they stay in the shuffled order.
+    by_bucket = tf.argsort(tf.gather(bucket_of, order), stable=True)
+    return tf.gather(values, tf.gather(order, by_bucket))
+
+
+def _draw(buckets: Buckets, draws: np.ndarray, key: Any) -> tf.Tensor:
+    """Draw as many utterances of each bucket as it counts, int32, one bucket after the other.
+
+    Systematic sampling: an utterance that is expected 2.3 times comes two or three times, never
+    more or less often, so that groups are balanced in every epoch and not only in the mean.
+    """
+    totals = np.bincount(buckets.bucket_of, draws)
+    expected = (draws * buckets.counts[: len(totals)][buckets.bucket_of]) / totals[buckets.bucket_of]
+    order = _shuffle(tf.range(len(draws)), buckets.bucket_of, key)
+    ends = tf.cumsum(tf.gather(expected, order))  # each bucket ends at a whole number
+    offset = tf.random.stateless_uniform([], key, dtype=tf.float64)
+    points = tf.range(int(buckets.counts.sum()), dtype=tf.float64) + offset
+    found = tf.searchsorted(ends, points, side="right")
+    return tf.gather(order, tf.minimum(found, len(draws) - 1))

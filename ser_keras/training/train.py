@@ -17,6 +17,7 @@ from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import callbacks, checkpoint, pipeline
+from ser_keras.training.balance import expected_draws
 from ser_keras.training.calibration import calibrate
 from ser_keras.training.run import (
     CONFIGURATION_FILE,
@@ -60,8 +61,20 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     extracted = extract_subsets(used, preset.features, preset.augmentation)
     epoch = tf.Variable(0, dtype=tf.int64)  # the order of the batches is a function of it
     batches = pipeline.batches(
-        extracted["train"], optimization.batch_size, shuffle=True, seed=run.seed, epoch=epoch
+        extracted["train"],
+        optimization.batch_size,
+        shuffle=True,
+        seed=run.seed,
+        epoch=epoch,
+        balance=optimization.balance,
     )
+    if optimization.balance != "none":
+        draws = expected_draws(extracted["train"].corpus, optimization.balance)
+        print(
+            f"{label}: balanced by {optimization.balance}: an epoch draws an utterance "
+            f"{draws.min():.2g} to {draws.max():.2g} times",
+            file=sys.stderr,
+        )
     validation = None
     if "validation" in extracted:
         validation = pipeline.batches(extracted["validation"], optimization.batch_size)

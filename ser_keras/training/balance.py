@@ -1,0 +1,45 @@
+"""Balanced sampling: how often an epoch draws each utterance, so that groups weigh the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.fields import require
+from ser_keras.model.settings import BALANCES
+
+
+def expected_draws(corpus: Corpus, balance: str) -> np.ndarray:
+    """Return how often an epoch draws each utterance on average: float64 [N], 1 in the mean.
+
+    Args:
+        corpus: the utterances of the epoch.
+        balance: "none" draws each once; "corpus" every corpus that is joined equally often;
+            "emotion" every emotion; "corpus,emotion" every corpus, and in it every emotion.
+
+    Raises:
+        ConfigurationError: `balance` is none of these.
+
+    Example:
+        >>> [utterance.emotion for utterance in corpus[:3]]
+        ['angry', 'angry', 'calm']
+        >>> expected_draws(corpus[:3], "emotion")
+        array([0.75, 0.75, 1.5 ])
+    """
+    require(balance in BALANCES, "balance", balance, f"one of {', '.join(BALANCES)}")
+    levels = [] if balance == "none" else balance.split(",")
+    # The groups nest: the whole, then its corpora, then the emotions of each.
+    groups: list[tuple[str, ...]] = [()] * len(corpus)
+    share = np.ones(len(corpus))
+    for level in levels:
+        inner = [
+            (*group, getattr(utterance, level))
+            for group, utterance in zip(groups, corpus, strict=True)
+        ]
+        siblings = Counter(group[:-1] for group in set(inner))
+        share /= [siblings[group] for group in groups]
+        groups = inner
+    sizes = Counter(groups)
+    return share * len(corpus) / [sizes[group] for group in groups]
