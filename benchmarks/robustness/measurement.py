@@ -92,7 +92,7 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> Predictions:
 def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> str:
     stored = as_stored(*change.apply(samples, rate))
     decoded = decoding.load(stored, recognizer.model.features.sample_rate)
-    emotion: str = recognizer.recognize_samples(decoded)["emotion"]
+    emotion: str = recognizer.recognize_samples(decoded, attention=False)["emotion"]
     return emotion
 
 

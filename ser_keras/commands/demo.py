@@ -66,5 +66,5 @@ def _predict(model: VRNN, test: Corpus, out: Path) -> None:
 
     chosen = test.utterances[:: max(1, len(test) // _PREDICTED)][:_PREDICTED]
     segments = [(utterance.path, utterance.start, utterance.end) for utterance in chosen]
-    lines = Recognizer(model).recognize_segments(segments)
+    lines = Recognizer(model).recognize_segments(segments, attention=False)
     write_text(out / _PREDICTIONS_FILE, "".join(json_line(line) + "\n" for line in lines))

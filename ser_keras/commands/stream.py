@@ -78,6 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines on a terminal, too, not a display"
     )
+    parser.add_argument(
+        "--attention",
+        action="store_true",
+        help="add saliency and attention to the lines, thousands of numbers where observations are "
+        "patches",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -86,7 +92,10 @@ def run(options: argparse.Namespace) -> int:
     shared.start_tensorflow()
     from ser_keras.recognition.streaming import StreamingRecognizer
 
-    recognizer = StreamingRecognizer(options.model, options.smoothing, options.gate)
+    draws = sys.stdout.isatty() and not options.json
+    recognizer = StreamingRecognizer(
+        options.model, options.smoothing, options.gate, attention=options.attention or draws
+    )
     if options.microphone is not None:
         rate = recognizer.model.features.sample_rate
         chunks = live_sound.from_microphone(options.microphone or None, rate)
@@ -97,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     refused: list[AudioError] = []
     instants = _instants(recognizer, chunks, refused)
     try:
-        if sys.stdout.isatty() and not options.json:
+        if draws:
             from ser_keras.commands import live_display
 
             live_display.show(instants)

@@ -158,7 +158,7 @@ def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[
     waveform = decoding.load(path, spec.sample_rate, *stretch)
     line = {
         "file": longest["file"],
-        **Recognizer(model).recognize_samples(waveform, attention=True),
+        **Recognizer(model).recognize_samples(waveform),
     }
     figure = plots.attention_heatmap(
         waveform,

@@ -171,7 +171,10 @@ def describe_attention(answer: Answer) -> dict[str, list[Any]]:
         {'saliency': [2.0, 0.5], 'attention': [1, 0]}
     """
     saliency, attention = np.asarray(answer.saliency), np.asarray(answer.attention)
-    return {"saliency": shortest(saliency), "attention": attention.astype(int).tolist()}
+    return {
+        "saliency": saliency.astype(np.float64).round(6).tolist(),
+        "attention": attention.astype(int).tolist(),
+    }
 
 
 def shortest(values: np.ndarray) -> list[float]:

@@ -57,7 +57,7 @@ class Recognizer:
         start: float | None = None,
         end: float | None = None,
         channel: int | None = None,
-        attention: bool | Receive = False,
+        attention: bool | Receive = True,
     ) -> dict[str, Any]:
         """Recognise the emotion in a recording, or in a segment of it.
 
@@ -67,16 +67,17 @@ class Recognizer:
             start: where the segment begins, in seconds; None for the recording's beginning.
             end: where it ends; None for the recording's end.
             channel: the channel to take, from 0; None for the mean of all.
-            attention: whether the instants have saliency and attention: long lists, where
-                observations are patches. A function receives them instead, instant by instant.
+            attention: whether the instants have saliency and attention, which take 250 kB of memory
+                an instant where observations are patches. A function receives them instead,
+                instant by instant.
 
         Returns:
             file, of a path; emotion and probabilities {label: 0..1} at the end; duration in
             seconds; padded, whether the segment was shorter than one window and silence was added
             to it; silent, whether there is nothing but silence; and instants: time (where the
             window ends, in seconds of the segment: past its end where silence was appended),
-            emotion, probabilities, sampled_fraction and, if asked for, saliency [D] in standard
-            deviations and attention [D] of zeros and ones.
+            emotion, probabilities, sampled_fraction and, unless `attention` says otherwise,
+            saliency [D] in standard deviations and attention [D] of zeros and ones.
 
         Raises:
             AudioError: the sound cannot be used.
@@ -92,13 +93,13 @@ class Recognizer:
         return self._answer(_of_samples(sound, sample_rate or 0, start, end, channel), attention)
 
     def recognize_samples(
-        self, samples: ArrayLike, attention: bool | Receive = False
+        self, samples: ArrayLike, attention: bool | Receive = True
     ) -> dict[str, Any]:
         """Recognise the emotion in samples at the model's rate; otherwise as `recognize`."""
         return self.recognize(samples, self.model.features.sample_rate, attention=attention)
 
     def recognize_files(
-        self, paths: Iterable[Path], attention: bool | Receive = False
+        self, paths: Iterable[Path], attention: bool | Receive = True
     ) -> Iterator[dict[str, Any]]:
         """Recognise one recording after another; one that cannot be used gives {file, error}."""
         return self.recognize_segments(((path, None, None) for path in paths), attention)
@@ -106,7 +107,7 @@ class Recognizer:
     def recognize_segments(
         self,
         segments: Iterable[tuple[Path, float | None, float | None]],
-        attention: bool | Receive = False,
+        attention: bool | Receive = True,
     ) -> Iterator[dict[str, Any]]:
         """Recognise segments, each a path, a start and an end, as `recognize_files`."""
         for path, start, end in segments:

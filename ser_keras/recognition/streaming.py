@@ -39,6 +39,7 @@ class StreamingRecognizer:
         gate: level in decibels relative to full scale, such as -50: a window whose root mean
             square is below is taken for silence. The model does not receive it, and the answer
             stays the same. None: the model receives everything.
+        attention: whether instants have saliency and attention.
 
     Raises:
         ConfigurationError: there is no such model, or an option is out of its range.
@@ -50,13 +51,18 @@ class StreamingRecognizer:
     """
 
     def __init__(
-        self, model: VRNN | str | PathLike[str], smoothing: float = 0.0, gate: float | None = None
+        self,
+        model: VRNN | str | PathLike[str],
+        smoothing: float = 0.0,
+        gate: float | None = None,
+        attention: bool = True,
     ) -> None:
         require(0.0 <= smoothing < 1.0, "smoothing", smoothing, "0 to below 1")
         require(gate is None or -math.inf < gate <= 0, "gate", gate, "decibels of at most 0")
         self.model = model if isinstance(model, VRNN) else model_files.load(model)
         self.smoothing = smoothing
         self.gate = gate
+        self.attention = attention
         self._step = SoundStep(self.model)
         self.reset()
 
@@ -125,5 +131,5 @@ class StreamingRecognizer:
         described |= name_probabilities(self.model.classes, self._smoothed)
         if answer is not None:
             described |= {"sampled_fraction": answer.sampled_fraction}
-            described |= describe_attention(answer)
+            described |= describe_attention(answer) if self.attention else {}
         return described

@@ -539,14 +539,20 @@ def test_a_streamed_file_gives_the_instants_of_predict(
     ser_keras: Any, trained_run: Path, synthetic_corpus: Corpus
 ):
     path = synthetic_corpus[0].path
-    (predicted,) = ser_keras("predict", "--model", trained_run, path).out.splitlines()
-    answer = ser_keras("stream", "--model", trained_run, path)
+    words = ("--model", trained_run, "--attention", path)
+    (predicted,) = ser_keras("predict", *words).out.splitlines()
+    answer = ser_keras("stream", *words)
     assert answer.status == 0
     instants = [json.loads(line) for line in answer.out.splitlines()]
     expected = json.loads(predicted)["instants"]
     assert [i["attention"] for i in instants] == [i["attention"] for i in expected]
     for found, whole in zip(instants, expected, strict=True):
         assert found["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
+    lines = ser_keras("stream", *words[:2], path).out.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {name: value for name, value in instant.items() if name not in ("saliency", "attention")}
+        for instant in instants
+    ]
 
 
 def test_a_pipe_is_read_until_it_is_closed(trained_run: Path, synthetic_corpus: Corpus):

@@ -91,8 +91,8 @@ def test_attention_is_added_or_written_to_files(
             assert set(arrays) == {"time", "saliency", "attention"}
             instants = line["instants"]
             np.testing.assert_array_equal(arrays["time"], [one["time"] for one in instants])
-            saliency = np.array([one["saliency"] for one in instants], np.float32)
-            np.testing.assert_array_equal(arrays["saliency"], saliency)
+            saliency = [one["saliency"] for one in instants]
+            np.testing.assert_allclose(arrays["saliency"], saliency, atol=1e-6)
             assert arrays["attention"].dtype == bool
             np.testing.assert_array_equal(arrays["attention"], [i["attention"] for i in instants])
 

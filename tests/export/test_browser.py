@@ -59,7 +59,7 @@ def test_the_runner_answers_as_the_model_does(
     precision = json.loads(file.with_suffix(".json").read_text("utf-8"))["precision"]
     tolerance = {"float32": 1e-4, "int8": 1e-1}[precision]
     found = run(node, file, sound, chunk)["instants"]
-    expected = Recognizer(model).recognize_samples(sound, attention=True)["instants"]
+    expected = Recognizer(model).recognize_samples(sound)["instants"]
     assert [i["time"] for i in found] == [i["time"] for i in expected]
     for mine, keras in zip(found, expected, strict=True):
         assert mine["probabilities"] == pytest.approx(keras["probabilities"], abs=tolerance)

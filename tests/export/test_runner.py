@@ -48,7 +48,7 @@ def sound(model: VRNN, speech: list[Path]) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def expected(model: VRNN, sound: np.ndarray) -> Instants:
-    return Recognizer(model).recognize_samples(sound, attention=True)["instants"]
+    return Recognizer(model).recognize_samples(sound)["instants"]
 
 
 def recognize(runner: Runner, samples: np.ndarray, size: int) -> Instants:
@@ -80,7 +80,7 @@ def test_a_recording_shorter_than_a_window_is_padded(
 ):
     assert_same(
         recognize(runner, sound[:9000], 4096),
-        Recognizer(model).recognize_samples(sound[:9000], attention=True)["instants"],
+        Recognizer(model).recognize_samples(sound[:9000])["instants"],
     )
     runner.reset()
     assert list(runner.finish()) == []
@@ -259,7 +259,7 @@ def test_a_file_and_a_pipe_are_answered_as_by_the_model(
     rate = model.features.sample_rate
     path = write(tmp_path / "sound.wav", np.stack([sound, sound], axis=1), rate)
     # As they are after 16 bits.
-    expected = Recognizer(model).recognize(path, attention=True)["instants"]
+    expected = Recognizer(model).recognize(path)["instants"]
     status, out, errors = run(copy, "model.tflite", path)
     assert (status, errors) == (0, [])
     assert_same(list(instants(out)), expected)

@@ -40,13 +40,13 @@ def attention_heatmap(
     Args:
         waveform: samples [N], mono.
         sample_rate: of the waveform, in hertz.
-        recognition: a line of `predict --attention`; `time` of an instant is the end of its window
-            in seconds.
+        recognition: an answer of `Recognizer` or a line of `predict --attention`; `time` of an
+            instant is the end of its window in seconds.
         coefficient_labels: names of the D coefficients, or of a patch's bands.
         observation_shape: (frames, bands) of a patch that the recognition holds flat, as [D].
 
     Example:
-        >>> line = ser.Recognizer(model).recognize(wav, attention=True)
+        >>> line = ser.Recognizer(model).recognize(wav)
         >>> rate = model.features.sample_rate
         >>> waveform = np.zeros(int(line["duration"] * rate))
         >>> figure = ser.plots.attention_heatmap(waveform, rate, line)
@@ -62,8 +62,8 @@ def attention_heatmap(
         )
     if "saliency" not in instants[0]:
         raise ValueError(
-            "attention heat map: expected instants with saliency and attention, as "
-            "recognize(…, attention=True) and predict --attention give them, found none"
+            "attention heat map: expected instants with saliency and attention, as Recognizer and "
+            "predict --attention give them, found none"
         )
     edges = np.array([0.0, *(instant["time"] for instant in instants)])
     emotions = list(instants[0]["probabilities"])
