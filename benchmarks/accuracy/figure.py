@@ -26,6 +26,7 @@ from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, styled
 
 KEY = "unweighted_accuracy"
 TITLES_APART = 2.5  # in percent: the height of a line of text
+LARGE = 1_000_000  # parameters
 WITH, WITHOUT = (f" {title}" for title in VRNN_ROWS.values())
 
 
@@ -87,10 +88,12 @@ def _point(axes: Axes, row: dict[str, Any], ours: bool) -> None:
         linewidth=1,
     )
     if not hollow:
+        large = row["parameters"] > LARGE  # at the right edge, where lines have their titles
         axes.annotate(
             row["title"].removesuffix(WITH).replace("`", ""),
             (row["parameters"], mean),
-            xytext=(6, 6),
+            xytext=(-6, -14) if large else (6, 6),
+            ha="right" if large else "left",
             textcoords="offset points",
             fontsize=8,
             color=color,

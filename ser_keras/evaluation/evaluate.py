@@ -15,12 +15,16 @@ import tensorflow as tf
 from ser_keras import provenance
 from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.evaluation.intervals import accuracy_intervals
 from ser_keras.evaluation.metrics import (
     AttentionTotals,
     SampledFraction,
+    by_group,
+    calibration_error,
     confusion_matrix,
     per_class_recall,
     ratio,
+    reliability,
 )
 from ser_keras.features.extraction import extract_corpus
 from ser_keras.interruption import deferred
@@ -46,6 +50,8 @@ class Evaluation:
         n_unknown_emotion: utterances of an emotion that is not a class of the model, left out.
         weighted_accuracy: correct / all.
         unweighted_accuracy: mean of the recalls of the classes that occur.
+        intervals: of both, by a bootstrap over speakers where they are known, else utterances.
+        by_speaker, by_sex: both accuracies of each group, where it is known.
         recall: of each class; NaN for one that does not occur.
         confusion_matrix: rows are true classes, columns predictions.
         sampled_fraction: Table 2.
@@ -53,6 +59,7 @@ class Evaluation:
         nll_per_instant: −log N(X_{t+1}; …) per predicted instant, in nats.
         kl_per_instant: KL per instant, in nats.
         expected_calibration_error: of the probabilities at the last instants.
+        reliability: confidence and accuracy of the answers, in bins of confidence.
         temperature: the divisor of the model's logits.
         versions: of everything that can change a number.
         predictions: the rows of `predictions.csv`, one per utterance. Both emotions of a row are
@@ -76,6 +83,9 @@ class Evaluation:
     n_unknown_emotion: int
     weighted_accuracy: float
     unweighted_accuracy: float
+    intervals: dict[str, Any]
+    by_speaker: dict[str, dict[str, float]]
+    by_sex: dict[str, dict[str, float]]
     labels: list[str]
     recall: dict[str, float]
     confusion_matrix: list[list[int]]
@@ -84,6 +94,7 @@ class Evaluation:
     nll_per_instant: float
     kl_per_instant: float
     expected_calibration_error: float
+    reliability: list[dict[str, float]]
     temperature: float
     versions: dict[str, str]
     predictions: list[dict[str, Any]] = field(repr=False)
@@ -135,6 +146,8 @@ def evaluate(
     labels = extracted.corpus.labels(classes)
     matrix = confusion_matrix(labels, answers.probabilities.argmax(axis=-1), len(classes))
     recall = per_class_recall(matrix)
+    rows = _rows(extracted.corpus, answers, classes)
+    bins = reliability(answers.probabilities, labels)
     return Evaluation(
         corpus=corpus.name,
         split=split,
@@ -148,6 +161,9 @@ def evaluate(
         n_unknown_emotion=sum(matched.unknown.values()),
         weighted_accuracy=float(np.trace(matrix) / len(labels)),
         unweighted_accuracy=float(np.nanmean(recall)),
+        intervals=accuracy_intervals(rows, classes),
+        by_speaker=by_group(rows, "speaker"),
+        by_sex=by_group(rows, "sex"),
         labels=list(classes),
         recall=dict(zip(classes, recall.tolist(), strict=True)),
         confusion_matrix=matrix.tolist(),
@@ -156,26 +172,12 @@ def evaluate(
         # The last instant of an utterance predicts nothing that could be compared.
         nll_per_instant=float(ratio(answers.generation.sum(), (answers.instants - 1).sum())),
         kl_per_instant=float(ratio(answers.kl.sum(), answers.instants.sum())),
-        expected_calibration_error=_calibration_error(answers.probabilities, labels),
+        expected_calibration_error=calibration_error(bins),
+        reliability=bins,
         temperature=float(model.cell.temperature.numpy()),
         versions=provenance.versions(),
-        predictions=_rows(extracted.corpus, answers, classes),
+        predictions=rows,
     )
-
-
-def _calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Compute how far confidence and accuracy lie apart on average (Guo et al. 2017, Eq. 3).
-
-    Answers are sorted by confidence into bins of equal width. From 0 (calibrated) to 1; NaN where a
-    probability is. Probabilities are [N, C], labels int [N].
-    """
-    confidence = probabilities.max(axis=1)
-    if np.isnan(confidence).any():
-        return float("nan")
-    correct = probabilities.argmax(axis=1) == labels
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
 
 
 class _Answers(NamedTuple):
@@ -233,6 +235,7 @@ def _rows(corpus: Corpus, answers: _Answers, classes: Sequence[str]) -> list[dic
                 "end": utterance.end,
                 **({"channel": utterance.channel} if has_channels else {}),
                 "speaker": utterance.speaker,
+                "sex": utterance.sex,
                 "emotion": utterance.emotion,
                 "predicted": predicted,
                 "correct": int(predicted == utterance.emotion),

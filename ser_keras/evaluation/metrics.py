@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +34,106 @@ def per_class_recall(matrix: np.ndarray) -> np.ndarray:
         [0.5, nan]
     """
     return ratio(np.diagonal(matrix), matrix.sum(axis=1))
+
+
+def accuracies(matrix: np.ndarray) -> tuple[float, float]:
+    """Return weighted and unweighted accuracy of a confusion matrix [C, C].
+
+    Example:
+        >>> accuracies(np.array([[3, 1], [0, 1]]))
+        (0.8, 0.875)
+    """
+    recalls = per_class_recall(matrix)
+    known = recalls[~np.isnan(recalls)]
+    return float(np.trace(matrix) / matrix.sum()), float(known.mean())
+
+
+def reliability(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = 15
+) -> list[dict[str, float]]:
+    """Compare confidence and accuracy, by answers sorted into bins of equal width by confidence.
+
+    Args:
+        probabilities: of every utterance, [N, C].
+        labels: true classes, int [N].
+        bins: how many; those without an utterance are left out.
+
+    Returns:
+        For each bin its utterances, their mean confidence and their accuracy; nothing where a
+        probability is NaN.
+
+    Example:
+        >>> reliability(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1]))
+        [{'utterances': 2, 'confidence': 0.75, 'accuracy': 0.5}]
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    if np.isnan(confidence).any():
+        return []
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        {
+            "utterances": int(inside.sum()),
+            "confidence": float(confidence[inside].mean()),
+            "accuracy": float(correct[inside].mean()),
+        }
+        for inside in (bin_of == number for number in range(bins))
+        if inside.any()
+    ]
+
+
+def calibration_error(bins: Sequence[Mapping[str, float]]) -> float:
+    """Compute how far confidence and accuracy lie apart on average (Guo et al. 2017, Eq. 3).
+
+    Args:
+        bins: as `reliability` returns them.
+
+    Returns:
+        From 0 (calibrated) to 1; NaN where there is no bin.
+
+    Example:
+        >>> calibration_error([{"utterances": 2, "confidence": 0.75, "accuracy": 0.5}])
+        0.25
+    """
+    counts = np.array([each["utterances"] for each in bins])
+    gaps = np.array([abs(each["confidence"] - each["accuracy"]) for each in bins])
+    return float(ratio((counts * gaps).sum(), counts.sum()))
+
+
+def by_group(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, dict[str, float]]:
+    """Compute accuracies of each group of utterances, such as those of one speaker.
+
+    Args:
+        rows: of `predictions.csv`.
+        key: the column that names the group; a row where it is empty belongs to none.
+
+    Returns:
+        By group, sorted: utterances, weighted_accuracy, and unweighted_accuracy over the emotions
+        that the group has.
+
+    Example:
+        >>> row = {"sex": "male", "emotion": "sad", "predicted": "sad"}
+        >>> by_group([row, row | {"sex": ""}], "sex")
+        {'male': {'utterances': 1, 'weighted_accuracy': 1.0, 'unweighted_accuracy': 1.0}}
+    """
+    members: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row[key]:
+            members.setdefault(row[key], []).append(row)
+    return {group: _group_accuracy(members[group]) for group in sorted(members)}
+
+
+def _group_accuracy(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    names = sorted({row[name] for row in rows for name in ("emotion", "predicted")})
+    true, predicted = (
+        np.array([names.index(row[name]) for row in rows]) for name in ("emotion", "predicted")
+    )
+    weighted, unweighted = accuracies(confusion_matrix(true, predicted, len(names)))
+    return {
+        "utterances": len(rows),
+        "weighted_accuracy": weighted,
+        "unweighted_accuracy": unweighted,
+    }
 
 
 def ratio(totals: ArrayLike, counts: ArrayLike) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from ser_keras import provenance
 from ser_keras.corpora import splits
 from ser_keras.evaluation import paper, plots, report, results
+from ser_keras.evaluation.intervals import difference_intervals
 from ser_keras.files import finite, output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.training.run import TrainingRun, refuse_another, split_corpus
@@ -56,11 +57,13 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
         # Here and not only in `train`, which does not train finished runs again.
         refuse_another(folder, single, split_corpus(single))
     evaluations: dict[str, list[dict[str, Any]]] = {WITH: [], WITHOUT: []}
+    predictions: dict[str, list[list[dict[str, str]]]] = {WITH: [], WITHOUT: []}
     for number, (folder, single) in enumerate(runs.items(), start=1):
         label = f"run {number} of {len(runs)} ({folder.name})"
         evaluation = _train_and_evaluate(single, folder, label)
-        attends = single.preset.architecture.attention
-        evaluations[WITH if attends else WITHOUT].append(evaluation)
+        kind = WITH if single.preset.architecture.attention else WITHOUT
+        evaluations[kind].append(evaluation)
+        predictions[kind].append(results.read_predictions(folder))
         accuracy = evaluation["weighted_accuracy"]
         print(f"{folder.name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
 
@@ -72,6 +75,10 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
             "protocol": _protocol(run, splits_evaluated=len(attending)),
             WITH: summarize(attending),
             WITHOUT: summarize(evaluations[WITHOUT]),
+            "difference": difference_intervals(
+                list(zip(predictions[WITH], predictions[WITHOUT], strict=True)),
+                attending[0]["labels"],
+            ),
             "table2": _mean_by_label(attending, "per_emotion"),
             "table2_after_first": _mean_by_label(attending, "per_emotion_after_first"),
             "figure2": {
@@ -199,4 +206,11 @@ def summary(reproduction: dict[str, Any]) -> str:
         sampled = "–" if after is None else f"{after:.1%}"
         theirs = f"{published[kind]:.1%}" if kind in published else "–"
         lines.append(f"{name:<20}{shown}{sampled:>10}{theirs:>10}")
+    if "difference" in reproduction:
+        difference = reproduction["difference"]
+        shown = "".join(
+            f"{difference[key]['value']:+9.1%}".ljust(16)
+            for key in ("weighted_accuracy", "unweighted_accuracy")
+        )
+        lines.append(f"{'difference':<20}{shown}".rstrip())
     return "\n".join(lines)

@@ -5,6 +5,7 @@ Functions that write raise `OutputError` where they cannot.
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -106,6 +107,18 @@ def read(folder: Path) -> dict[str, Any]:
     return json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
 
 
+def read_predictions(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of `predictions.csv` in a folder.
+
+    Example:
+        >>> write(ser.evaluate(model, corpus, progress=False), Path("."))
+        >>> read_predictions(Path("."))[0]["emotion"]
+        'angry'
+    """
+    with (folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def draw(
     evaluation: Evaluation,
     model: VRNN,
@@ -166,6 +179,8 @@ def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[
         line,
         coefficient_labels=spec.labels() if spec.patch_shape is None else None,
         observation_shape=spec.patch_shape,
+        band_frequencies=spec.band_frequencies if spec.patch_shape else None,
+        true_emotion=longest["emotion"],
     )
     return line, figure
 
@@ -179,9 +194,12 @@ def summary(evaluation: Evaluation) -> str:
         'utterances                32'
     """
     sampled = evaluation.sampled_fraction
+    low, high = evaluation.intervals["unweighted_accuracy"]
+    over, level = evaluation.intervals["over"], evaluation.intervals["level"]
+    interval = f"{level:.0%} interval {_percent(low)} to {_percent(high)}, over {over}"
     lines = [
         f"weighted accuracy     {_percent(evaluation.weighted_accuracy):>7}",
-        f"unweighted accuracy   {_percent(evaluation.unweighted_accuracy):>7}",
+        f"unweighted accuracy   {_percent(evaluation.unweighted_accuracy):>7}   {interval}",
         f"sampled, all instants {_percent(sampled.with_first):>7}",
         f"sampled after first   {_percent(sampled.after_first):>7}",
         f"utterances            {evaluation.n_test:6d}",

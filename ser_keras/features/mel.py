@@ -24,7 +24,7 @@ def mel_filters(sample_rate: int, fft_size: int, mel_bands: int) -> np.ndarray:
         (128, 1025)
     """
     frequencies = np.fft.rfftfreq(fft_size, 1.0 / sample_rate)
-    corners = _to_hertz(np.linspace(0.0, _to_mel(sample_rate / 2), mel_bands + 2))
+    corners = _corners(sample_rate, mel_bands)
     distances = np.subtract.outer(corners, frequencies)  # [mel_bands + 2, frequencies]
     widths = np.diff(corners)[:, np.newaxis]
     rising, falling = -distances[:-2] / widths[:-1], distances[2:] / widths[1:]
@@ -32,6 +32,21 @@ def mel_filters(sample_rate: int, fft_size: int, mel_bands: int) -> np.ndarray:
     filters *= 2.0 / (corners[2:] - corners[:-2])[:, np.newaxis]
     filters.setflags(write=False)
     return filters
+
+
+def mel_frequencies(sample_rate: int, mel_bands: int) -> np.ndarray:
+    """Return where each mel band has its peak, in hertz: float64 [mel_bands].
+
+    Example:
+        >>> mel_frequencies(sample_rate=16000, mel_bands=3).round().tolist()
+        [754.0, 1809.0, 3804.0]
+    """
+    return _corners(sample_rate, mel_bands)[1:-1]
+
+
+def _corners(sample_rate: int, mel_bands: int) -> np.ndarray:
+    """Return where bands begin, peak and end; one peaks where the next begins: [mel_bands + 2]."""
+    return _to_hertz(np.linspace(0.0, _to_mel(sample_rate / 2), mel_bands + 2))
 
 
 def _to_mel(hertz: float) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ser_keras.features.mel import mel_frequencies
 from ser_keras.fields import check_kinds, require
 
 KINDS = ("mfcc", "log-mel")
@@ -111,6 +112,13 @@ class FeatureSpec:
     def bands(self) -> int:
         """Values of a frame: MFCCs or mel bands."""
         return self.coefficients if self.kind == "mfcc" else self.mel_bands
+
+    @property
+    def band_frequencies(self) -> list[float] | None:
+        """Where each mel band of a frame has its peak, in hertz; None for MFCCs."""
+        if self.kind == "mfcc":
+            return None
+        return mel_frequencies(self.sample_rate, self.mel_bands).tolist()
 
     @property
     def patch_shape(self) -> tuple[int, int] | None:

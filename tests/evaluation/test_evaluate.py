@@ -23,7 +23,8 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.evaluation import metrics as ours
 from ser_keras.evaluation import results
-from ser_keras.evaluation.evaluate import Evaluation, _calibration_error, evaluate
+from ser_keras.evaluation.evaluate import Evaluation, evaluate
+from ser_keras.evaluation.metrics import calibration_error, reliability
 from ser_keras.features import extraction
 from ser_keras.model import files as model_files
 from ser_keras.model.cell import Step
@@ -51,7 +52,10 @@ EVALUATION_KEYS = {
     "kl_per_instant",
     "versions",
 }
-ADDED_KEYS = {"expected_calibration_error", "temperature", "n_failed", "n_unknown_emotion"}
+ADDED_KEYS = {
+    "expected_calibration_error", "temperature", "n_failed", "n_unknown_emotion",
+    "intervals", "by_speaker", "by_sex", "reliability",
+}  # fmt: skip
 
 CLASSES = ("angry", "calm", "sad", "absent")
 
@@ -450,4 +454,4 @@ def test_calibration_error_by_hand():
     # Two answers at 0.9, one right; two at 0.6, both right: |0.5 - 0.9| / 2 + |1 - 0.6| / 2.
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
     labels = np.array([0, 1, 0, 1])
-    assert _calibration_error(probabilities, labels) == pytest.approx(0.4)
+    assert calibration_error(reliability(probabilities, labels)) == pytest.approx(0.4)

@@ -6,15 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import librosa
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from ser_keras.evaluation import plots
+from ser_keras.evaluation.plots import fonts
+from ser_keras.features.spec import FeatureSpec
 
 EMOTIONS = ("neutral", "happy", "sad")
 RATE = 8000
@@ -155,6 +160,37 @@ def test_similarity_survives_emotions_without_attention():
     plots.png(plots.attention_similarity(np.full((3, 3), np.nan), EMOTIONS))
 
 
+@pytest.mark.parametrize("low", [0.2, 0.95])
+def test_colours_of_similarity_mean_the_same_in_every_run(low: float):
+    matrix = np.array([[1, low], [low, 1]])
+    figure = plots.attention_similarity(matrix, ["happy", "sad"])
+    assert figure.axes[0].images[0].get_clim() == (0, 1)
+    assert "0 to 1" in figure.axes[1].get_ylabel()
+
+
+def test_a_model_has_one_name_in_all_rows():
+    ours = {"weighted_accuracy": {"runs": [0.6, 0.7]}}
+    paper = {"weighted_accuracy": {"attention": 0.8, "no_attention": 0.9}}
+    figure2 = {"labels": ["sad"], "similarity": [[1.0]]}
+    reproduction = {"attention": ours, "no_attention": ours, "paper": paper, "figure2": figure2}
+    figure = plots.reproduction_figures(reproduction | {"table2": {"sad": 0.4}})["accuracy"]
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == [
+        f"{whose}, {how} attention" for whose in ("ours", "paper") for how in ("with", "without")
+    ]
+
+
+def test_reliability_shows_every_bin():
+    bins = [
+        {"utterances": 3, "confidence": 0.4, "accuracy": 1 / 3},
+        {"utterances": 7, "confidence": 0.9, "accuracy": 0.8},
+    ]
+    above, below = plots.reliability(bins).axes
+    _, found = above.get_lines()
+    np.testing.assert_allclose(points(found), np.array([[40, 100 / 3], [90, 80]]))
+    assert [bar.get_height() for bar in below.patches if isinstance(bar, Rectangle)] == [3, 7]
+
+
 def test_learning_curves_join_training_and_validation():
     history: dict = {
         "epoch": [0, 1, 2, 3],
@@ -162,12 +198,31 @@ def test_learning_curves_join_training_and_validation():
         "accuracy": [0.1, 0.2, 0.3, 0.4],
         "val_accuracy": [0.15, 0.35],  # validated at every second epoch
     }
-    loss, accuracy = plots.learning_curves(history).axes
+    loss, accuracy, *_ = plots.learning_curves(history).axes
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("nats", "%")
     assert len(loss.get_lines()) == 1
     training, validation = accuracy.get_lines()
     np.testing.assert_allclose(points(training), [[1, 10], [2, 20], [3, 30], [4, 40]])
     np.testing.assert_allclose(points(validation), [[2, 15], [4, 35]])
+
+
+def test_learning_curves_have_titles_and_one_unit_for_shares():
+    from ser_keras.model.metrics import METRICS
+
+    figure = plots.learning_curves({name: [0.5, 0.6] for name in METRICS})
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len(set(titles)) == len(METRICS)
+    assert not [title for title in titles if "_" in title or title in ("kl", "elbo", "loss")]
+    for name, axes in zip(METRICS, figure.axes, strict=True):
+        share = "accuracy" in name or "sampled" in name
+        assert axes.get_ylabel() == ("%" if share else "nats"), name
+        assert points(axes.get_lines()[0])[0, 1] == (50 if share else 0.5)
+
+
+def test_a_metric_of_the_user_s_keeps_its_name():
+    figure = plots.learning_curves({"top_k_accuracy": [0.5], "learning_rate": [0.001]})
+    assert [axes.get_title() for axes in figure.axes] == ["top k accuracy", "learning rate"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["%", "learning rate"]
 
 
 @pytest.mark.parametrize("history", [{}, {"epoch": [0]}])
@@ -251,6 +306,68 @@ def test_saliency_that_does_not_exist_leaves_its_cells_empty():
     predicted, sampled = meshes(plots.attention_heatmap(waveform(line), RATE, line), "coefficient")
     assert np.ma.getmaskarray(cells(sampled))[:, 0].all()
     assert np.ma.getmaskarray(cells(predicted))[:, 0].all()
+
+
+def test_rows_of_a_patch_are_marked_in_hertz():
+    patches = np.ones((2, 4, 40))
+    line = recognise(patches, patches)
+    bands = FeatureSpec("log-mel", mel_bands=40, sample_rate=16000, statistics=()).band_frequencies
+    figure = plots.attention_heatmap(waveform(line), RATE, line, band_frequencies=bands)
+    axes = panel(figure, "mel band (Hz)")
+    rows = dict(zip((label.get_text() for label in axes.get_yticklabels()),
+                    axes.get_yticks(), strict=True))  # fmt: skip
+    assert list(rows) == ["125", "250", "500", "1,000", "2,000", "4,000"]
+    # librosa, asked for the edges of all bands too.
+    expected = librosa.mel_frequencies(42, fmin=0, fmax=8000)[1:-1]
+    np.testing.assert_allclose(np.array(bands), expected)
+    assert expected[int(rows["1,000"])] == pytest.approx(1000, rel=0.1)
+
+
+@pytest.mark.parametrize(("duration", "padded"), [(0.5, True), (2.5, False)])
+def test_what_follows_the_recording_is_marked(duration: float, padded: bool):
+    line = random_recognition(1, 40) | {"duration": duration}
+    figure = plots.attention_heatmap(waveform(line), RATE, line)
+    assert (written(panel(figure, "amplitude")) == ["padding"]) == padded
+    hatched = [
+        patch for axes in figure.axes for patch in axes.patches if patch.get_hatch() is not None
+    ]
+    assert [patch.get_extents().width > 0 for patch in hatched] == [True, True] * padded
+
+
+def test_the_true_emotion_stands_beside_the_one_recognised():
+    line = random_recognition(2, 40)
+    figure = plots.attention_heatmap(waveform(line), RATE, line, true_emotion="sad")
+    title = panel(figure, "amplitude").get_title()
+    assert title == "hello.wav\nrecognised: happy (70 %), true: sad"
+
+
+# Kanji, Hangul, Devanagari, and a private character that no font has.
+NAMES = ["悲しい", "행복", "क्रोध", "\ue123"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_of_any_script_are_drawn_without_warnings(caplog: pytest.LogCaptureFixture):
+    figure = plots.confusion_matrix(np.eye(4), NAMES)
+    assert plots.png(figure).startswith(b"\x89PNG")
+    plots.png(plots.sampled_fraction(dict.fromkeys(NAMES, 0.4)))
+    plots.png(plots.accuracy_comparison({name: [0.4] for name in NAMES}, {}))
+    assert caplog.records == []
+
+
+def test_a_font_that_has_the_characters_is_found(monkeypatch: pytest.MonkeyPatch):
+    """matplotlib's own font of mathematical signs stands for an installed one."""
+    sign = "\N{WAVE ARROW POINTING DIRECTLY LEFT}"
+    files = [Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")
+             for name in ("cmr10", "STIXGeneral")]  # fmt: skip
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [*map(str, files)])
+    monkeypatch.setattr(fonts, "_characters", lambda _: frozenset(map(ord, "sad ")))
+    fonts._families.cache_clear()
+    figure = plots.confusion_matrix([[1]], [f"sad {sign}"])
+    fonts._families.cache_clear()
+    (label,) = figure.axes[0].get_yticklabels()
+    own, *others = label.get_fontfamily()
+    assert own == fonts.FONT
+    assert [name.rpartition("/")[2] for name in others] == ["STIXGeneral.ttf"]
 
 
 @pytest.mark.parametrize("name", ["$broken_{.wav", "a\nb\udcff.wav", "<b>.wav", "n" * 300 + ".wav"])

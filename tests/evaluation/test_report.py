@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from ser_keras.evaluation import plots, report
 
@@ -33,6 +32,21 @@ EVALUATION: dict[str, Any] = {
     "n_skipped_short": 3,
     "weighted_accuracy": 0.7,
     "unweighted_accuracy": 0.6875,
+    "intervals": {
+        "over": "speakers",
+        "speakers": 10,
+        "level": 0.95,
+        "weighted_accuracy": [0.61, 0.79],
+        "unweighted_accuracy": [0.571, 0.803],
+    },
+    "by_speaker": {
+        "Ses01F": {"utterances": 40, "weighted_accuracy": 0.725, "unweighted_accuracy": 0.711},
+        "Ses01M": {"utterances": 20, "weighted_accuracy": 0.65, "unweighted_accuracy": 0.633},
+    },
+    "by_sex": {
+        "female": {"utterances": 40, "weighted_accuracy": 0.725, "unweighted_accuracy": 0.711},
+        "male": {"utterances": 20, "weighted_accuracy": 0.65, "unweighted_accuracy": 0.633},
+    },
     "labels": LABELS,
     "recall": {"neutral": 0.8, "happy": 0.6, "sad": 0.75, "angry": 0.6},
     "confusion_matrix": [[16, 1, 3, 0], [2, 6, 1, 1], [4, 1, 15, 0], [1, 2, 1, 5]],
@@ -45,6 +59,12 @@ EVALUATION: dict[str, Any] = {
     "attention_similarity": SIMILARITY,
     "nll_per_instant": 51.2345,
     "kl_per_instant": 6.789,
+    "expected_calibration_error": 0.123,
+    "reliability": [
+        {"utterances": 20, "confidence": 0.4, "accuracy": 0.5},
+        {"utterances": 40, "confidence": 0.9, "accuracy": 0.8},
+    ],
+    "temperature": 1.25,
     "versions": {"python": "3.11.2", "keras": "3.15.0"},
 }
 PAPER: dict[str, Any] = {
@@ -75,6 +95,13 @@ REPRODUCTION: dict[str, Any] = {
         "unweighted_accuracy": accuracy(0.62, 0.64),
         "sampled_fraction": {"with_first": 1.0, "after_first": 1.0},
         "parameters": 71234,
+    },
+    "difference": {
+        "over": "speakers",
+        "speakers": 10,
+        "level": 0.95,
+        "weighted_accuracy": {"value": -0.04, "low": -0.081, "high": 0.002},
+        "unweighted_accuracy": {"value": -0.04, "low": -0.09, "high": 0.013},
     },
     "table2": {"neutral": 0.601, "happy": 0.602, "sad": 0.603, "angry": 0.604},
     "figure2": {"labels": LABELS, "similarity": SIMILARITY},
@@ -184,13 +211,52 @@ def test_an_evaluation_shows_its_numbers_beside_the_paper_s(evaluation_page: str
     assert page.row("git.commit") == ["0123abc"]
     assert page.row("sizes") == ["512, 256, 512"]
     assert page.row("versions.keras") == ["3.15.0"]
-    assert len(page.all("img")) == 4
+    assert len(page.all("img")) == 5
 
 
-def test_the_interval_is_wilson_s(evaluation_page: str):
-    expected = binomtest(42, 60).proportion_ci(method="wilson")  # 70 % of 60
-    shown = f"{100 * expected.low:.1f} to {100 * expected.high:.1f}\N{NO-BREAK SPACE}%"
-    assert shown in evaluation_page
+def test_intervals_say_what_they_are_over(evaluation_page: str):
+    text = Page(evaluation_page).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "of 60 utterances; 95 % interval 61.0 to 79.0 %" in text
+    assert "mean recall of 4 emotions; 95 % interval 57.1 to 80.3 %" in text
+    assert "a bootstrap over the 10 speakers of the test subset" in text
+    assert "say little about others" not in text
+    few = EVALUATION["intervals"] | {"speakers": 4}
+    assert "say little about others" in Page(evaluate(EVALUATION | {"intervals": few})).text
+    single = EVALUATION["intervals"] | {"over": "utterances", "utterances": 60}
+    assert (
+        "bootstrap over the 60 utterances"
+        in Page(evaluate(EVALUATION | {"intervals": single})).text
+    )
+
+
+def test_groups_of_speakers_have_rows_of_their_own(evaluation_page: str):
+    page = Page(evaluation_page)
+    assert page.row("Ses01M") == ["20", "65.0", "63.3"]
+    assert page.row("female") == ["40", "72.5", "71.1"]
+    unknown = Page(evaluate(EVALUATION | {"by_speaker": {}, "by_sex": {}}))
+    assert "by speaker and sex" not in unknown.text
+
+
+def test_calibration_is_drawn_and_summed_up(evaluation_page: str):
+    text = Page(evaluation_page).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "lie 12.3 % apart on average" in text
+    assert "temperature of 1.25" in text
+
+
+def test_results_of_an_earlier_version_are_reported_without_what_they_lack():
+    new = ("intervals", "by_speaker", "by_sex", "reliability", "expected_calibration_error")
+    earlier = {key: value for key, value in EVALUATION.items() if key not in new}
+    page = Page(evaluate(earlier))
+    assert "interval" not in page.text
+    without = {key: value for key, value in REPRODUCTION.items() if key != "difference"}
+    assert "minus without" not in Page(reproduce(without)).text
+
+
+def test_attention_is_compared_with_none(reproduction_page: str):
+    page = Page(reproduction_page)
+    assert page.row("weighted") == ["−4.0", "−8.1", "+0.2"]
+    assert page.row("unweighted") == ["−4.0", "−9.0", "+1.3"]
+    assert "bootstrap over the 10 speakers of all test subsets" in page.text
 
 
 def test_without_a_paper_there_is_no_column_for_one():
@@ -245,7 +311,7 @@ def test_classes_that_are_not_in_the_test_subset_are_named():
     }
     page = Page(evaluate(lacking)).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Not in the test subset: happy." in page
-    assert "mean recall of 3 emotions; by chance 25.0 %" in page
+    assert "mean recall of 3 emotions; 95 % interval 57.1 to 80.3 %; by chance 25.0 %" in page
     assert "Not in the test subset" not in evaluate()
 
 

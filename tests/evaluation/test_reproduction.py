@@ -15,6 +15,7 @@ from ser_keras.corpora import splits
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.evaluation import paper, plots, reproduction, results
 from ser_keras.evaluation.reproduction import reproduce
+from ser_keras.files import write_csv
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training.run import TrainingRun, read_run, split_corpus
 from ser_keras.training.train import train
@@ -32,7 +33,7 @@ REPRODUCTION_KEYS = {
     "paper",
     "seconds",
 }
-ADDED_KEYS = {"preset", "table2_after_first", "versions", "git"}
+ADDED_KEYS = {"preset", "difference", "table2_after_first", "versions", "git"}
 
 RUNS = ["attention-seed-7", "no-attention-seed-7", "attention-seed-8", "no-attention-seed-8"]
 
@@ -78,6 +79,10 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, manifest: Path) -> list[TrainingR
             "attention_similarity": similarity,
             "parameters": 1914,
         }
+        rows = [
+            {"speaker": "", "file": name, "emotion": name, "predicted": name} for name in labels
+        ]
+        write_csv(out / "predictions.csv", rows)
         (out / "evaluation.json").write_text(json.dumps(evaluation))
 
     monkeypatch.setattr(reproduction, "train", train)

@@ -9,7 +9,7 @@ import pytest
 import scipy.special
 import tensorflow as tf
 
-from ser_keras.evaluation.evaluate import _calibration_error
+from ser_keras.evaluation.metrics import calibration_error, reliability
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training.calibration import best_temperature, calibrate
@@ -27,8 +27,8 @@ def drawn(scale: float, count: int = 20000) -> tuple[np.ndarray, np.ndarray]:
 def test_the_temperature_undoes_a_scale(scale: float):
     logits, labels = drawn(scale)
     assert best_temperature(logits, labels) == pytest.approx(scale, rel=0.05)
-    before = _calibration_error(scipy.special.softmax(logits, axis=1), labels)
-    after = _calibration_error(scipy.special.softmax(logits / scale, axis=1), labels)
+    before = calibration_error(reliability(scipy.special.softmax(logits, axis=1), labels))
+    after = calibration_error(reliability(scipy.special.softmax(logits / scale, axis=1), labels))
     assert after < 0.02
     assert before > 0.1 or scale == 1.0
 
@@ -36,7 +36,7 @@ def test_the_temperature_undoes_a_scale(scale: float):
 def test_a_model_that_diverged_has_no_calibration_error():
     logits, labels = drawn(1.0, count=10)
     logits[3, 1] = np.nan
-    assert np.isnan(_calibration_error(scipy.special.softmax(logits, axis=1), labels))
+    assert np.isnan(calibration_error(reliability(scipy.special.softmax(logits, axis=1), labels)))
     assert best_temperature(logits, labels) == 1.0
 
 

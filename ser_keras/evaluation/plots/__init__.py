@@ -13,6 +13,7 @@ from ser_keras.evaluation.plots.results import (
     confusion_matrix,
     evaluation_figures,
     learning_curves,
+    reliability,
     reproduction_figures,
     sampled_fraction,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "evaluation_figures",
     "learning_curves",
     "png",
+    "reliability",
     "reproduction_figures",
     "sampled_fraction",
     "save",

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import warnings
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ser_keras.evaluation.plots.fonts import FONT, fall_back
 from ser_keras.files import replacing
+
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
 
 DPI = 170
 WIDTH = 5.6  # inches; with the font size below, a figure is legible on a phone
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#6E6E6E"  # Okabe and Ito: safe for colour-blind readers
 
 STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.family": FONT,
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.labelsize": 10,
@@ -34,8 +41,24 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a label or file name may hold a dollar sign
 }
 
-# Decorates a function that draws, to use our style alone; the user's comes back afterwards.
-styled = style.context(["default", STYLE])
+
+def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
+    """Decorate a function that draws, to use our style alone; the user's comes back afterwards.
+
+    Example:
+        >>> styled(Figure)().get_facecolor()
+        (1.0, 1.0, 1.0, 1.0)
+    """
+
+    @functools.wraps(draw)
+    def in_our_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
+        with style.context(["default", STYLE]):
+            drawn = draw(*args, **kwargs)
+            if isinstance(drawn, Figure):
+                fall_back(drawn)
+            return drawn
+
+    return in_our_style
 
 
 def panel(rows: int, height_per_row: float, height: float) -> tuple[Figure, Axes]:
@@ -59,7 +82,10 @@ def png(figure: Figure) -> bytes:
         b'PNG'
     """
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A character that no installed font has is drawn as a box.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()
 
 

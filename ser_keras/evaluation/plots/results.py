@@ -12,9 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from ser_keras.evaluation.plots.canvas import BLUE, GRAY, ORANGE, WIDTH, panel, styled
 
-# Units of Keras metrics, by the last word of their names.
-_PERCENT = ("accuracy", "fraction", "sampled", "recall")
-_NATS = ("loss", "nll", "kl", "entropy", "crossentropy", "elbo", "likelihood")
+# Titles of what a training records; of any other Keras metric it is its name.
+_TITLES = {
+    "loss": "loss (the weighted sum)",
+    "elbo": "evidence lower bound",
+    "generation_nll": "prediction (−log N)",
+    "kl": "KL divergence",
+    "class_cross_entropy": "class cross-entropy",
+    "accuracy": "weighted accuracy",
+    "sampled_fraction": "sampled, all instants",
+    "sampled_fraction_after_first": "sampled after the first",
+}
+# Units of Keras metrics, by the words of their names.
+_PERCENT = {"accuracy", "fraction", "sampled", "recall", "precision"}
+_NATS = {"loss", "nll", "kl", "entropy", "crossentropy", "elbo", "likelihood"}
 
 
 @styled
@@ -53,12 +64,13 @@ def attention_similarity(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
         ['1.00', '0.50', '0.50', '1.00']
     """
     similarity = np.array(matrix, dtype=float)
-    # Attention differs little between emotions: colours span what occurs, numbers tell how much.
-    low = min(np.nanmin(similarity, initial=1.0), 0.99)
-    digits = 2 if low < 0.9 else 3
+    # Attention differs little between emotions. Colours are comparable between runs all the same:
+    # the numbers tell how much.
+    digits = 2 if np.nanmin(similarity, initial=1.0) < 0.9 else 3
     texts = [f"{cosine:.{digits}f}" if np.isfinite(cosine) else "–" for cosine in similarity.flat]
-    cosines, color_label = np.ma.masked_invalid(similarity), "absolute cosine of mean attention"
-    figure, axes = _matrix(cosines, texts, labels, (low, 1), color_label)
+    cosines = np.ma.masked_invalid(similarity)
+    color_label = "absolute cosine of mean attention (0 to 1)"
+    figure, axes = _matrix(cosines, texts, labels, (0, 1), color_label)
     axes.set(xlabel="emotion", ylabel="emotion")
     return figure
 
@@ -114,15 +126,14 @@ def sampled_fraction(
     )
     for fractions, name, marker, color, fill in series:
         if fractions:
-            emotions = [emotion for emotion in with_first if emotion in fractions]
-            shares = 100 * np.array([fractions[emotion] for emotion in emotions], dtype=float)
-            axes.plot(
-                shares, emotions, marker, color=color, fillstyle=fill, markersize=7, label=name
-            )
+            rows = [row for row, emotion in enumerate(with_first) if emotion in fractions]
+            found = [fractions[emotion] for emotion in with_first if emotion in fractions]
+            shares = 100 * np.array(found, dtype=float)
+            axes.plot(shares, rows, marker, color=color, fillstyle=fill, markersize=7, label=name)
     # The share of Gaussian prediction errors above their own mean absolute value.
     axes.axvline(42.5, color=GRAY, linestyle=":", label="Gaussian error, 42.5 %")
     axes.set(xlabel="share of the observation sampled (%)", ylabel="emotion", xlim=(0, 100))
-    _finish_rows(figure, axes, len(with_first))
+    _finish_rows(figure, axes, list(with_first))
     return figure
 
 
@@ -143,15 +154,46 @@ def accuracy_comparison(
     """
     figure, axes = panel(len(ours) + len(published), height_per_row=0.34, height=1.4)
     runs = 100 * np.concatenate(list(ours.values()))
-    names = np.repeat(list(ours), [len(accuracies) for accuracies in ours.values()])
-    axes.plot(runs, names, "o", color=BLUE, alpha=0.6, label="one run")
+    rows = np.repeat(np.arange(len(ours)), [len(accuracies) for accuracies in ours.values()])
+    axes.plot(runs, rows, "o", color=BLUE, alpha=0.6, label="one run")
     means = [100 * np.mean(accuracies) for accuracies in ours.values()]
-    axes.plot(means, list(ours), "|k", markersize=16, markeredgewidth=2, label="mean")
+    axes.plot(means, range(len(ours)), "|k", markersize=16, markeredgewidth=2, label="mean")
     if published:
         values = [100 * accuracy for accuracy in published.values()]
-        axes.plot(values, list(published), "D", color=ORANGE, label="published")
+        below = len(ours) + np.arange(len(published))
+        axes.plot(values, below, "D", color=ORANGE, label="published")
     axes.set(xlabel="weighted accuracy (%)", ylabel="model")
-    _finish_rows(figure, axes, len(ours) + len(published))
+    _finish_rows(figure, axes, [*ours, *published])
+    return figure
+
+
+@styled
+def reliability(bins: Sequence[Mapping[str, float]]) -> Figure:
+    """Draw how often answers are right, by how sure the model is of them.
+
+    Args:
+        bins: of confidence: its mean, the accuracy and the number of utterances, as `reliability`
+            of `evaluation.json`; confidence and accuracy are 0..1.
+
+    Example:
+        >>> bins = [{"utterances": 9, "confidence": 0.4, "accuracy": 0.5}]
+        >>> ser.plots.reliability(bins).axes[0].get_xlabel()
+        'probability of the recognised emotion (%)'
+    """
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
+    confidences = [100 * each["confidence"] for each in bins]
+    accuracies = [100 * each["accuracy"] for each in bins]
+    above.plot([0, 100], [0, 100], color=GRAY, linestyle=":", label="as sure as right")
+    above.plot(confidences, accuracies, "o-", color=BLUE, label="found")
+    above.set(ylabel="right (%)", ylim=(0, 100))
+    above.grid()
+    below.bar(confidences, [each["utterances"] for each in bins], width=3, color=BLUE)
+    below.set(ylabel="utterances", xlim=(0, 100))
+    below.set_xlabel("probability of the recognised emotion (%)")
+    above.set_xlabel(below.get_xlabel())
+    above.xaxis.label.set_visible(False)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -170,7 +212,7 @@ def evaluation_figures(
     Example:
         >>> evaluation = ser.evaluate(model, corpus, progress=False).to_dict()
         >>> list(ser.plots.evaluation_figures(evaluation))
-        ['confusion_matrix', 'sampled_fraction', 'attention_similarity']
+        ['confusion_matrix', 'sampled_fraction', 'attention_similarity', 'reliability']
     """
     labels, sampled = evaluation["labels"], evaluation["sampled_fraction"]
     figures = {
@@ -180,6 +222,8 @@ def evaluation_figures(
         ),
         "attention_similarity": attention_similarity(evaluation["attention_similarity"], labels),
     }
+    if evaluation.get("reliability"):
+        figures["reliability"] = reliability(evaluation["reliability"])
     return figures | ({"learning_curves": learning_curves(history)} if history else {})
 
 
@@ -195,12 +239,14 @@ def reproduction_figures(reproduction: Mapping[str, Any]) -> dict[str, Figure]:
         ['accuracy', 'sampled_fraction', 'attention_similarity']
     """
     paper, figure2 = reproduction["paper"], reproduction["figure2"]
+    # A model has the same name here, in the report and in benchmarks/.
+    models = {"attention": "with attention", "no_attention": "without attention"}
     ours = {
-        "ours, attention": reproduction["attention"]["weighted_accuracy"]["runs"],
-        "ours, no attention": reproduction["no_attention"]["weighted_accuracy"]["runs"],
+        f"ours, {title}": reproduction[model]["weighted_accuracy"]["runs"]
+        for model, title in models.items()
     }
     published = {
-        f"paper, {model.replace('_', ' ')}": accuracy
+        f"paper, {models[model]}": accuracy
         for model, accuracy in paper.get("weighted_accuracy", {}).items()
     }
     published |= {other["model"]: other["weighted_accuracy"] for other in paper.get("others", ())}
@@ -237,8 +283,8 @@ def _matrix(
 
 
 def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -> None:
-    last_word = name.split("_")[-1]
-    unit = "%" if last_word in _PERCENT else "nats" if last_word in _NATS else ""
+    words = set(name.split("_"))
+    unit = "%" if words & _PERCENT else "nats" if words & _NATS else ""
     curves = ((name, "training", BLUE, "-"), (f"val_{name}", "validation", ORANGE, "--"))
     for key, label, color, line in curves:
         if key not in history:
@@ -249,15 +295,16 @@ def _learning_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]
         epochs = every * np.arange(1, len(values) + 1)
         marker = "o" if len(values) == 1 else None
         axes.plot(epochs, values, line, color=color, label=label, linewidth=1.6, marker=marker)
-    quantity = name.replace("_", " ")
+    quantity = _TITLES.get(name, name.replace("_", " "))
     axes.set(title=quantity, xlabel="epoch", ylabel=unit or quantity)
     axes.locator_params(axis="x", nbins=5, integer=True)
     axes.grid(axis="y")
 
 
-def _finish_rows(figure: Figure, axes: Axes, rows: int) -> None:
-    """Put the first row of a dot plot on top, and its legend above."""
-    axes.set_ylim(rows - 0.5, -0.5)
+def _finish_rows(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a dot plot, put the first on top, and the legend above."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid()
     entries = len(axes.get_lines())
     figure.legend(loc="outside upper center", ncols=3 if entries == 3 else 2)

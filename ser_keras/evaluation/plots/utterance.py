@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from ser_keras.evaluation.plots.canvas import BLUE, WIDTH, styled
+from ser_keras.evaluation.plots.canvas import BLUE, GRAY, WIDTH, styled
 
 # Coloured against grey, both darker than the page: told apart by all readers, and in print.
 _SAMPLED = ListedColormap(matplotlib.colormaps["YlOrBr"](np.linspace(0.25, 1, 256)))
@@ -30,12 +30,15 @@ def attention_heatmap(
     recognition: Mapping[str, Any],
     coefficient_labels: Sequence[str] | None = None,
     observation_shape: Sequence[int] | None = None,
+    band_frequencies: ArrayLike | None = None,
+    true_emotion: str | None = None,
 ) -> Figure:
     """Draw waveform, saliency and emotions of one utterance over a shared time axis.
 
     Windows overlap, so an instant is drawn where its window brings something new: over its last
     hop, the first instant over its whole window. Cells that the model sampled are coloured, those
-    that it replaced by its own prediction are grey; both show saliency, on one scale.
+    that it replaced by its own prediction are grey; both show saliency, on one scale. What follows
+    the end of the recording is hatched: there the model heard silence that was added to it.
 
     Args:
         waveform: samples [N], mono.
@@ -44,6 +47,8 @@ def attention_heatmap(
             instant is the end of its window in seconds.
         coefficient_labels: names of the D coefficients, or of a patch's bands.
         observation_shape: (frames, bands) of a patch that the recognition holds flat, as [D].
+        band_frequencies: of a patch's mel bands, in hertz, as `FeatureSpec.band_frequencies`.
+        true_emotion: what the utterance is labelled, where it is known.
 
     Example:
         >>> line = ser.Recognizer(model).recognize(wav)
@@ -74,25 +79,44 @@ def attention_heatmap(
     middle = figure.add_subplot(grid[1, 0], sharex=top)
     bottom = figure.add_subplot(grid[2, 0], sharex=top)
 
-    top.set_title(_title(recognition))
+    top.set_title(_title(recognition, true_emotion))
     _draw_waveform(top, samples, sample_rate)
     scales = [figure.add_subplot(grid[1, column]) for column in (1, 2)]
     _draw_saliency(middle, scales, instants, edges, observation_shape)
-    _name_rows(middle, coefficient_labels)
+    if band_frequencies is None:
+        _name_rows(middle, coefficient_labels)
+    else:
+        _mark_frequencies(middle, np.asarray(band_frequencies, dtype=float))
     _draw_emotions(bottom, figure.add_subplot(grid[2, 1:]), instants, edges, emotions)
     for axes in (top, middle):
         axes.tick_params(labelbottom=False)
-    bottom.set(xlabel="time (s)", xlim=(0, max(edges[-1], len(samples) / sample_rate)))
+    end = len(samples) / sample_rate
+    bottom.set(xlabel="time (s)", xlim=(0, max(edges[-1], end)))
+    if edges[-1] > end:
+        _mark_padding((top, middle, bottom), end, edges[-1])
     return figure
 
 
-def _title(recognition: Mapping[str, Any]) -> str:
+def _title(recognition: Mapping[str, Any], true_emotion: str | None) -> str:
     emotion = recognition["emotion"]
     name = PurePath(str(recognition.get("file", "sound in memory"))).name
     name = name if len(name) <= 50 else f"{name[:30]}…{name[-19:]}"
     # A file name may hold bytes that no font can show and no encoder can write.
     name = "".join(c if c.isprintable() else "?" for c in name)
-    return f"{name}: {emotion} ({100 * recognition['probabilities'][emotion]:.0f} %)"
+    found = f"{emotion} ({100 * recognition['probabilities'][emotion]:.0f} %)"
+    if true_emotion is None:
+        return f"{name}: {found}"
+    return f"{name}\nrecognised: {found}, true: {true_emotion}"
+
+
+def _mark_padding(panels: Sequence[Axes], start: float, end: float) -> None:
+    for axes in panels:
+        axes.axvline(start, color="black", linewidth=0.8)
+    for axes in panels[:-1]:  # the last one has numbers
+        axes.axvspan(start, end, facecolor="none", edgecolor=GRAY, hatch="///", linewidth=0)
+    above = panels[0].get_xaxis_transform()
+    text = panels[0].text((start + end) / 2, 0.96, "padding", va="top", fontsize=8, transform=above)
+    text.set(ha="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})
 
 
 def _draw_waveform(axes: Axes, samples: NDArray[np.float64], sample_rate: float) -> None:
@@ -168,6 +192,15 @@ def _name_rows(axes: Axes, labels: Sequence[str] | None) -> None:
     shown = range(0, rows, every) if labels else range(every - 1, rows, every)
     names = [labels[row] if labels else str(row + 1) for row in shown]
     axes.set_yticks([row + 0.5 for row in shown], names)
+
+
+def _mark_frequencies(axes: Axes, frequencies: NDArray[np.float64]) -> None:
+    """Put round frequencies where they lie between the peaks of the bands, [rows] in hertz."""
+    round_ones = 125.0 * 2.0 ** np.arange(10)
+    shown = round_ones[(round_ones >= frequencies[0]) & (round_ones <= frequencies[-1])]
+    middles = np.arange(len(frequencies)) + 0.5
+    axes.set_yticks(np.interp(shown, frequencies, middles), [f"{hertz:,.0f}" for hertz in shown])
+    axes.set_ylabel("mel band (Hz)")
 
 
 def _draw_emotions(

@@ -27,7 +27,8 @@ def evaluation_report(
     """Report on one trained model and one test subset, as HTML.
 
     Args:
-        evaluation: the content of `evaluation.json`.
+        evaluation: the content of `evaluation.json`; what earlier versions did not write, such as
+            `intervals`, may be missing.
         figures: by name, as `plots.evaluation_figures` makes them.
         configuration: the run's, with the state of its source; nested dictionaries are shown flat.
         examples: recognitions (lines of `predict`), each with its attention heat map.
@@ -49,21 +50,12 @@ def evaluation_report(
         configuration=configuration,
         examples=examples,
         paper=paper or {},
-        interval=_wilson_interval(evaluation["weighted_accuracy"], evaluation["n_test"]),
         precisions={
             label: matrix[index][index] / recognized[index] if recognized[index] else None
             for index, label in enumerate(labels)
         },
         lacking=[label for label, row in zip(labels, matrix, strict=True) if not any(row)],
     )
-
-
-def _wilson_interval(share: float, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Compute the interval of a share 0..1 of `total` trials (Wilson 1927); z = 1.96 gives 95 %."""
-    center = share + z**2 / (2 * total)
-    margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
-    scale = 1 + z**2 / total
-    return (center - margin) / scale, (center + margin) / scale
 
 
 def reproduction_report(
@@ -74,8 +66,8 @@ def reproduction_report(
     """Report on the paper's tables, ours beside theirs, as HTML.
 
     Args:
-        reproduction: the content of `reproduction.json`; `table2_after_first` and any key of
-            `paper` (`evaluation/paper.json` shows all) may be missing.
+        reproduction: the content of `reproduction.json`; `difference`, `table2_after_first` and any
+            key of `paper` (`evaluation/paper.json` shows all) may be missing.
         figures: by name, as `plots.reproduction_figures` makes them.
         configuration: further settings, versions and the state of the source.
 

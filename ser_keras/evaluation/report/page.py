@@ -45,6 +45,7 @@ def render(package: str, template: str, **values: Any) -> str:
         "number": _number,
         "pairs": _pairs,
         "percent": _percent,
+        "points": _points,
         "spread": _spread,
     }
     return environment.get_template(template).render(values)
@@ -70,6 +71,11 @@ def _number(fraction: float | None) -> str:
 def _percent(fraction: float | None) -> str:
     text = _number(fraction)
     return text if text == _MISSING else f"{text}\N{NO-BREAK SPACE}%"
+
+
+def _points(difference: float | None) -> str:
+    """Format a difference of two fractions in percentage points, with its sign."""
+    return _MISSING if difference is None else f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def _spread(accuracy: Mapping[str, Any]) -> str:
