@@ -107,7 +107,7 @@ def kind_of(reason: str) -> str:
         >>> kind_of("truncated: expected 4.42 s of sound, found 1.5 s")
         'truncated: expected # s of sound, found # s'
     """
-    return re.sub(r"\d[\d.,]*\d|\d", "#", reason)
+    return re.sub(r"-?\d[\d.,]*\d|-?\d", "#", reason)
 
 
 def by_kind(problems: Iterable[tuple[str | PathLike[str], str]]) -> list[str]:

@@ -19,7 +19,9 @@ from ser_keras.export.client.client import Client
 from ser_keras.export.client.errors import ServerError
 from ser_keras.fields import require
 from ser_keras.sound import decoding
+from ser_keras.sound.channels import Mixer
 from ser_keras.sound.level import is_silent
+from ser_keras.sound.takes import Take
 
 Description = Mapping[str, Any]  # see `Client.description`
 
@@ -68,43 +70,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def recognize(options: argparse.Namespace, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+def recognize(options: argparse.Namespace, wanted: Sequence[Take]) -> Iterator[dict[str, Any]]:
     """Recognise recordings, a batch a request; yield a line each, as if recognised locally.
 
     Example:
-        >>> next(recognize(argparse.Namespace(batch_size=0), ["a.wav"]))
+        >>> next(recognize(argparse.Namespace(batch_size=0), [Take("a.wav")]))
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: --batch-size: expected 1 or more, found 0
     """
     require(options.batch_size >= 1, "--batch-size", options.batch_size, "1 or more")
     with _client(options) as client:
         description = _description(options.labels, client)
-        for first in range(0, len(files), options.batch_size):
-            yield from _recognize_batch(
-                client, files[first : first + options.batch_size], description
-            )
+        for first in range(0, len(wanted), options.batch_size):
+            batch = wanted[first : first + options.batch_size]
+            yield from _recognize_batch(client, batch, description)
 
 
 def _recognize_batch(
-    client: Client, files: Sequence[str], description: Description
+    client: Client, wanted: Sequence[Take], description: Description
 ) -> Iterator[dict[str, Any]]:
     """Recognise recordings in one request; one that cannot be used gives {file, error}."""
-    recordings: dict[str, Recording] = {}
-    answers: dict[str, dict[str, Any]] = {}
-    for file in files:
+    recordings: dict[Take, Recording] = {}
+    answers: dict[Take, dict[str, Any]] = {}
+    for take in wanted:
         try:
-            recordings[file] = _recording(file, description)
+            recordings[take] = _recording(take, description)
         except AudioError as error:
-            answers[file] = {"error": error.reason}
-    answers |= _ask(client, {file: recording.content for file, recording in recordings.items()})
-    for file in files:
-        answer = answers[file]
+            answers[take] = {"error": error.reason}
+    answers |= _ask(client, {take: recording.content for take, recording in recordings.items()})
+    for take in wanted:
+        answer = answers[take]
         if "error" not in answer:
-            answer = _describe(answer, recordings[file], description)
-        yield {"file": file, **answer}
+            answer = _describe(answer, recordings[take], description)
+        yield {**take.named(), **answer}
 
 
-def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]]:
+def _ask(client: Client, contents: dict[Take, bytes]) -> dict[Take, dict[str, Any]]:
     """Answers to recordings; where a request is refused, each of them is asked for alone."""
     if not contents:
         return {}
@@ -114,8 +115,8 @@ def _ask(client: Client, contents: dict[str, bytes]) -> dict[str, dict[str, Any]
         if not error.is_of_input:
             raise
         if len(contents) == 1:
-            return {file: {"error": error.message} for file in contents}
-    return {file: _ask(client, {file: one})[file] for file, one in contents.items()}
+            return {take: {"error": error.message} for take in contents}
+    return {take: _ask(client, {take: one})[take] for take, one in contents.items()}
 
 
 def _describe(
@@ -144,15 +145,18 @@ def _describe(
     }
 
 
-def _recording(path: str, description: Description) -> Recording:
+def _recording(take: Take, description: Description) -> Recording:
     """Read a recording as a 16-bit WAV file, which servers take; unchanged where it is one."""
-    channels, rate = decoding.decode(path)
+    channels, rate = decoding.decode(take.file)
+    mixer = Mixer(take.file, take.channel)
+    mixed = mixer.mix(channels)
+    mixer.warn()
     samples = -(-len(channels) * description["sample_rate"] // rate)
     return Recording(
-        _wav(path, channels, rate),
+        _wav(take.file, channels, rate) if take.channel is None else _encode(mixed, rate),
         duration=samples / description["sample_rate"],
         padded=samples < description["window_length"],
-        silent=_is_silent(channels.mean(axis=1), rate, description),
+        silent=_is_silent(mixed, rate, description),
     )
 
 
@@ -168,10 +172,15 @@ def _is_silent(samples: np.ndarray, rate: int, description: Description) -> bool
 def _wav(path: str, channels: np.ndarray, rate: int) -> bytes:
     with contextlib.suppress(soundfile.LibsndfileError, OSError):
         found = soundfile.info(path)
-        if (found.format, found.subtype) in (("WAV", "PCM_16"), ("WAVEX", "PCM_16")):
+        is_whole = found.frames == len(channels)
+        if is_whole and (found.format, found.subtype) in (("WAV", "PCM_16"), ("WAVEX", "PCM_16")):
             return Path(path).read_bytes()
+    return _encode(channels, rate)
+
+
+def _encode(samples: np.ndarray, rate: int) -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, channels, rate, format="WAV", subtype="PCM_16")
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
     return file.getvalue()
 
 

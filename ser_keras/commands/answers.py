@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_keras.files import OutputError, json_line
+from ser_keras.sound.takes import Take
 
 Line = Mapping[str, Any]
 
@@ -39,22 +40,22 @@ def output(out: Path | None, files: Sequence[str], json: bool) -> Iterator[Calla
         yield AnswerTable(files).show
 
 
-def answered(out: Path | None) -> set[str]:
-    """Return the recordings that a file of lines has an answer for.
+def answered(out: Path | None) -> set[Take]:
+    """Return the recordings, or channels of them, that a file of lines has an answer for.
 
     Example:
         >>> written = Path("lines.jsonl").write_text('{"file": "a.wav", "emotion": "calm"}')
         >>> answered(Path("lines.jsonl"))
-        {'a.wav'}
+        {Take(file='a.wav', channel=None)}
     """
-    found: set[str] = set()
+    found: set[Take] = set()
     lines = out.read_text("utf-8").splitlines() if out and out.is_file() else []
     for line in lines:
         # An interrupted run leaves half a line at the end.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             answer = json.loads(line)
             if "error" not in answer:
-                found.add(answer["file"])
+                found.add(Take(answer["file"], answer.get("channel")))
     return found
 
 

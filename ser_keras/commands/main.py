@@ -8,11 +8,12 @@ import os
 import sys
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 from ser_keras import __version__
 from ser_keras.commands.standard_output import results_only
-from ser_keras.errors import SerKerasError
+from ser_keras.errors import AudioWarning, SerKerasError, kind_of
 
 # Modules by name, imported only when asked for: `--help` is instant, and export and tuning, which
 # build on this package, can add their commands here.
@@ -43,9 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if words is None else words)
     options = _parser(words).parse_args(words)
-    _silence_libraries()
+    remarks = _silence_libraries()
     with results_only():
-        return _run(options)
+        try:
+            return _run(options)
+        finally:
+            remarks.finish()
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -92,8 +96,28 @@ def _message(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
 
 
-def _silence_libraries() -> None:
+def _silence_libraries() -> _Remarks:
     """Show warnings of this package in one line each, and none of the libraries'."""
+    remarks = _Remarks()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # see also options.start_tensorflow
     warnings.filterwarnings("ignore", module=r"(?!ser_keras)")
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = remarks.show
+    return remarks
+
+
+class _Remarks:
+    """Prints warnings; of many recordings that are alike, the first, and the others' number."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def show(self, message: Warning | str, *_: object, **__: object) -> None:
+        kind = kind_of(message.reason) if isinstance(message, AudioWarning) else ""
+        self._counts[kind] += 1
+        if not kind or self._counts[kind] == 1:
+            print(f"warning: {message}", file=sys.stderr)
+
+    def finish(self) -> None:
+        for kind, count in self._counts.items():
+            if kind and count > 1:
+                print(f"warning: {count - 1} more like it: {kind}", file=sys.stderr)

@@ -13,6 +13,7 @@ from ser_keras.commands import answers
 from ser_keras.commands import options as shared
 from ser_keras.fields import require
 from ser_keras.files import output_folder
+from ser_keras.sound.takes import Take, choice, takes
 
 HELP = "recognise recordings: a JSON line each, or a table on a terminal"
 
@@ -40,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="append the lines to this file instead, and skip recordings that it has an answer "
         "for; with --attention, the folder of the .npz files",
     )
+    parser.add_argument(
+        "--channel",
+        type=choice,
+        default="mix",
+        metavar="N|mix|each",
+        help="of recordings with several channels: one of them, from 0, their mean, or each, as of "
+        "a call with a speaker on each side (default: %(default)s)",
+    )
     importlib.import_module(_REMOTE).add_arguments(parser)
 
 
@@ -47,51 +56,53 @@ def run(options: argparse.Namespace) -> int:
     """Print an answer per recording; 1 if one of them cannot be used."""
     lines_file = None if options.attention else options.out
     done = answers.answered(lines_file)
-    files = [file for file in options.files if file not in done]
+    wanted = [take for take in takes(options.files, options.channel) if take not in done]
     if options.server is not None:
         require(not options.attention, "--attention", "--server", "a model of this machine")
-        lines = importlib.import_module(_REMOTE).recognize(options, files)
+        lines = importlib.import_module(_REMOTE).recognize(options, wanted)
     else:
-        lines = _recognize(options, files)
+        lines = _recognize(options, wanted)
     failed = 0
     json = options.json or (options.attention and options.out is None)
-    with answers.output(lines_file, files, json) as show:
+    with answers.output(lines_file, [take.file for take in wanted], json) as show:
         for line in lines:
             failed += "error" in line
             show(line)
     if failed:
-        print(f"{failed} of {len(files)} files cannot be used", file=sys.stderr)
+        print(f"{failed} of {len(wanted)} files cannot be used", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _recognize(options: argparse.Namespace, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _recognize(options: argparse.Namespace, wanted: Sequence[Take]) -> Iterator[dict[str, Any]]:
     """Recognise recordings by a model of this machine; yield a line each."""
-    paths = _paths(options.out, files) if options.attention and options.out else []
+    paths = _paths(options.out, wanted) if options.attention and options.out else []
     shared.start_tensorflow()
     from ser_keras.recognition.attention_file import AttentionFile
     from ser_keras.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(options.model)
     if not paths:
-        yield from recognizer.recognize_files(files, options.attention)
-    for file, path in zip(files, paths, strict=bool(paths)):
+        for take in wanted:
+            yield from recognizer.recognize_files([take.file], options.attention, take.channel)
+    for take, path in zip(wanted, paths, strict=bool(paths)):
         with AttentionFile(path.parent, recognizer.model.features.observation_shape) as arrays:
-            (line,) = recognizer.recognize_files([file], arrays.add)
+            (line,) = recognizer.recognize_files([take.file], arrays.add, take.channel)
             if "error" not in line:
                 arrays.write(path, line)
                 line["attention"] = str(path)
         yield line
 
 
-def _paths(out: Path, files: Sequence[str]) -> list[Path]:
+def _paths(out: Path, wanted: Sequence[Take]) -> list[Path]:
     """Name the .npz file of each recording in a folder; a number tells namesakes apart."""
     if out.suffix == ".npz":
-        require(len(files) == 1, "--out", str(out), f"a folder for {len(files)} recordings")
+        require(len(wanted) == 1, "--out", str(out), f"a folder for {len(wanted)} recordings")
         return [output_folder(out.parent) / out.name]
     folder, paths = output_folder(out), []
-    for file in files:
-        path, number = folder / f"{Path(file).name}.npz", 2
+    for take in wanted:
+        name = Path(take.file).name
+        path, number = folder / f"{name}.npz", 2
         while path in paths:
-            path, number = folder / f"{Path(file).name}-{number}.npz", number + 1
+            path, number = folder / f"{name}-{number}.npz", number + 1
         paths.append(path)
     return paths

@@ -15,6 +15,7 @@ from ser_keras.files import json_line
 from ser_keras.interruption import deferred
 from ser_keras.sound import decoding
 from ser_keras.sound import live as live_sound
+from ser_keras.sound.channels import Mixer
 
 if TYPE_CHECKING:
     from ser_keras.recognition.streaming import StreamingRecognizer
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         nargs="?",
         metavar="FILE|-",
-        help="a recording; - reads WAV or headerless samples from a pipe",
+        help="a recording; - reads one, or samples without a header, from a pipe",
     )
     source.add_argument(
         "--microphone",
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=live_sound.ENCODINGS,
         default=raw.encoding,
         help="type of each sample, little-endian (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--channel",
+        type=int,
+        metavar="N",
+        help="the channel to take, from 0 (default: the mean of all)",
     )
     parser.add_argument(
         "--smoothing",
@@ -104,7 +111,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         chunks = decoding.blocks(options.file)
     refused: list[AudioError] = []
-    instants = _instants(recognizer, chunks, refused)
+    mixer = Mixer(options.file or "microphone", options.channel)
+    instants = _instants(recognizer, _mixed(mixer, chunks), refused)
     try:
         if draws:
             from ser_keras.commands import live_display
@@ -117,6 +125,13 @@ def run(options: argparse.Namespace) -> int:
         # The usual end of a stream, not a failure.
         print("ser-keras: stopped", file=sys.stderr)
     return 1 if refused else 0
+
+
+def _mixed(mixer: Mixer, chunks: Iterator[live_sound.Chunk]) -> Iterator[live_sound.Chunk]:
+    """Mix chunks [N, channels] down to [N]."""
+    for samples, rate in chunks:
+        yield mixer.mix(samples), rate
+    mixer.warn()
 
 
 def _instants(

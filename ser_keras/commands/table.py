@@ -39,12 +39,13 @@ class AnswerTable:
     def show(self, line: Mapping[str, Any]) -> None:
         """Print the row of a line."""
         name = _shortened(_printable(line["file"]), self._width)
+        channel = [f"channel {line['channel']}"] if "channel" in line else []
         if "error" in line:
             self._print(Text.assemble(self._columns(name), (_printable(line["error"]), "red")))
             return
         probability = line["probabilities"][line["emotion"]]
         bar = ("█" * round(_BAR * probability)).ljust(_BAR)
-        flags = ", ".join(flag for flag in _FLAGS if line.get(flag))
+        flags = ", ".join([*channel, *(flag for flag in _FLAGS if line.get(flag))])
         columns = self._columns(name, _printable(line["emotion"]))
         share = f" {probability:4.0%}  "
         self._print(Text.assemble(columns, (bar, "green"), share, (flags, "yellow")))

@@ -24,6 +24,7 @@ from ser_keras.recognition.instants import (
 )
 from ser_keras.sound import decoding, memory
 from ser_keras.sound.level import SILENT_LEVEL
+from ser_keras.sound.takes import Choice, Take, takes
 
 Path = str | os.PathLike[str]
 Chunk = tuple[np.ndarray, int]  # float32 [N], and hertz
@@ -72,12 +73,13 @@ class Recognizer:
                 instant by instant.
 
         Returns:
-            file, of a path; emotion and probabilities {label: 0..1} at the end; duration in
-            seconds; padded, whether the segment was shorter than one window and silence was added
-            to it; silent, whether there is nothing but silence; and instants: time (where the
-            window ends, in seconds of the segment: past its end where silence was appended),
-            emotion, probabilities, sampled_fraction and, unless `attention` says otherwise,
-            saliency [D] in standard deviations and attention [D] of zeros and ones.
+            file, of a path; channel, if one was chosen; emotion and probabilities {label: 0..1} at
+            the end; duration in seconds; padded, whether the segment was shorter than one window
+            and silence was added to it; silent, whether there is nothing but silence: every window
+            below `ser_keras.sound.level.SILENT_LEVEL`; and instants: time (where the window ends,
+            in seconds of the segment: past its end where silence was appended), emotion,
+            probabilities, sampled_fraction and, unless `attention` says otherwise, saliency [D] in
+            standard deviations and attention [D] of zeros and ones.
 
         Raises:
             AudioError: the sound cannot be used.
@@ -86,7 +88,7 @@ class Recognizer:
         if isinstance(sound, (str, os.PathLike)):
             require(sample_rate is None, "sample_rate", sample_rate, "none beside a path")
             answer = self._answer(decoding.mono_blocks(sound, channel, start, end), attention)
-            return {"file": str(sound), **answer}
+            return {**Take(str(sound), channel).named(), **answer}
         require(
             sample_rate is not None, "sample_rate", sample_rate, "that of the samples, in hertz"
         )
@@ -99,10 +101,15 @@ class Recognizer:
         return self.recognize(samples, self.model.features.sample_rate, attention=attention)
 
     def recognize_files(
-        self, paths: Iterable[Path], attention: bool | Receive = True
+        self, paths: Iterable[Path], attention: bool | Receive = True, channel: Choice = None
     ) -> Iterator[dict[str, Any]]:
-        """Recognise one recording after another; one that cannot be used gives {file, error}."""
-        return self.recognize_segments(((path, None, None) for path in paths), attention)
+        """Recognise one recording after another; one that cannot be used gives {file, error}.
+
+        The options are those of `recognize`; a channel of "each" gives an answer for every one.
+        """
+        for path in paths:
+            for take in takes([str(path)], channel):
+                yield self._line(take, attention=attention)
 
     def recognize_segments(
         self,
@@ -111,10 +118,13 @@ class Recognizer:
     ) -> Iterator[dict[str, Any]]:
         """Recognise segments, each a path, a start and an end, as `recognize_files`."""
         for path, start, end in segments:
-            try:
-                yield self.recognize(path, start=start, end=end, attention=attention)
-            except AudioError as error:
-                yield {"file": str(path), "error": error.reason}
+            yield self._line(Take(str(path)), start=start, end=end, attention=attention)
+
+    def _line(self, take: Take, **options: Any) -> dict[str, Any]:
+        try:
+            return self.recognize(take.file, channel=take.channel, **options)
+        except AudioError as error:
+            return {**take.named(), "error": error.reason}
 
     def _answer(self, chunks: Iterable[Chunk], attention: bool | Receive) -> dict[str, Any]:
         recording = Instants(self._step)
