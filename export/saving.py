@@ -16,6 +16,8 @@ from ser_keras.export.graph.signatures import page_functions, signatures
 from ser_keras.export.serving.tf_serving import warm_up
 from ser_keras.model.vrnn import VRNN
 
+_SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
+
 
 def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
     """Export a model as a SavedModel with the signatures of `ser_keras.export.graph.signatures`.
@@ -37,6 +39,35 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
         TensorShape([1, 8])
     """
     version = version_folder(Path(path))
+    _write_whole(model, version)
+    return version
+
+
+def saved_model_at(model: VRNN, path: str | PathLike[str]) -> None:
+    """Export a model as `saved_model` does, to the very folder that is named, as Keras does.
+
+    It replaces a SavedModel that is there.
+
+    Raises:
+        ConfigurationError: something else is there, or nothing can be written.
+
+    Example:
+        >>> saved_model_at(model, "exported")  # as model.export("exported") does
+        >>> sorted(tf.saved_model.load("exported").signatures)[:2]
+        ['features', 'mfcc']
+    """
+    folder = Path(os.path.abspath(path))  # noqa: PTH100  # a symbolic link keeps its own name
+    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if folder.is_file() or found - _SAVED_MODEL:
+        raise ConfigurationError(
+            f"{folder}: expected a new folder, or that of a SavedModel to replace, found "
+            f"{min(found - _SAVED_MODEL, default='a file')}"
+        )
+    _write_whole(model, folder)
+
+
+def _write_whole(model: VRNN, version: Path) -> None:
+    """Write a folder that appears complete or not at all, in place of one that is there."""
     try:
         version.parent.mkdir(parents=True, exist_ok=True)
         # On the same file system, to be renamed; no server takes such a name for a version.
@@ -47,10 +78,11 @@ def saved_model(model: VRNN, path: str | PathLike[str]) -> Path:
             _write(model, folder, Path(scratch))
             requests = warm_up.requests(describe(model))
             warm_up.write(folder / warm_up.PATH, version.parent.name, requests)
+            if version.exists():
+                version.rename(Path(scratch) / "replaced")
             folder.rename(version)
     except (OSError, tf.errors.OpError) as error:
         raise ConfigurationError(f"{version}: cannot be written ({error})") from error
-    return version
 
 
 def version_folder(path: Path) -> Path:

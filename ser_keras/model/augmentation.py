@@ -11,6 +11,7 @@ from keras import ops
 from ser_keras.features.augmentation import Augmentation
 
 Tensor = Any
+Shape = tuple[int | None, ...]
 
 KNOTS = 6  # frequencies at which a filter's gain is drawn; it is linear, in decibels, between them
 
@@ -56,6 +57,10 @@ class SpectrogramFilter(_RandomLayer):
         super().__init__(seed, **kwargs)
         self.gain = gain
 
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the inputs."""
+        return input_shape
+
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Filter; the shape stays."""
         if not training:
@@ -99,6 +104,10 @@ class SpectrogramMask(_RandomLayer):
     def __init__(self, bands: int, frames: int, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.bands, self.frames = bands, frames
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the inputs."""
+        return input_shape
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Mask; the shape stays."""
@@ -151,6 +160,15 @@ class Mixup(_RandomLayer):
     def __init__(self, alpha: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.alpha = alpha
+
+    def build(self, observations_shape: Shape, instants_shape: Shape, labels_shape: Shape) -> None:
+        """Create nothing: there are no weights."""
+
+    def compute_output_shape(
+        self, observations_shape: Shape, instants_shape: Shape, labels_shape: Shape
+    ) -> tuple[Shape, Shape]:
+        """Return the shapes of observations and labels."""
+        return observations_shape, labels_shape
 
     def call(self, observations: Tensor, instants: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix; the shapes stay."""

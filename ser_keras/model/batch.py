@@ -2,102 +2,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from os import PathLike
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 from ser_keras.model.cell import Step
 
 Tensor = Any
 Inputs = Any  # {"observations": [B, T, *shape], "instants": [B]}, or the observations alone
 Outputs = dict[str, Tensor]
 
-ADAPT_FIRST = "call model.adapt(training_batches) first: the standardization is not learnt"
+NOT_FINITE = "observations: expected finite numbers, found NaN or infinity"
 WITHOUT_TIME = ("probabilities", "logits", "instants")  # outputs [B, …]; the others are [B, T, …]
 
 
-def dense(inputs: Inputs) -> tuple[Tensor, Tensor]:
+def dense(inputs: Inputs, shape: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
     """Convert inputs in any form to padded observations and the number of valid instants.
 
     Args:
         inputs: observations [B, T, *observation_shape], an array or a tensor, ragged or not; or a
             mapping that holds them as "observations" and may hold "instants", int [B]. Without
             "instants" all are valid; of ragged observations (which XLA cannot densify) each row's.
+        shape: observation_shape, which the observations must have; None takes any.
 
     Returns:
         Observations [B, T, *observation_shape] and instants, int32 [B].
 
     Raises:
-        ConfigurationError: there is no instant at all.
+        ConfigurationError: the inputs are no such numbers, or there is no instant at all.
+        tf.errors.InvalidArgumentError: when run, a shape that a graph did not know is another.
 
     Example:
         >>> dense(np.zeros((2, 3, 40)))[1].numpy().tolist()
         [3, 3]
+        >>> dense(np.zeros((2, 40)), shape=[40])
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: observations: expected numbers [B, T, 40], found shape
+        [2, 40]
     """
-    if not isinstance(inputs, Mapping):
-        inputs = {"observations": inputs}
-    observations, instants = inputs["observations"], inputs.get("instants")
+    observations, instants = _observations_and_instants(inputs)
     if isinstance(observations, tf.RaggedTensor):
         instants = observations.row_lengths() if instants is None else instants
         observations = observations.to_tensor()
-    observations = tf.convert_to_tensor(observations)
+    try:
+        observations = tf.convert_to_tensor(observations)
+    except (TypeError, ValueError) as error:
+        found = type(observations).__name__
+        raise ConfigurationError(f"{_expected(shape)}, found a {found}, no array") from error
+    _require_kind(observations, shape)
+    observations = _of_shape(observations, shape)
     if observations.shape[1] == 0:
         raise ConfigurationError("observations: expected at least one instant, found none")
     if instants is None:
         batch, length = tf.unstack(tf.shape(observations)[:2])
         instants = tf.fill([batch], length)
-    return observations, tf.cast(instants, tf.int32)
+    return observations, tf.reshape(tf.cast(instants, tf.int32), [tf.shape(observations)[0]])
 
 
-def rereadable(x: Any) -> Iterable[Any]:
-    """Return what `fit` is given as batches to adapt to, if they can be read again for training.
+def _observations_and_instants(inputs: Inputs) -> tuple[Any, Any]:
+    if not isinstance(inputs, Mapping):
+        return inputs, None
+    if "observations" not in inputs:
+        found = ", ".join(map(str, inputs)) or "none"
+        raise ConfigurationError(
+            f'inputs: expected "observations" and perhaps "instants", found {found}'
+        )
+    return inputs["observations"], inputs.get("instants")
+
+
+def _expected(shape: Sequence[int] | None) -> str:
+    sizes = ["…"] if shape is None else map(str, shape)
+    return f"observations: expected numbers [B, T, {', '.join(sizes)}]"
+
+
+def _require_kind(observations: Any, shape: Sequence[int] | None) -> None:
+    """Check the type of a tensor or its specification, and the shape as far as it is known."""
+    if not (observations.dtype.is_floating or observations.dtype.is_integer):
+        raise ConfigurationError(f"{_expected(shape)}, found {observations.dtype.name}")
+    if shape is not None and not observations.shape.is_compatible_with([None, None, *shape]):
+        sizes = ", ".join("?" if size is None else str(size) for size in observations.shape)
+        raise ConfigurationError(f"{_expected(shape)}, found shape [{sizes}]")
+
+
+def _of_shape(observations: Tensor, shape: Sequence[int] | None) -> Tensor:
+    """Let the graph check the shape where it is not known, as of some datasets."""
+    found = observations.shape
+    if shape is None or (found.rank is not None and found[2:].is_fully_defined()):
+        return observations
+    right = tf.reduce_all(tf.equal(tf.shape(observations)[2:], list(shape)))
+    expected = f"{_expected(shape)}, found shape"
+    check = tf.debugging.Assert(right, [expected, tf.shape(observations)])
+    with tf.control_dependencies([check]):
+        return tf.ensure_shape(tf.identity(observations), [None, None, *shape])
+
+
+def checked(observations: Tensor, instants: Tensor) -> tuple[Tensor, Tensor]:
+    """Let the graph check that instants lie within the padding and valid observations are finite.
+
+    XLA drops the checks.
 
     Args:
-        x: inputs in memory, a `tf.data.Dataset` or a `keras.utils.PyDataset`.
+        observations: [B, T, *observation_shape].
+        instants: int32 [B].
 
     Raises:
-        ConfigurationError: `x` can be read only once, or has no end.
+        tf.errors.InvalidArgumentError: when run.
 
     Example:
-        >>> [batch.shape for batch in rereadable(np.zeros((2, 3, 40)))]
-        [(2, 3, 40)]
+        >>> checked(np.zeros((1, 2, 40)), np.array([3], np.int32))
+        Traceback (most recent call last):
+        tensorflow.python...InvalidArgumentError: ...instants: expected 1 to T...
     """
-    if isinstance(x, tf.data.Dataset):
-        return x
-    if isinstance(x, keras.utils.PyDataset) and x.num_batches is not None:
-        return (x[index] for index in range(x.num_batches))
-    if isinstance(x, Mapping) or hasattr(x, "__array__") or tf.is_tensor(x):
-        return [x]
-    raise ConfigurationError(
-        f"fit: expected data that can be read twice, found {type(x).__name__}; {ADAPT_FIRST}"
-    )
+    length = tf.shape(observations)[1]
+    valid = tf.sequence_mask(instants, length)  # [B, T]
+    finite = tf.reduce_all(tf.math.is_finite(observations), tf.range(2, tf.rank(observations)))
+    checks = [
+        tf.debugging.Assert(
+            tf.reduce_all((instants >= 1) & (instants <= length)),
+            ["instants: expected 1 to T,", length, "found", instants],
+        ),
+        tf.debugging.Assert(
+            tf.reduce_all(finite | ~valid),
+            [NOT_FINITE],
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(observations), instants
 
 
-def valid_observations(
-    data: Iterable[Any], prepare: Callable[[np.ndarray], Any] | None = None
-) -> Iterator[np.ndarray]:
-    """Yield the observations of each batch without their padding, [N, *observation_shape].
+def check(x: Any, shape: Sequence[int]) -> None:
+    """Refuse inputs that cannot be right, before anything is traced.
 
     Args:
-        data: batches of inputs, with labels or without.
-        prepare: applied to the observations of each batch, [B, T, *observation_shape], before.
+        x: what Keras' `fit`, `evaluate` or `predict` is given. Of a dataset its specification is
+            checked; the rest is left to the graph.
+        shape: observation_shape.
+
+    Raises:
+        ConfigurationError: they are not what `dense` and `checked` expect.
 
     Example:
-        >>> batch = {"observations": np.zeros((2, 3, 40)), "instants": np.array([1, 3])}
-        >>> [observations.shape for observations in valid_observations([batch])]
-        [(4, 40)]
+        >>> check(np.full((1, 2, 13), np.nan), [13])
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: observations: expected finite numbers, found NaN or
+        infinity
     """
-    for batch in data:
-        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        observations, instants = dense(inputs)
-        observations = np.asarray(observations, dtype=np.float32)
-        if prepare is not None:
-            observations = np.asarray(prepare(observations))
-        yield observations[np.arange(observations.shape[1]) < np.asarray(instants)[:, np.newaxis]]
+    if isinstance(x, (str, bytes, PathLike, list, tuple)):
+        found = repr(x) if isinstance(x, (str, PathLike)) else f"a {type(x).__name__}"
+        raise ConfigurationError(
+            f"{_expected(shape)}, found {found}; tf.ragged.stack joins arrays of several lengths, "
+            "and Recognizer(model).recognize takes recordings"
+        )
+    if isinstance(x, tf.data.Dataset):
+        inputs, *_ = x.element_spec if isinstance(x.element_spec, tuple) else (x.element_spec,)
+        specified, _ = _observations_and_instants(inputs)
+        if isinstance(specified, tf.TensorSpec):
+            _require_kind(specified, shape)
+    if in_memory(x):
+        observations, instants = (np.asarray(part) for part in dense(x, shape))
+        length = observations.shape[1]
+        if outside := instants[(instants < 1) | (instants > length)].tolist():
+            raise ConfigurationError(f"instants: expected 1 to {length}, found {outside[0]}")
+        require_finite(observations[np.arange(length) < instants[:, np.newaxis]])
+
+
+def in_memory(x: Any) -> bool:
+    """Tell inputs in memory, an array, a tensor or a mapping of them, from batches of inputs.
+
+    Example:
+        >>> in_memory(np.zeros((2, 3, 40))), in_memory(tf.data.Dataset.range(3))
+        (True, False)
+    """
+    return isinstance(x, Mapping) or hasattr(x, "__array__") or tf.is_tensor(x)
+
+
+def require_finite(observations: np.ndarray) -> None:
+    """Refuse NaN and infinity.
+
+    Example:
+        >>> require_finite(np.zeros((2, 3, 40)))
+    """
+    if not np.isfinite(observations).all():
+        raise ConfigurationError(NOT_FINITE)
+
+
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Check the names of a model's classes.
+
+    Args:
+        classes: names, in the order of the labels.
+
+    Raises:
+        ConfigurationError: they are not two or more different names, or have no order.
+
+    Example:
+        >>> class_names(["calm", "angry"])
+        ('calm', 'angry')
+        >>> class_names(4)
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: classes: expected two or more different names, ...
+    """
+    ordered = isinstance(classes, Iterable) and not isinstance(classes, (str, Set, Mapping))
+    names = tuple(classes) if ordered else ()
+    right = len(names) > 1 and all(isinstance(name, str) and name for name in names)
+    found = names or classes
+    expected = "two or more different names, in the order of the labels"
+    require(right and len(set(names)) == len(names), "classes", found, expected)
+    return tuple(map(str, names))
 
 
 def class_labels(labels: Any, classes: Sequence[str]) -> Tensor:
@@ -204,41 +320,6 @@ def describe(steps: Step, instants: Tensor) -> Outputs:
         **{name: value * valid[..., tf.newaxis] for name, value in sequences.items()},
         "sampled_fraction": tf.reduce_mean(steps.attention, axis=-1) * valid,
         "instants": instants,
-    }
-
-
-class SequenceModel(keras.Model):
-    """A Keras model whose `predict` joins batches of different lengths.
-
-    `predict` returns arrays, padded with zeros to the longest utterance. In between, outputs with a
-    time axis are ragged tensors [B, T, …]: dense ones of different T Keras joins through Python
-    lists, which takes seconds for a million numbers.
-
-    Example:
-        >>> model.predict(np.zeros((2, 5, 13)), verbose=0)["timeline"].shape
-        (2, 5, 8)
-    """
-
-    def predict_step(self, data: Any) -> Outputs:
-        """Call the model and convert outputs with a time axis to ragged tensors."""
-        return {
-            name: value if name in WITHOUT_TIME else tf.RaggedTensor.from_tensor(value)
-            for name, value in super().predict_step(data).items()
-        }
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> dict[str, np.ndarray]:
-        """Predict as Keras does, for utterances of any lengths."""
-        return _padded(super().predict(x, *args, **kwargs))
-
-    def predict_on_batch(self, x: Any) -> dict[str, np.ndarray]:
-        """Predict a single batch."""
-        return _padded(super().predict_on_batch(x))
-
-
-def _padded(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
-    return {
-        name: value.to_tensor().numpy() if isinstance(value, tf.RaggedTensor) else value
-        for name, value in outputs.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""What the next observation is known to hold before it is generated."""
+"""The part of the next observation that is known before it is generated."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from ser_keras.model.carry import Carry
 from ser_keras.model.convolution import PatchDecoder, PatchEncoder
 from ser_keras.model.gaussian import diagonal_gaussian, gaussian_parameters
 from ser_keras.model.lstm import LSTMCell
+from ser_keras.model.seeds import derive_seeds
 from ser_keras.model.settings import Architecture
 
 Tensor = Any
@@ -117,7 +118,7 @@ class VRNNCell(keras.layers.Layer):
         self.sample_latent: bool | None = None  # None: sample while training only
 
         # Seeds of their own make initial weights and noise repeatable whatever else is drawn.
-        seeds = np.random.SeedSequence(seed).generate_state(14).tolist()
+        seeds = derive_seeds(seed, 14)
         self.recognition = _lstm(options.recognition_units, seeds[0:2], policy, "recognition")
         self.generation = _lstm(options.generation_units, seeds[2:4], policy, "generation")
         self.classification = _lstm(
@@ -176,6 +177,10 @@ class VRNNCell(keras.layers.Layer):
             name="temperature", shape=(), initializer="ones", trainable=False
         )
         self.built = True
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Return the shape of `Step.concatenate()`, without that of the states."""
+        return (input_shape[0], self.output_size)
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
         """Return zeros, float32 [B, size] for every size in `state_size`."""

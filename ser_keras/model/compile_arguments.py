@@ -42,19 +42,19 @@ def checked_options(given: Mapping[str, Any], without_xla: Mapping[str, Any]) ->
     """Check the options given to `compile` and complete them: `jit_compile` is off by default.
 
     Args:
-        given: Keras' options, without the optimizer.
+        given: Keras' options, without the optimizer and the metrics.
         without_xla: layers that XLA cannot compile, by the preset's field; None where unused.
 
     Raises:
-        ConfigurationError: a loss or metrics are given, which the model brings itself, or
-            `jit_compile` in spite of a layer that XLA cannot compile.
+        ConfigurationError: a loss is given, which the model brings itself, or `jit_compile` in
+            spite of a layer that XLA cannot compile.
 
     Example:
         >>> checked_options({"run_eagerly": True}, {})
         {'jit_compile': False, 'run_eagerly': True}
     """
     options = {"jit_compile": False, **given}
-    for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
+    for name in ("loss", "loss_weights"):
         if options.pop(name, None) is not None:
             raise ConfigurationError(
                 f"compile({name}=…): expected none, since the model is trained on Eq. 5 alone, "

@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from ser_keras.model.seeds import derive_seeds
+
 Tensor = Any
 
 KERNEL, STRIDE = 3, 2
@@ -81,7 +83,7 @@ class PatchEncoder(keras.layers.Layer):
         self.patch, self.channels = (int(patch[0]), int(patch[1])), tuple(channels)
         self.units, self.seed = units, seed
         self._odd = [-side % STRIDE for side in self.patch]  # frames and bands of padding
-        seeds = np.random.SeedSequence(seed).generate_state(len(self.channels) + 1).tolist()
+        seeds = derive_seeds(seed, len(self.channels) + 1)
         self.convolutions = [
             keras.layers.Conv2D(
                 count,
@@ -180,7 +182,7 @@ class PatchDecoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.patch, self.channels = (int(patch[0]), int(patch[1])), tuple(channels)
         self.seed = seed
-        seeds = np.random.SeedSequence(seed).generate_state(len(self.channels) + 1).tolist()
+        seeds = derive_seeds(seed, len(self.channels) + 1)
         finer = BLOCK * STRIDE ** (len(self.channels) - 1)  # the patch is so many times as fine
         self.coarsest = (*(-(-side // finer) for side in self.patch), self.channels[-1])
         self.spread = keras.layers.Dense(

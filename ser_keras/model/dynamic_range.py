@@ -70,6 +70,10 @@ class DynamicRange(keras.layers.Layer):
         """Subtract the loudest points [B, T] from patches [B, T, frames, bands], and cut off."""
         return tf.maximum(patches - loudest[:, :, tf.newaxis, tf.newaxis], -self.decibels)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the inputs."""
+        return input_shape
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return super().get_config() | {"decibels": self.decibels}

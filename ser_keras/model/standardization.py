@@ -80,6 +80,10 @@ class Standardization(keras.layers.Layer):
         """Whether mean and scale have been learnt."""
         return int(self.count.numpy()) > 0
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the inputs."""
+        return input_shape
+
     def call(self, inputs: Tensor) -> Tensor:
         """Standardize; [..., K]."""
         return (ops.cast(inputs, "float32") - self.mean) / self.scale

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
-from ser_keras.model import batch, presets
+from ser_keras.model import batch, presets, sources
 from ser_keras.model import objective as eq5
 from ser_keras.model.augmentation import stepwise_layers
 from ser_keras.model.batch import Inputs, Outputs
 from ser_keras.model.cell import Step, VRNNCell
 from ser_keras.model.compile_arguments import checked_options, make_optimizer
+from ser_keras.model.compiled_metrics import build_metrics
 from ser_keras.model.dynamic_range import DynamicRange
-from ser_keras.model.metrics import METRICS, Measurements, measure, track
+from ser_keras.model.metrics import METRICS, Measurements, measure
+from ser_keras.model.pretrained import take_weights
+from ser_keras.model.sequence_model import SequenceModel
 from ser_keras.model.settings import Preset
 from ser_keras.model.standardization import Standardization
 
@@ -26,13 +29,14 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
-class VRNN(batch.SequenceModel):
+class VRNN(SequenceModel):
     """Recognizes emotion by generating speech: a variational RNN with saliency-gated feedback.
 
     Args:
         classes: names of the emotions, in the order of the labels.
         preset: features, architecture, objective and optimization; the paper's for RAVDESS if None.
-        seed: seed of the initial weights, dropout and the latent samples.
+        seed: seed of the initial weights, dropout and the latent samples; None draws one, which
+            `keras.utils.set_random_seed` makes repeatable.
 
     Call arguments:
         inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
@@ -61,10 +65,8 @@ class VRNN(batch.SequenceModel):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.classes = tuple(classes)
-        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-            raise ConfigurationError(f"classes: expected two or more names, found {self.classes}")
+        super().__init__(METRICS, **kwargs)
+        self.classes = batch.class_names(classes)
         self.preset, self.seed = preset or presets.RAVDESS, seed
         self.features, self.objective = self.preset.features, self.preset.objective
         self.architecture = self.preset.architecture
@@ -84,8 +86,9 @@ class VRNN(batch.SequenceModel):
         )
         self.filter, self.mask, self.mixup = stepwise_layers(self.preset.augmentation, seed)
         self.augments = True  # False: a training step leaves these three out
-        self.scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
+        scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
+        # A method and not the layer, so that Keras counts the cell once.
+        self.scan = scan.__call__
         self.build()
 
     @classmethod
@@ -94,46 +97,72 @@ class VRNN(batch.SequenceModel):
         name: str | Preset,
         classes: Sequence[str] | None = None,
         seed: int | None = None,
+        load_weights: bool = True,
         **settings: Any,
     ) -> VRNN:
-        """Create a model from a preset: a new one, or the trained one that comes with the package.
+        """Create a model from a preset, with the trained weights of those that come with some.
 
         Args:
-            name: the preset's name, or the preset itself.
-            classes: names of the emotions of a new model; None loads the preset's trained weights,
-                whose emotions are RAVDESS's.
+            name: the preset's name, or the preset itself, which comes without weights.
+            classes: names of the emotions. If they are not those of the weights, the layer that
+                makes logits of the classes is new. None takes those of the weights.
             seed: seed of the initial weights, dropout and the latent samples.
-            **settings: fields of the preset to replace, such as `attention=False`.
+            load_weights: False for new weights throughout.
+            **settings: fields to replace of the preset, that saved with the weights if they are
+                loaded, such as `attention=False`.
 
         Raises:
-            ConfigurationError: unknown preset or setting, or no classes and no trained weights.
+            ConfigurationError: unknown preset or setting, no classes and no trained weights, or
+                settings that the trained weights do not fit.
         """
-        if classes is not None:
-            preset = name if isinstance(name, Preset) else presets.get(name)
+        preset = name if isinstance(name, Preset) else presets.get(name)
+        file = presets.weights(preset.name) if load_weights and preset is not name else None
+        if file is None:
+            if classes is None:
+                raise ConfigurationError(
+                    "classes: expected the names of the emotions, found none; only the weights "
+                    f"that come with {', '.join(presets.trained())} know them"
+                )
             return cls(classes, preset.with_settings(settings), seed=seed)
-        weights = None if isinstance(name, Preset) or settings else presets.weights(name)
-        if weights is None:
-            raise ConfigurationError(
-                "classes: expected the names of the emotions, found none; only the presets "
-                f"{', '.join(presets.trained())} as they are come with trained weights"
-            )
-        return keras.saving.load_model(weights)
+        trained = keras.saving.load_model(file)
+        if classes is None and seed is None and not settings:
+            return trained
+        changed = trained.preset.with_settings(settings)
+        model = cls(trained.classes if classes is None else classes, changed, seed=seed)
+        take_weights(model, trained)
+        return model
 
     def build(self, input_shape: Any = None) -> None:
         """Create all weights; the observation's shape is known, so no data is needed."""
         if self.standardization.built:
             return
-        self.standardization.build((None, None, *self.features.observation_shape))
-        self.scan.build((None, None, self.features.observation_size))
+        # Also what has no weights, so that `summary` shows its shape.
+        patches, flat = (None, None, *self.observation_shape), (None, None, self.cell.sizes[0])
+        for layer in (self.dynamic_range, self.standardization, self.filter, self.mask):
+            if layer is not None:
+                layer.build(patches)
+        if self.mixup is not None:
+            self.mixup.build(flat, (None,), (None, len(self.classes)))
+        self.scan.__self__.build(flat)
         self.built = True
 
-    def adapt(self, data: Iterable[Any]) -> None:
+    def adapt(self, data: Any, steps: int | None = None) -> None:
         """Learn mean and scale of each dimension, of a patch each band, over valid instants.
 
-        `fit` does it where it has not been done. `data` are batches of the training subset as `fit`
-        takes them, with labels or without.
+        `fit` does it where it has not been done.
+
+        Args:
+            data: the training subset, in memory or as batches, with labels or without.
+            steps: batches to take of data without end; None takes all.
+
+        Raises:
+            ConfigurationError: data that never end, or that are no finite observations.
         """
-        self.standardization.adapt(batch.valid_observations(data, self.dynamic_range))
+        sources.require_end("adapt", data, steps)
+        batches = [data] if batch.in_memory(data) else sources.limited(data, steps)
+        self.standardization.adapt(
+            sources.valid_observations(batches, self.observation_shape, self.dynamic_range)
+        )
 
     @property
     def adapted(self) -> bool:
@@ -154,10 +183,8 @@ class VRNN(batch.SequenceModel):
 
     def _standardized(self, inputs: Inputs, augment: bool) -> tuple[Tensor, Tensor]:
         """Return standardized flat observations [B, T, D] and instants [B]."""
-        observations, instants = batch.dense(inputs)  # [B, T, *observation_shape] and [B]
-        if not observations.shape[2:].is_fully_defined():  # as of batches of ragged tensors
-            shape = [None, None, *self.features.observation_shape]
-            observations = tf.ensure_shape(observations, shape)
+        # [B, T, *observation_shape] and [B]
+        observations, instants = batch.checked(*batch.dense(inputs, self.observation_shape))
         count, length = tf.unstack(tf.shape(observations)[:2])
         if self.filter is not None:
             observations = self.filter(observations, training=augment)
@@ -214,47 +241,58 @@ class VRNN(batch.SequenceModel):
         layers = [layer for layer in (self.filter, self.mask, self.mixup) if layer is not None]
         return [*self.cell.seed_generators, *(layer.seed_generator for layer in layers)]
 
-    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Set the optimizer, the preset's if None, and Keras' options; the loss is Eq. 5.
+    def compile(
+        self,
+        optimizer: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **options: Any,
+    ) -> None:
+        """Set the optimizer, the preset's if None, metrics and Keras' options; the loss is Eq. 5.
 
-        `checked_options` says which options are refused. `jit_compile` is off unless asked for: XLA
-        compiles again for every length, and on a CPU its convolutions are many times slower.
+        Metrics compare labels and probabilities; see `on_probabilities`. `checked_options` says
+        which options are refused. `jit_compile` is off unless asked for: XLA compiles again for
+        every length, and on a CPU its convolutions are many times slower.
         """
         without_xla = {"range_db": self.dynamic_range, "mixup": self.mixup}
-        kwargs = checked_options(kwargs, without_xla)
-        super().compile(optimizer=optimizer or make_optimizer(self.preset.optimization), **kwargs)
+        options = checked_options(options, without_xla)
+        optimizer = optimizer or make_optimizer(self.preset.optimization)
+        super().compile(optimizer, metrics, weighted_metrics, **options)
         # Variables that appear while a step is traced make TensorFlow trace it twice.
         self.optimizer.build(self.trainable_variables)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with what Keras noted of `compile` in a file."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        build_metrics(self.metrics, len(self.classes))
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as any Keras model, after learning the standardization from `x` if need be.
 
+        Sample and class weights count as in Keras: they scale the loss, which is divided by the
+        number of utterances. Of a dataset without end, `steps_per_epoch` batches are learnt from.
+
         Raises:
             ConfigurationError: the model is not adapted and `x`, a generator, can be read only
-                once; or labels or sample weights are not one number for each utterance.
+                once; a dataset never ends and nobody says how many batches to take; inputs have
+                another shape, or labels or sample weights are not one number for each utterance.
             tf.errors.InvalidArgumentError: a label is no class; within `jit_compile` the loss is
                 NaN instead.
         """
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
         if not self.adapted:
-            self.adapt(batch.rereadable(x))
+            steps = kwargs.get("steps_per_epoch")
+            self.check("fit", x, steps, "steps_per_epoch")
+            self.adapt(sources.rereadable(x, steps))
         return super().fit(x, *args, **kwargs)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Train as Keras does; one batch is too little to learn the standardization from."""
         if not self.adapted:
-            warnings.warn(batch.ADAPT_FIRST, stacklevel=2)
+            warnings.warn(sources.ADAPT_FIRST, stacklevel=2)
         return super().train_on_batch(*args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of gradient descent on the mean loss of a batch."""
         with tf.GradientTape() as tape:
-            loss, logs = self._loss(data, training=True)
+            loss, means, answers = self._loss(data, training=True)
             # Replicas add their gradients, so each takes its share of the mean.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
@@ -263,15 +301,20 @@ class VRNN(batch.SequenceModel):
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         else:
             warnings.warn("the model has no trainable weights: it learns nothing", stacklevel=1)
-        return track(self._trackers, logs)
+        return self.results(means, *answers)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Compute the same terms without sampling, dropout and learning."""
-        _, logs = self._loss(data, training=False)
-        return track(self._trackers, logs)
+        _, means, answers = self._loss(data, training=False)
+        return self.results(means, *answers)
 
-    def _loss(self, data: Any, training: bool) -> tuple[Tensor, Measurements]:
-        """Return the mean loss of a batch, and what to track."""
+    def _loss(
+        self, data: Any, training: bool
+    ) -> tuple[Tensor, Measurements, tuple[Tensor, Tensor, Tensor]]:
+        """Return the mean loss of a batch, what to track, and what metrics compare.
+
+        That is labels [B], probabilities [B, C] and weights [B].
+        """
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         augment = training and self.augments
         observations, instants = self._standardized(inputs, augment)
@@ -285,13 +328,11 @@ class VRNN(batch.SequenceModel):
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)  # [B]
         weights = batch.utterance_weights(weights, losses)
-        logs = measure(steps, terms, losses, instants, labels, weights)
-        return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)), logs
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over utterances of every term of the objective."""
-        return list(self._trackers.values())
+        means = measure(steps, terms, losses, instants, weights)
+        probabilities = tf.nn.softmax(batch.last_instant(steps.logits, instants))
+        count = tf.reduce_sum(tf.ones_like(weights))  # a replica may have none
+        loss = tf.math.divide_no_nan(tf.reduce_sum(losses * weights), count)
+        return loss, means, (labels, probabilities, weights)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

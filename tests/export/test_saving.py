@@ -163,3 +163,41 @@ def test_a_path_that_is_a_file_is_a_clear_error(model: VRNN, tmp_path: Path):
         export.saved_model(model, tmp_path / "file" / "1")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         export.saved_model(model, tmp_path / "file")
+
+
+def test_keras_own_export_writes_to_the_very_folder_and_again(
+    model: VRNN, servable: Path, speech: list[Path], tmp_path: Path
+):
+    folder = tmp_path / "exported"
+    for _ in range(2):
+        model.export(folder)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"exported"}
+    audio = tf.constant([speech[0].read_bytes()])
+    found, expected = (
+        tf.saved_model.load(path).signatures["serving_default"](audio=audio)["probabilities"]
+        for path in (folder, servable)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.usefixtures("quick")
+def test_keras_own_export_replaces_nothing_but_a_saved_model(model: VRNN, tmp_path: Path):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ConfigurationError, match=r"expected a new folder.*found notes\.txt"):
+        model.export(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"expected a new folder.*found a file"):
+        model.export(tmp_path / "notes.txt")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"notes.txt", "saved_model.pb"}
+
+
+def test_keras_own_export_names_what_it_cannot_do(model: VRNN, tmp_path: Path):
+    with pytest.raises(
+        ConfigurationError, match=r"format: expected tf_saved_model or litert, .*onnx"
+    ):
+        model.export(tmp_path / "new", format="onnx")
+    with pytest.raises(
+        ConfigurationError, match=r"input_signature; ser_keras\.export\.saved_model"
+    ):
+        model.export(tmp_path / "new", input_signature=[])
+    assert not (tmp_path / "new").exists()

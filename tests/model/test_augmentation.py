@@ -52,7 +52,7 @@ def test_a_frame_mask_is_another_in_every_patch():
 
 def test_masks_need_patches():
     with pytest.raises(ConfigurationError, match="band_mask, frame_mask: expected"):
-        VRNN("ab", Preset(augmentation=Augmentation(band_mask=3)))
+        VRNN(("a", "b"), Preset(augmentation=Augmentation(band_mask=3)))
 
 
 def test_nothing_is_filtered_in_use():
@@ -85,7 +85,7 @@ def test_gains_are_even_between_their_bounds_and_linear_between_the_knots():
 )
 def test_filters_need_patches_of_mel_bands(features: FeatureSpec):
     with pytest.raises(ConfigurationError, match="band_gain: expected log-mel"):
-        VRNN("ab", Preset(features=features, augmentation=Augmentation(band_gain=3.0)))
+        VRNN(("a", "b"), Preset(features=features, augmentation=Augmentation(band_gain=3.0)))
 
 
 def mix(instants: np.ndarray, alpha: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +126,9 @@ def test_where_the_other_has_ended_an_utterance_is_alone():
 
 def test_training_mixes_and_evaluation_does_not(monkeypatch: pytest.MonkeyPatch):
     small = Architecture(4, 4, 4, 2, 0.0, 0.0, 0.0)
-    model = VRNN("ab", Preset(architecture=small, augmentation=Augmentation(mixup=1.0)), seed=0)
+    model = VRNN(
+        ("a", "b"), Preset(architecture=small, augmentation=Augmentation(mixup=1.0)), seed=0
+    )
     model.compile(run_eagerly=True)
     seen = []
     steps = model._steps

@@ -122,7 +122,7 @@ def generator() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(generator(), "generator"), (Batches(None), "Batches"), (iter([1]), "list_iterator")],
+    [(generator(), "generator"), (iter([1]), "list_iterator")],
 )
 def test_fit_names_data_that_can_be_read_only_once(data: Any, kind: str):
     with pytest.raises(ConfigurationError, match=rf"fit: .* {kind}; .*model\.adapt\(training"):

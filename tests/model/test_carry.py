@@ -12,6 +12,7 @@ from ser_keras import VRNN, presets
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.model import objective
 from ser_keras.model.carry import Carry
 from ser_keras.model.cell import Step
 from ser_keras.model.settings import Architecture, Preset
@@ -71,7 +72,7 @@ def test_pooled_observations_share_no_frames():
 
 def test_an_untrained_decoder_predicts_what_is_known():
     """With the decoder's weights at zero, x̂_{t+1} is the sampled patch, shifted."""
-    model = VRNN.from_preset("tiny", classes=("calm", "angry"), carry_over=True, recent_frames=4)
+    model = VRNN(("calm", "angry"), presets.TINY.with_settings({"recent_frames": 4}))
     for weight in model.cell.likelihood.weights:
         weight.assign(tf.zeros_like(weight))
     frames, bands = model.features.observation_shape
@@ -87,7 +88,9 @@ def test_an_untrained_decoder_predicts_what_is_known():
 
 @pytest.mark.parametrize("preset", ["ravdess", "tiny"])
 def test_a_decoder_that_reads_what_was_sampled_needs_no_latent_variable(preset: str):
-    model = VRNN.from_preset(preset, classes=("calm", "angry"), decoder_reads_sampled=True, seed=0)
+    model = VRNN.from_preset(
+        presets.get(preset), ("calm", "angry"), seed=0, decoder_reads_sampled=True
+    )
     cell = model.cell
     cell.posterior.kernel.assign(tf.zeros_like(cell.posterior.kernel))  # z_t = 0 at every instant
     shape = (1, model.features.observation_size)
@@ -100,8 +103,6 @@ def test_a_decoder_that_reads_what_was_sampled_needs_no_latent_variable(preset: 
 
 
 def test_masked_points_are_to_be_generated_as_they_were(monkeypatch: pytest.MonkeyPatch):
-    from ser_keras.model import vrnn
-
     preset = Preset(
         features=FeatureSpec(kind="log-mel", statistics=(), window=0.2, hop=0.1, mel_bands=5),
         architecture=Architecture(4, 4, 4, 2, 0.0, 0.0, 0.0),
@@ -112,12 +113,20 @@ def test_masked_points_are_to_be_generated_as_they_were(monkeypatch: pytest.Monk
     inputs = np.random.default_rng(0).normal(size=(8, 3, *model.features.observation_shape))
     inputs = inputs.astype(np.float32)
     model.adapt([inputs])
-    targets, seen = [], []
-    terms, steps = vrnn.eq5.terms, model._steps
-    monkeypatch.setattr(
-        vrnn.eq5, "terms", lambda found, x, *rest: targets.append(x) or terms(found, x, *rest)
-    )
-    monkeypatch.setattr(model, "_steps", lambda x, training: seen.append(x) or steps(x, training))
+    targets: list[Any] = []
+    seen: list[Any] = []
+    terms, steps = objective.terms, model._steps
+
+    def noting_targets(found: Step, x: Any, *rest: Any) -> objective.Terms:
+        targets.append(x)
+        return terms(found, x, *rest)
+
+    def noting_inputs(x: Any, training: bool) -> Step:
+        seen.append(x)
+        return steps(x, training)
+
+    monkeypatch.setattr(objective, "terms", noting_targets)
+    monkeypatch.setattr(model, "_steps", noting_inputs)
     model.fit(inputs, np.arange(8) % 2, verbose=0, shuffle=False)
     expected = np.asarray(model.standardization(inputs)).reshape(8, 3, -1)
     np.testing.assert_allclose(targets[0], expected, atol=1e-6)

@@ -169,7 +169,7 @@ def test_a_decoder_gives_mean_and_scale_of_every_point(
 def test_mixed_precision_reads_in_half_and_generates_in_full(
     policy: str, random: np.random.Generator
 ):
-    model = VRNN("ab", PRESET, seed=0, dtype=policy)
+    model = VRNN(("a", "b"), PRESET, seed=0, dtype=policy)
     encoder = model.cell.encoder
     assert encoder is not None
     assert encoder.summary.compute_dtype == policy.removeprefix("mixed_")
@@ -179,7 +179,7 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
     model.compile()
     history = model.fit(sound, np.arange(8) % 2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
-    full = VRNN("ab", PRESET, seed=0, dtype="float32")
+    full = VRNN(("a", "b"), PRESET, seed=0, dtype="float32")
     full.set_weights(model.get_weights())
     np.testing.assert_allclose(
         model.predict(sound, verbose=0)["probabilities"],
@@ -189,7 +189,7 @@ def test_mixed_precision_reads_in_half_and_generates_in_full(
 
 
 def test_answers_do_not_depend_on_batch_padding_or_future(random: np.random.Generator):
-    model = VRNN("ab", PRESET, seed=0)
+    model = VRNN(("a", "b"), PRESET, seed=0)
     sound = random.normal(size=(2, 5, *PATCHES.observation_shape)).astype(np.float32)
     whole = model.predict(sound, verbose=0)
     alone = model.predict(sound[:1, :3], verbose=0)
@@ -205,7 +205,7 @@ def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp
     sound = random.normal(size=(32, 3, *PATCHES.observation_shape)).astype(np.float32)
     sound[labels == 1, :, :, :5] += 1.5
     settings = {"optimizer": "adam", "learning_rate": 0.01}
-    model = VRNN("ab", PRESET.with_settings(settings), seed=0)
+    model = VRNN(("a", "b"), PRESET.with_settings(settings), seed=0)
     model.compile()
     losses = model.fit(sound, labels, batch_size=16, epochs=25, verbose=0).history
     assert losses["generation_nll"][-1] < losses["generation_nll"][0]
@@ -219,4 +219,4 @@ def test_learns_and_is_saved_with_all_it_learnt(random: np.random.Generator, tmp
 
 def test_convolutions_need_patches():
     with pytest.raises(ConfigurationError, match=r"expected patches, features with st"):
-        VRNN("ab", Preset(architecture=PRESET.architecture))
+        VRNN(("a", "b"), Preset(architecture=PRESET.architecture))

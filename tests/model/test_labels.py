@@ -44,7 +44,7 @@ def model() -> VRNN:
 def test_a_label_that_is_no_class_is_refused_in_training_and_evaluation(
     model: VRNN, labels: np.ndarray
 ):
-    found = rf"labels: {EXPECTED}, found from\] \[{labels.min()}\] \[to\] \[{labels.max()}\]"
+    found = rf"labels: {EXPECTED}, found from {labels.min()} to {labels.max()}$"
     for run in (
         lambda: model.fit(OBSERVATIONS, labels, verbose=0),
         lambda: model.fit(OBSERVATIONS, labels, class_weight={0: 2.0, 2: 0.5}, verbose=0),

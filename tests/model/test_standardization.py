@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from ser_keras.model import presets
 from ser_keras.model.standardization import Standardization
 from ser_keras.model.vrnn import VRNN
 
@@ -43,7 +44,7 @@ def in_the_old_spelling(path: Path, old: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ravdess", "tiny"])
 def test_files_of_version_0_1_load_with_the_same_answers(name: str, tmp_path: Path):
-    model = VRNN.from_preset(name, ("calm", "angry"), seed=0)
+    model = VRNN(("calm", "angry"), presets.get(name), seed=0)
     shape = (2, 3, *model.features.observation_shape)
     observations = np.random.default_rng(0).normal(2, 3, shape).astype(np.float32)
     model.adapt([observations])

@@ -43,18 +43,65 @@ def test_their_license_is_stated_once_a_process(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("name", presets.trained())
 def test_a_preset_without_classes_is_the_trained_model(name: str):
     model = VRNN.from_preset(name)
-    assert model.preset == presets.get(name)
+    assert model.preset.name == name
+    assert model.preset.features == presets.get(name).features
     assert model.adapted
     assert model.classes == tuple(EMOTIONS)
-    new = VRNN.from_preset(name, classes=EMOTIONS, seed=0)
-    assert not new.adapted
+    again = VRNN.from_preset(name, classes=EMOTIONS, seed=0)
+    observations = np.random.default_rng(0).normal(-40, 10, (2, 3, *model.observation_shape))
+    found, expected = (each(observations.astype("float32")) for each in (again, model))
+    np.testing.assert_array_equal(found["probabilities"], expected["probabilities"])
 
 
-def test_no_weights_and_replaced_settings_need_classes():
-    with pytest.raises(ConfigurationError, match="only the presets convolutional, tiny"):
-        VRNN.from_preset("ravdess")
-    with pytest.raises(ConfigurationError, match="classes: expected the names of the emotions"):
-        VRNN.from_preset("convolutional", attention=False)
+@pytest.mark.parametrize("name", presets.trained())
+def test_other_classes_have_a_new_head_on_the_trained_weights(name: str):
+    trained = VRNN.from_preset(name)
+    model = VRNN.from_preset(name, classes=("calm", "cross"), seed=0)
+    assert model.adapted
+    assert model.preset == trained.preset
+    assert float(model.cell.temperature) == 1.0
+    assert model.cell.class_logits.kernel.shape[1] == 2
+    head = ("class_logits/kernel", "class_logits/bias", "temperature")
+    for one, other in zip(model.weights, trained.weights, strict=True):
+        if not one.path.endswith(head):
+            np.testing.assert_array_equal(one, other, err_msg=one.path)
+    reordered = VRNN.from_preset(name, classes=EMOTIONS[::-1], seed=0)
+    assert not np.array_equal(reordered.cell.class_logits.kernel, trained.cell.class_logits.kernel)
+
+
+def test_without_weights_a_model_is_new_and_has_the_presets_settings_of_today():
+    model = VRNN.from_preset("tiny", classes=EMOTIONS, load_weights=False, latent_size=7, seed=0)
+    assert not model.adapted
+    assert model.preset == presets.TINY.with_settings({"latent_size": 7})
+    np.testing.assert_array_equal(
+        model.cell.posterior.kernel, VRNN(EMOTIONS, model.preset, seed=0).cell.posterior.kernel
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "weight"),
+    [({"latent_size": 7}, "cell/classification/kernel"), ({"mel_bands": 48}, "cell/encoder/")],
+)
+def test_settings_that_the_weights_do_not_fit_are_refused(settings: dict[str, Any], weight: str):
+    with pytest.raises(
+        ConfigurationError, match=rf"settings of tiny: .*load_weights=False.*{weight}"
+    ):
+        VRNN.from_preset("tiny", classes=("calm", "angry"), **settings)
+
+
+def test_settings_that_change_what_the_weights_read_are_named():
+    with pytest.warns(UserWarning, match=r"trained with features\.hop=0\.512$"):
+        VRNN.from_preset("tiny", classes=("calm", "angry"), hop=0.256)
+    without = VRNN.from_preset("tiny", attention=False, latent_size=20)  # which it has
+    assert not without.preset.architecture.attention
+    assert without.adapted
+
+
+def test_new_weights_need_classes():
+    expected = "classes: expected the names of the emotions, .* convolutional, tiny"
+    for preset, load_weights in (("ravdess", True), ("tiny", False), (presets.TINY, True)):
+        with pytest.raises(ConfigurationError, match=expected):
+            VRNN.from_preset(preset, load_weights=load_weights)
 
 
 @pytest.fixture
@@ -78,8 +125,7 @@ def test_training_on_data_of_ones_own_begins_as_the_model_card_shows(
     code = code.replace("/data/mine.csv", str(own_manifest)).replace("epochs=10", "verbose=0")
     loading, training = code.split("model.compile()")
     names: dict[str, Any] = {}
-    with pytest.warns(UserWarning, match="could not be loaded"):
-        exec(compile(loading, CARD.name, "exec"), names)  # noqa: S102
+    exec(compile(loading, CARD.name, "exec"), names)  # noqa: S102
     model, trained = names["model"], VRNN.from_preset("tiny")
     assert model.classes == ("calm", "happy", "sad")
     assert model.adapted

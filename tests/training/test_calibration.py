@@ -44,7 +44,7 @@ def test_a_calibrated_model_gives_the_same_answers_at_another_certainty():
     sizes: dict[str, Any] = {
         f"{name}_units": 6 for name in ("recognition", "generation", "classification")
     }
-    model = VRNN("ab", Preset(architecture=Architecture(**sizes)), seed=0)
+    model = VRNN(("a", "b"), Preset(architecture=Architecture(**sizes)), seed=0)
     random = np.random.default_rng(1)
     sound = random.normal(size=(40, 2, 40)).astype(np.float32)
     labels = random.integers(0, 2, 40).astype(np.int32)

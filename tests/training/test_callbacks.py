@@ -19,7 +19,7 @@ from ser_keras.training.history import HistoryFile
 def test_the_last_epochs_are_plain_and_the_next_training_is_not(tiny_preset: Preset):
     """Whatever draws anew at every step moves its generator on, and only if it is asked."""
     preset = tiny_preset.with_settings({"mixup": 0.3, "plain_epochs": 2})
-    model = VRNN("ab", preset, seed=0)
+    model = VRNN(("a", "b"), preset, seed=0)
     model.compile()
     shape = (8, 3, *model.features.observation_shape)
     x, y = np.random.default_rng(0).normal(size=shape).astype(np.float32), np.arange(8) % 2
@@ -54,7 +54,7 @@ def test_a_preset_brings_its_own_callbacks(settings: dict[str, Any], kinds: list
 @pytest.mark.usefixtures("eagerly")
 def test_an_epochs_learning_rate_is_that_of_its_middle_also_when_resumed(tiny_preset: Preset):
     preset = tiny_preset.with_settings({"schedule": "cosine", "learning_rate": 0.01, "epochs": 5})
-    model = VRNN("ab", preset, seed=0)
+    model = VRNN(("a", "b"), preset, seed=0)
     model.compile()
     shape = (4, 2, *model.features.observation_shape)
     x, y = np.random.default_rng(0).normal(size=shape).astype(np.float32), np.arange(4) % 2
