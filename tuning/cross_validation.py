@@ -14,6 +14,7 @@ import numpy as np
 
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.corpora.whole_recordings import left_by, recordings_of
 from ser_keras.errors import CorpusError
 from ser_keras.fields import require
 
@@ -75,7 +76,8 @@ def folds(corpus: Corpus, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarr
     """Divide a training subset into k folds.
 
     Returns:
-        Of each fold the indexes of the utterances trained on and of those held out, ascending.
+        Of each fold the indexes of the utterances trained on and of those held out, ascending; no
+        recording is among both.
 
     Raises:
         CorpusError: the corpus is empty, or an emotion is missing from a fold.
@@ -96,19 +98,28 @@ def folds(corpus: Corpus, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarr
     else:
         held_out = _stratified(corpus, protocol.folds, protocol.seed)
     _refuse_missing(corpus, held_out, protocol)
-    everything = np.arange(len(corpus))
-    return [(np.setdiff1d(everything, chosen), np.array(chosen)) for chosen in held_out]
+    # What is left of a recording that is held out in part, as by speaker, is not trained on.
+    return [(np.array(left_by(corpus, chosen)[0]), np.array(chosen)) for chosen in held_out]
 
 
 def _stratified(corpus: Corpus, count: int, seed: int) -> list[list[int]]:
-    """Deal every emotion evenly to the folds, whatever order the utterances came in."""
+    """Deal every emotion evenly to the folds, whatever order the utterances came in.
+
+    A recording goes where the first of its utterances is dealt to.
+    """
     labels, order = corpus.labels(), corpus.sorted_indexes()
     dealt: list[int] = []
     for label in range(len(corpus.emotions)):
         members = [index for index in order if labels[index] == label]
         dealt += np.random.default_rng([seed, label]).permutation(members).astype(int).tolist()
     # Emotions follow one another in one deal: the folds' sizes stay within one of another.
-    return [sorted(dealt[fold::count]) for fold in range(count)]
+    recordings, fold_of = recordings_of(corpus), dict[int, int]()
+    for turn, index in enumerate(dealt):
+        fold_of.setdefault(recordings[index], turn % count)
+    return [
+        [index for index in range(len(corpus)) if fold_of[recordings[index]] == fold]
+        for fold in range(count)
+    ]
 
 
 def _refuse_missing(corpus: Corpus, held_out: list[list[int]], protocol: Protocol) -> None:

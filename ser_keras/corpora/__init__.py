@@ -10,7 +10,7 @@ Test it with files named as released, in tests/corpora/test_named_corpora.py.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -37,7 +37,7 @@ from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.fields import require
 
-__all__ = ["Corpus", "Utterance", "join", "load", "match", "names"]
+__all__ = ["Corpus", "Utterance", "join", "load", "load_joined", "match", "names"]
 
 _LOADERS: dict[str, Callable[..., Corpus]] = {
     "ravdess": ravdess.RELEASE.load,
@@ -92,3 +92,26 @@ def load(name: str, root: str | PathLike[str] | None = None, **options: Any) -> 
         expected = f"one of {', '.join(known)}" if known else "none"
         require(option in known, f"options of corpus {name}", option, expected)
     return loader(root, **options)
+
+
+def load_joined(
+    pairs: Sequence[tuple[str, str | PathLike[str] | None]], merge_synonyms: bool = False
+) -> Corpus:
+    """Load a corpus, or several and join them.
+
+    Args:
+        pairs: the name of each corpus and its `root`.
+        merge_synonyms: as a manifest's own option, for the manifests among them.
+
+    Raises:
+        ConfigurationError: synonyms are to be merged where there is no manifest.
+
+    Example:
+        >>> load_joined([("synthetic", "sound")]).name
+        'synthetic'
+    """
+    names_of = [name for name, _ in pairs]
+    has_manifest = not merge_synonyms or "manifest" in names_of
+    require(has_manifest, "merge_synonyms", ", ".join(names_of), "a manifest among the corpora")
+    options = {"manifest": {"merge_synonyms": merge_synonyms}}
+    return join([load(name, root, **options.get(name, {})) for name, root in pairs])

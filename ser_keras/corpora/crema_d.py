@@ -19,6 +19,17 @@ AGES = (
     24, 31, 40, 25, 20, 21, 21, 21, 30, 20, 45, 46, 34, 33, 62, 23, 24, 50, 29,
 )  # fmt: skip
 
+_TWO_LABELS = "whose sound is there under another emotion too"
+FAULTS = {
+    "1076_MTI_SAD_XX": "that are silent",
+    "1006_TIE_HAP_XX": _TWO_LABELS,
+    "1006_TIE_NEU_XX": _TWO_LABELS,
+    "1013_WSI_DIS_XX": _TWO_LABELS,
+    "1013_WSI_SAD_XX": _TWO_LABELS,
+    "1017_IWW_ANG_XX": _TWO_LABELS,
+    "1017_IWW_FEA_XX": _TWO_LABELS,
+}
+
 RELEASE = Release(
     name="crema-d",
     title="CREMA-D",
@@ -36,5 +47,6 @@ RELEASE = Release(
         "SAD": "sad",
     },
     speaker=lambda actor: (actor, "female" if int(actor) in WOMEN else "male"),
+    faults=FAULTS,
     ages={str(actor): age for actor, age in enumerate(AGES, start=1001)},
 )

@@ -43,7 +43,8 @@ def load(
     284 happy, 608 sad, 289 angry.
 
     Args:
-        root: the folder with `Session1` to `Session5`, or one above it, or one session.
+        root: the folder with `Session1` to `Session5`, one up to three folders above it, or one
+            session.
         improvised: only improvised dialogs; False takes the scripted ones as well.
         labels: the release's codes and the class of each; by default neutral, happy, sad, angry.
         merge_excitement: count excitement as happiness, as much of the literature does.
@@ -98,11 +99,12 @@ def load(
 
 def _session_folders(folder: Path) -> list[Path]:
     """Find the session folders in, below or at the folder that a user named."""
-    for candidates in (folder.glob("Session[0-9]"), folder.glob("*/Session[0-9]"), [folder]):
+    below = (folder.glob(f"{'*/' * depth}Session[0-9]") for depth in range(4))
+    for candidates in (next(below), [folder], *below):
         sessions = sorted(
             path for path in candidates if (path / "dialog" / "EmoEvaluation").is_dir()
         )
-        copies = sorted({session.parent.name for session in sessions})
+        copies = sorted({str(session.parent.relative_to(folder.parent)) for session in sessions})
         if len(copies) > 1:
             raise CorpusError(
                 f"{folder}: expected one copy of IEMOCAP, found {' and '.join(copies)}; name one"

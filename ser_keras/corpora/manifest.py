@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import math
 import os
+import warnings
 from os import PathLike
 from pathlib import Path
 
+from ser_keras.corpora import matching
 from ser_keras.corpora.utterance import Corpus, Utterance, UtteranceKey
 from ser_keras.errors import CorpusError
 
@@ -15,16 +17,23 @@ _REQUIRED = ("path", "emotion")
 _OPTIONAL = ("speaker", "session", "split", "start", "end", "channel")
 
 
-def load(root: str | PathLike[str] | None = None) -> Corpus:
+# What spreadsheets and pandas write where there is nothing; no emotion, whatever they spell.
+_NOTHING = ("", "nan", "na", "n/a", "#n/a", "<na>", "none", "null")
+
+
+def load(root: str | PathLike[str] | None = None, merge_synonyms: bool = False) -> Corpus:
     """Load the utterances that a CSV file lists, one per line under a line of column names.
 
     Columns: `path` and `emotion`, and where known `speaker`, `session`, `split` ("train",
     "validation" or "test"), `start` and `end` (seconds into the file) and `channel` (from 0; empty
     or "mix" for the mean of all). Others are ignored. Paths are relative to the CSV file. Classes
-    are in alphabetical order. A CorpusError names the line and the field.
+    are in alphabetical order. A CorpusError names the line and the field. Lines without an emotion,
+    empty, `nan` or `NA`, are left out, and counted in a warning.
 
     Args:
         root: the CSV file, or the folder of one named `manifest.csv`.
+        merge_synonyms: make one class of "Angry", "ANGRY" and "anger"; otherwise a warning says
+            that each is a class of its own.
 
     Example:
         >>> import csv
@@ -36,7 +45,11 @@ def load(root: str | PathLike[str] | None = None) -> Corpus:
     file = _csv_file(root)
     line_of: dict[UtteranceKey, int] = {}
     utterances: list[Utterance] = []
+    nothing: list[int] = []  # lines
     for line, row in _rows(file):
+        if row["emotion"].casefold() in _NOTHING:
+            nothing.append(line)
+            continue
         utterance = _utterance(file, line, row)
         key = Corpus("manifest", (), (), file.parent).utterance_key(utterance)
         if key in line_of:
@@ -44,10 +57,30 @@ def load(root: str | PathLike[str] | None = None) -> Corpus:
             raise _error(file, line, "path", f"expected a segment once, {found}")
         line_of[key] = line
         utterances.append(utterance)
+    if nothing and not utterances:
+        raise _error(file, nothing[0], "emotion", "expected text, found nothing in any line")
     if not utterances:
         raise CorpusError(f"{file}: expected a line for each utterance, found only column names")
+    if nothing:
+        warnings.warn(
+            f"{file}: left out {len(nothing)} of {len(nothing) + len(utterances)} lines, whose "
+            f"emotion is empty, nan or NA, such as line {nothing[0]}",
+            stacklevel=3,
+        )
     emotions = tuple(sorted({utterance.emotion for utterance in utterances}))
-    return Corpus.ordered("manifest", utterances, emotions, file.parent)
+    corpus = Corpus.ordered("manifest", utterances, emotions, file.parent)
+    if merge_synonyms:
+        return matching.merge_synonyms(corpus)
+    if ambiguous := matching.synonyms(corpus):
+        names = "; ".join(
+            f"{', '.join(words)} for {meaning}" for meaning, words in ambiguous.items()
+        )
+        warnings.warn(
+            f"{file}: found several names of one emotion, each a class of its own unless merged "
+            f"(--merge-synonyms, merge_synonyms=True): {names}",
+            stacklevel=3,
+        )
+    return corpus
 
 
 def _csv_file(root: str | PathLike[str] | None) -> Path:
@@ -94,9 +127,8 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
-    for column in _REQUIRED:
-        if not row[column]:
-            raise _error(file, line, column, "expected text, found nothing")
+    if not row["path"]:
+        raise _error(file, line, "path", "expected text, found nothing")
     # Not resolved: a link keeps its name, but a/../b and b are one file.
     path = Path(os.path.normpath(file.parent / row["path"]))
     if not path.is_file():
@@ -108,7 +140,8 @@ def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
     start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")
     if end is not None and end <= (start or 0.0):
         raise _error(file, line, "end", f"expected more than start, found {row['end']}")
-    speaker, session, split = fields.values()
+    # A speaker whom nobody knows is no speaker of that name.
+    speaker, session, split = ("" if text.lower() == "nan" else text for text in fields.values())
     channel = _channel(file, line, row.get("channel", ""))
     return Utterance(path, row["emotion"], speaker, session, start, end, split, channel=channel)
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,40 @@ def match(corpus: Corpus, classes: Sequence[str], name: str | None = None) -> Ma
     return matched
 
 
+def merge_synonyms(corpus: Corpus) -> Corpus:
+    """Make one class of names that mean one emotion, "Anger" and "ANGRY", called "angry".
+
+    Names that mean an emotion alone stay as they are.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from ser_keras.corpora import Corpus
+        >>> one, other = replace(corpus[0], emotion="Sad"), replace(corpus[1], emotion="sadness")
+        >>> merge_synonyms(Corpus("own", (one, other), ("Sad", "sadness"))).emotions
+        ('sad',)
+    """
+    class_of = {name: meaning for meaning, names in synonyms(corpus).items() for name in names}
+    utterances = tuple(
+        dataclasses.replace(each, emotion=class_of.get(each.emotion, each.emotion))
+        for each in corpus
+    )
+    emotions = sorted({class_of.get(name, name) for name in corpus.emotions})
+    return dataclasses.replace(corpus, utterances=utterances, emotions=tuple(emotions))
+
+
+def synonyms(corpus: Corpus) -> dict[str, list[str]]:
+    """Return the emotions for which a corpus has several names, and the names.
+
+    Example:
+        >>> synonyms(corpus)
+        {}
+    """
+    names: dict[str, list[str]] = {}
+    for name in corpus.emotions:
+        names.setdefault(_meaning(name), []).append(name)
+    return {meaning: several for meaning, several in names.items() if len(several) > 1}
+
+
 def _report(matched: Matched, name: str) -> None:
     left_out = ", ".join(f"{emotion} ({count})" for emotion, count in matched.unknown.items())
     if left_out and not matched.corpus:
@@ -102,7 +137,7 @@ def find_class(emotion: str, classes: Sequence[str]) -> str | None:
 
 def _word(name: str) -> str:
     """Write a name in lower case, with single spaces between its words."""
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 
 def _meaning(name: str) -> str:

@@ -13,7 +13,8 @@ RELEASE = Release(
     title="RAVDESS",
     layout="folders Actor_01 to Actor_24 with audio-only speech, files such as "
     "03-01-05-02-01-01-12.wav",
-    pattern=r"Actor_\d\d/(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])"
+    # In whatever folder: the names hold all that is needed.
+    pattern=r".*/(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])"
     r"-(?P<intensity>0[12])-(?P<statement>0[12])-(?P<repetition>0[12])"
     r"-(?P<speaker>0[1-9]|1\d|2[0-4])",
     emotions={f"{number:02d}": emotion for number, emotion in enumerate(EMOTIONS, start=1)},

@@ -6,16 +6,24 @@ import filecmp
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import soundfile
+
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 
-_LOSSLESS = (".wav", ".flac")
-_SOUND = (*_LOSSLESS, ".mp3", ".ogg")
+_LOSSLESS = (".wav", ".flac", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64")
+# The names of libsndfile's formats are endings of most; without a header, raw samples are no sound.
+_LIBSNDFILES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}
+_OTHER_NAMES = (*_LOSSLESS, ".snd", ".oga", ".opus", ".sph", ".sf", ".bwf", ".iff", ".mp2")
+# Those of what PyAV decodes where it is installed; who lacks it is told so of each recording.
+_FFMPEGS = (".m4a", ".aac", ".mp4", ".amr", ".3gp", ".webm", ".mka", ".wma")
+_SOUND = {*_LIBSNDFILES, *_OTHER_NAMES, *_FFMPEGS}
 
 # Releases nest two or three folders. The limit keeps a wrong root, such as a home folder, from
 # being walked to its last file.
@@ -56,14 +64,17 @@ class Release:
     folder: str | None = None
     depth: int = 0  # number of folders between the corpus' root and its recordings
     ages: Mapping[str, int] = field(default_factory=dict)  # in years, by speaker, where published
+    # Names of released recordings that no one can learn from, in capitals, and what is wrong with
+    # them, as in "recordings that are silent".
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, root: str | os.PathLike[str] | None = None) -> Corpus:
         """Load the recordings in or below a folder, each once.
 
         A recording found twice counts once: archives of RAVDESS and TESS circulate that hold a copy
         of themselves, and CREMA-D comes as WAV and MP3. The one nearer to `root` is taken, then the
-        lossless one. Sound files beside recordings but not named like one are skipped. A warning
-        reports both.
+        lossless one. Sound files beside recordings but not named like one are skipped, and so are
+        faulty recordings. Warnings count all of them.
 
         Args:
             root: the folder that the release describes, or one above it.
@@ -80,7 +91,8 @@ class Release:
                 f"{folder}: expected {self.title}, {self.layout}; found only others, such as "
                 f"{recordings[0].path}"
             )
-        above = [recording.path.parents[self.depth] for recording in recordings]
+        wanted = self._without_faults(folder, wanted)
+        above = [self._root_of(recording.path) for recording in recordings]
         utterances = []
         for path, fields in wanted:
             speaker, sex = self.speaker(fields["speaker"])
@@ -88,6 +100,29 @@ class Release:
             utterances.append(Utterance(path, emotion, speaker, sex=sex, age=age))
         classes = tuple(self.emotions.values())
         return Corpus.ordered(self.name, utterances, classes, Path(os.path.commonpath(above)))
+
+    def _root_of(self, recording: Path) -> Path:
+        """Return the folder that the release's own begin in; without them, that of the recording.
+
+        The recording's folder may have another name than the release gave it, or none: all in one,
+        or one an emotion.
+        """
+        parent = recording.parent
+        as_released = self.folder is None or re.fullmatch(self.folder, parent.name, re.IGNORECASE)
+        return recording.parents[self.depth] if as_released else parent
+
+    def _without_faults(self, folder: Path, found: list[_Recording]) -> list[_Recording]:
+        """Leave out faulty recordings, and count them."""
+        reasons = Counter(
+            self.faults[name] for one in found if (name := one.path.stem.upper()) in self.faults
+        )
+        if reasons:
+            counts = " and ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+            warnings.warn(
+                f"{folder}: left out {reasons.total()} recordings of {self.title}: {counts}",
+                stacklevel=4,
+            )
+        return [one for one in found if one.path.stem.upper() not in self.faults]
 
     def _find(self, folder: Path) -> list[_Recording]:
         """Find the files named like recordings, at least one."""

@@ -1,20 +1,25 @@
 """Splits of a corpus into subsets: random, by speaker, by session, or predefined.
 
 Every split is a function of the set of utterances and the seed alone: the order in which they were
-found, the machine and Python's hash seed change nothing. Functions return (training, test) subsets
-in the corpus' order. They raise ConfigurationError for an option that is out of range, and
-CorpusError for a corpus that lacks what the split needs, such as every utterance's speaker.
+found, the machine and Python's hash seed change nothing. No recording is divided between subsets:
+what is left of one in the test subset is in neither, and counted in a warning. Functions return
+(training, test) subsets in the corpus' order. They raise ConfigurationError for an option that is
+out of range, and CorpusError for a corpus that lacks what the split needs, such as every
+utterance's speaker.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from ser_keras.corpora.split_file import read, write
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.corpora.whole_recordings import draw, left_by, recordings_of
 from ser_keras.errors import CorpusError
 from ser_keras.fields import require
 
@@ -34,10 +39,11 @@ Split = tuple[Corpus, Corpus]
 
 
 def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
-    """Draw a test subset, stratified by emotion; the paper's protocol for RAVDESS.
+    """Draw a test subset of whole recordings, stratified by emotion; the paper's for RAVDESS.
 
     Each emotion, of each corpus where several are joined, gives round(test_fraction * count)
-    utterances to the test subset, and at least one to each subset.
+    utterances to the test subset, and at least one to each subset; where recordings hold several
+    utterances, as near to it as whole ones come.
 
     Example:
         >>> train, test = ser.splits.random(corpus, test_fraction=0.25, seed=7)
@@ -47,23 +53,34 @@ def random(corpus: Corpus, test_fraction: float = 0.2, seed: int = 0) -> Split:
     between = "more than 0 and less than 1"
     require(0 < test_fraction < 1, "test_fraction", test_fraction, between)
     require(seed >= 0, "seed", seed, "0 or more")
-    labels = corpus.labels()
+    labels, recordings = corpus.labels(), recordings_of(corpus)
     order = corpus.sorted_indexes()  # the order in which utterances were found must not matter
     strata: dict[tuple[str, int], list[int]] = {}
     for index in order:
         strata.setdefault((corpus[index].corpus, int(labels[index])), []).append(index)
-    test: list[int] = []
-    for (_, label), members in sorted(strata.items()):
+    subset_of: dict[int, str] = {}  # by recording
+
+    def spread(stratum: tuple[str, int]) -> tuple[int, tuple[str, int]]:
+        return len({recordings[index] for index in strata[stratum]}), stratum
+
+    # First those of the fewest recordings, which another emotion's draw may use up.
+    for stratum in sorted(strata, key=spread):
+        members, (_, label) = strata[stratum], stratum
         emotion = corpus.emotions[label]
-        if len(members) < 2:
+        if spread(stratum)[0] < 2:
             raise CorpusError(
-                f"{emotion!r}: expected 2 utterances or more, one to train and one to test, "
-                f"found {corpus[members[0]].path} alone"
+                f"{emotion!r}: expected 2 recordings or more, one to train and one to test, found "
+                f"{corpus[members[0]].path} alone"
             )
-        size = min(max(round(test_fraction * len(members)), 1), len(members) - 1)
-        # One generator per emotion: the draw of one does not depend on the others' counts.
-        test += np.random.default_rng([seed, label]).permutation(members)[:size].tolist()
-    return _train_and_test(corpus, test)
+        draw(members, recordings, test_fraction, [seed, label], subset_of)
+        if all(subset_of[recordings[index]] == "test" for index in members):
+            raise CorpusError(
+                f"{emotion!r}: expected recordings to train on, found all of them drawn to test, "
+                "since they hold other emotions too; another seed draws others"
+            )
+    return _train_and_test(
+        corpus, [index for index in order if subset_of[recordings[index]] == "test"]
+    )
 
 
 def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 0) -> Split:
@@ -127,10 +144,15 @@ def predefined(corpus: Corpus) -> Split:
 def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> Split:
     """Hold a validation subset out of a training subset.
 
+    Out of that of a split by speaker or session, whole speakers are held out, women and men in
+    turn, of each corpus where several are joined, so that what is fitted to the validation subset
+    fits people not trained on.
+
     Args:
         training: the training subset of a split of that kind.
         kind: as `split` takes it; a predefined split has its own validation subset.
-        fraction: share to draw at random where the corpus names no validation subset.
+        fraction: share to draw where the corpus names no validation subset. Of speakers, as many as
+            come nearest, but one at least; each emotion stays in training.
         seed: of the draw.
 
     Returns:
@@ -140,11 +162,70 @@ def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> S
         >>> train, validation = ser.splits.validation(corpus, "random", fraction=0.25)
         >>> len(train), len(validation)
         (24, 8)
+        >>> train, validation = ser.splits.validation(corpus, "speaker", fraction=0.25)
+        >>> train.speakers, validation.speakers
+        (('02',), ('01',))
     """
     named = [index for index, one in enumerate(training) if one.split == "validation"]
     if kind == "predefined" and 0 < len(named) < len(training):
         return _train_and_test(training, named)
+    if kind in ("speaker", "session"):
+        known = all(utterance.speaker for utterance in training)
+        held_out = [
+            index
+            for name, part in training.by_source().items()
+            for index in _held_out(
+                training, part, name, "speaker" if known else "session", fraction, seed
+            )
+        ]
+        return _train_and_test(training, held_out)
     return random(training, fraction, seed)
+
+
+def _held_out(
+    training: Corpus, part: Sequence[int], name: str, attribute: str, fraction: float, seed: int
+) -> list[int]:
+    """Return the utterances held out of a part: those of whole groups, or else drawn ones."""
+    corpus = training.subset(part)
+    if found := _groups_held_out(corpus, attribute, fraction, seed):
+        return [part[index] for index in found]
+    warnings.warn(
+        f"{name}: the validation subset is drawn at random: no {attribute} can be held out of "
+        "training, which would lose an emotion or all",
+        stacklevel=3,
+    )
+    drawn = set(random(corpus, fraction, seed)[1])
+    return [index for index in part if training[index] in drawn]
+
+
+def _groups_held_out(corpus: Corpus, attribute: str, fraction: float, seed: int) -> list[int]:
+    """Return the utterances of some speakers or sessions, about a share of all; or none."""
+    between = "more than 0 and less than 1"
+    require(0 < fraction < 1, "validation_fraction", fraction, between)
+    members: dict[str, list[int]] = {}
+    for index in corpus.sorted_indexes():
+        members.setdefault(getattr(corpus[index], attribute), []).append(index)
+    sex_of = {getattr(utterance, attribute): utterance.sex for utterance in corpus}
+    turns: Counter[str] = Counter()
+    turn_of: dict[str, int] = {}
+    for value in np.random.default_rng(seed).permutation(sorted(members)).tolist():
+        turn_of[value] = turns[sex_of[value]]
+        turns[sex_of[value]] += 1
+    in_turn = sorted(turn_of, key=lambda value: turn_of[value])  # stable
+    wanted, present = fraction * len(corpus), set(corpus.labels())
+    possible = [
+        value
+        for value in in_turn
+        if set(corpus.subset(left_by(corpus, members[value])[0]).labels()) == present
+    ]
+    held_out: list[int] = []
+    for value in possible:
+        more = held_out + members[value]
+        rest, _ = left_by(corpus, more)
+        nearer = abs(len(more) - wanted) < abs(len(held_out) - wanted)
+        if nearer and set(corpus.subset(rest).labels()) == present:
+            held_out = more
+    return held_out or min((members[value] for value in possible), key=len, default=[])
 
 
 def folds(corpus: Corpus, kind: str) -> int:
@@ -251,6 +332,16 @@ def _one_group_out(corpus: Corpus, attribute: str, groups: Sequence[set[str]], f
 
 
 def _train_and_test(corpus: Corpus, test: Sequence[int]) -> Split:
-    chosen = set(test)
-    train = [index for index in range(len(corpus)) if index not in chosen]
-    return corpus.subset(train), corpus.subset(sorted(chosen))
+    """Divide a corpus; what is left of a recording in the test subset is in neither."""
+    train, left_out = left_by(corpus, test)
+    if not train:
+        raise CorpusError(
+            f"{corpus.name}: expected recordings to train on, found every one in the test subset"
+        )
+    if left_out:
+        warnings.warn(
+            f"{corpus.name}: left {len(left_out)} utterances out of training, since others of "
+            f"their recordings are held out, such as {corpus[left_out[0]].path}",
+            stacklevel=2,
+        )
+    return corpus.subset(train), corpus.subset(sorted(test))

@@ -139,6 +139,14 @@ def test_the_folder_above_or_a_single_session_is_accepted(release: Path):
     whole = corpora.load("iemocap", release)
 
     assert corpora.load("iemocap", release.parent) == whole
+    deep = release.parent / "data" / "speech" / "IEMOCAP"
+    deep.mkdir(parents=True)
+    release.rename(deep / release.name)
+    moved = corpora.load("iemocap", release.parent / "data")  # three folders above
+    assert [moved.utterance_key(one) for one in moved] == [
+        whole.utterance_key(one) for one in whole
+    ]
+    release = deep / release.name
     assert len(corpora.load("iemocap", release / "Session2")) == len(whole) / 5
 
 

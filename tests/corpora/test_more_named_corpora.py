@@ -1,4 +1,4 @@
-"""nEMO, EMOVO, EmoTale, ASED, URDU, the JL corpus and ESD: names as released, and what each says."""
+"""nEMO, EMOVO, EmoTale, ASED, URDU, JL corpus and ESD: names as released, and what each says."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def corpus() -> Corpus:
     """Six segments at times that are no short decimals, and a name with a comma."""
     root = Path("/corpus")
     segments = [
-        Utterance(root / "long.wav", "sad", start=number / 3, end=(number + 1) / 3)
+        Utterance(root / f"long_{number % 2}.wav", "sad", start=number / 3, end=(number + 1) / 3)
         for number in range(6)
     ]
     whole = [Utterance(root / f"{name}.wav", "happy", speaker="Zoë") for name in ("a, b", "c")]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,7 @@ def test_pythons_hash_seed_changes_nothing():
 
 
 def test_an_emotion_with_a_single_utterance_is_refused():
-    with pytest.raises(CorpusError, match=r"'sad': expected 2 utterances or more.*sad0.wav alone"):
+    with pytest.raises(CorpusError, match=r"'sad': expected 2 recordings or more.*sad0.wav alone"):
         splits.random(with_counts(happy=10, sad=1))
 
 
@@ -287,8 +288,135 @@ def test_predefined_subsets_are_kept():
 
 def test_validation_is_drawn_where_none_is_named():
     corpus = with_counts(happy=4, sad=4)
-    for kind in splits.KINDS:
+    for kind in ("random", "predefined"):
         assert splits.validation(corpus, kind, 0.25, 3) == splits.random(corpus, 0.25, 3)
+
+
+@pytest.mark.parametrize("kind", ["speaker", "session"])
+@pytest.mark.parametrize("seed", range(3))
+def test_validation_beside_a_split_by_speaker_or_session_holds_speakers_out(kind: str, seed: int):
+    training, _ = splits.split(ravdess(), "speaker", fold=0)
+    remaining, watched = splits.validation(training, kind, 0.1, seed)
+    assert_partition(training, remaining, watched)
+    assert len(watched.speakers) == 2  # of 20
+    assert not set(watched.speakers) & set(remaining.speakers)
+    assert {utterance.sex for utterance in watched} == {"female", "male"}
+    assert splits.validation(training, kind, 0.1, seed) == (remaining, watched)
+
+
+def test_validation_speakers_differ_with_the_seed_and_are_one_at_least():
+    corpus = ravdess()
+    held_out = {splits.validation(corpus, "speaker", 0.1, seed)[1].speakers for seed in range(4)}
+    assert len(held_out) > 1
+    few = made_up(speakers=3)
+    assert len(splits.validation(few, "speaker", 0.01)[1].speakers) == 1
+
+
+def test_validation_leaves_every_emotion_in_training():
+    corpus = made_up(speakers=4)
+    rare = Utterance(ROOT / "rare.wav", "bored", speaker="01")
+    emotions = ("bored", "happy", "sad")
+    corpus = Corpus.ordered("made-up", [*corpus, rare], emotions, ROOT)
+    for seed in range(6):
+        remaining, watched = splits.validation(corpus, "speaker", 0.25, seed)
+        assert all(remaining.counts().values())
+        assert "01" not in watched.speakers
+
+
+def test_validation_without_speakers_holds_sessions_out_and_of_one_speaker_draws_utterances():
+    corpus = made_up(speakers=5)
+    nameless = Corpus(
+        "made-up", tuple(replace(one, speaker="") for one in corpus), corpus.emotions, ROOT
+    )
+    remaining, watched = splits.validation(nameless, "session", 0.2)
+    assert len(watched.sessions) == 1
+    assert not set(watched.sessions) & set(remaining.sessions)
+    alone = made_up(speakers=1)
+    with pytest.warns(UserWarning, match="drawn at random: no speaker can be held out"):
+        assert splits.validation(alone, "speaker", 0.2, 1) == splits.random(alone, 0.2, 1)
+
+
+def segments(*emotions: str, files: int = 12, each: int = 4) -> Corpus:
+    """Recordings of overlapping segments; a segment's speaker changes from one to the next."""
+    return Corpus.ordered(
+        "calls",
+        [
+            Utterance(
+                ROOT / f"{file:02d}.wav",
+                emotions[(file + (part if len(emotions) > 2 else 0)) % len(emotions)],
+                speaker=f"{(file + part) % 6}",
+                start=part / 2,
+                end=part / 2 + 2,
+            )
+            for file in range(files)
+            for part in range(each)
+        ],
+        tuple(sorted(set(emotions))),
+        ROOT,
+    )
+
+
+def assert_divides_no_recording(train: Corpus, test: Corpus) -> None:
+    assert not {one.path for one in train} & {one.path for one in test}
+    assert len(train)
+    assert len(test)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("emotions", [("angry", "sad"), ("angry", "calm", "sad")])
+def test_random_divides_no_recording(emotions: tuple[str, ...], seed: int):
+    corpus = segments(*emotions)
+    train, test = splits.random(corpus, 0.25, seed)
+    assert_partition(corpus, train, test)
+    assert_divides_no_recording(train, test)
+    assert 0.1 < len(test) / len(corpus) < 0.4
+    assert all(train.counts().values())
+    backwards = corpus.subset(reversed(range(len(corpus))))
+    assert set(splits.random(backwards, 0.25, seed)[1]) == set(test)
+    remaining, watched = splits.validation(train, "random", 0.25, seed)
+    assert_divides_no_recording(remaining, watched)
+
+
+def test_paths_that_lead_to_one_file_are_one_recording(tmp_path: Path):
+    for number in range(4):
+        (tmp_path / f"{number}.wav").touch()
+        (tmp_path / f"link_{number}.wav").symlink_to(tmp_path / f"{number}.wav")
+        (tmp_path / f"hard_{number}.wav").hardlink_to(tmp_path / f"{number}.wav")
+    utterances = [Utterance(path, "sad") for path in tmp_path.iterdir()]
+    corpus = Corpus.ordered("manifest", utterances, ("sad",), tmp_path)
+    for seed in range(5):
+        train, test = splits.random(corpus, 0.5, seed)
+        assert (len(train), len(test)) == (6, 6)
+        assert not {one.path.stem[-1] for one in train} & {one.path.stem[-1] for one in test}
+
+
+def test_an_emotion_of_a_single_recording_is_refused_however_many_segments_it_has():
+    with pytest.raises(CorpusError, match=r"'angry': expected 2 recordings or more.*00.wav alone"):
+        splits.random(segments("angry", "sad", files=2))
+
+
+@pytest.mark.parametrize("kind", ["speaker", "predefined"])
+def test_what_is_left_of_a_recording_in_the_test_subset_is_not_trained_on(kind: str):
+    corpus = segments("angry", "sad", each=2)
+    if kind == "predefined":
+        told = [replace(one, split="test" if one.path.stem < "04" else "train") for one in corpus]
+        told[0] = replace(told[0], split="train")
+        corpus = Corpus(corpus.name, tuple(told), corpus.emotions, ROOT)
+    with pytest.warns(UserWarning, match=r"calls: left \d+ utterances out of training, since"):
+        train, test = splits.split(corpus, kind)
+    assert_divides_no_recording(train, test)
+    assert len(train) + len(test) < len(corpus)
+
+
+def test_recordings_that_all_are_tested_on_leave_nothing_to_train_on():
+    corpus = Corpus.ordered(
+        "call",
+        [Utterance(ROOT / "call.wav", "sad", speaker=one, start=float(one)) for one in "01"],
+        ("sad",),
+        ROOT,
+    )
+    with pytest.raises(CorpusError, match="call: expected recordings to train on, found every one"):
+        splits.by_speaker(corpus, 0)
 
 
 def test_an_unknown_kind_is_refused():

@@ -85,6 +85,20 @@ def test_an_empty_training_subset_is_refused():
         folds(corpus_of({"calm": 0}), Protocol())
 
 
+@pytest.mark.parametrize("by", ["random", "speaker"])
+def test_folds_divide_no_recording(by: str):
+    corpus = corpus_of({"calm": 24, "angry": 24})
+    shared = tuple(
+        dataclasses.replace(one, path=Path(f"{number // 2}.wav"), start=float(number))
+        for number, one in enumerate(corpus)
+    )
+    for training, held_out in folds(
+        dataclasses.replace(corpus, utterances=shared), Protocol(folds=3, by=by, seed=1)
+    ):
+        assert len(training)
+        assert not {shared[one].path for one in training} & {shared[one].path for one in held_out}
+
+
 def test_more_folds_than_speakers_are_refused():
     with pytest.raises(ConfigurationError, match="number of speakers"):
         folds(corpus_of({"calm": 20}, speakers=3), Protocol(folds=4, by="speaker"))
