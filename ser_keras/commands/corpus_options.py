@@ -80,4 +80,5 @@ def load(options: argparse.Namespace) -> Corpus:
     """
     from ser_keras import corpora
 
-    return corpora.join([corpora.load(name, data) for name, data in pairs(options)])
+    # An evaluation has no such option: it takes a model's own classes.
+    return corpora.load_joined(pairs(options), getattr(options, "merge_synonyms", False))

@@ -32,6 +32,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "the corpus' folder, or the CSV file of a manifest",
     },
+    "merge-synonyms": {
+        "action": "store_true",
+        "help": "make one class of a manifest's names for one emotion, such as Angry, ANGRY and "
+        "anger",
+    },
     "model": {
         "default": "convolutional",
         "metavar": "RUN|FILE.keras|PRESET",
@@ -59,7 +64,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "out": {"type": Path, "required": True, "metavar": "DIR", "help": "folder for results"},
 }
 
-CORPUS = ("corpus", "data")
+CORPUS = ("corpus", "data", "merge-synonyms")
 PRESET = ("preset", "epochs", "no-attention", "set", "seed")
 TRAINING = (*CORPUS, *PRESET, "split", "test-fraction")
 
@@ -71,7 +76,7 @@ def add(parser: argparse.ArgumentParser, *names: str, **defaults: str | None) ->
         >>> parser = argparse.ArgumentParser()
         >>> add(parser, *CORPUS, "seed", corpus="synthetic")
         >>> parser.parse_args(["--seed", "3"])
-        Namespace(corpus='synthetic', data=None, seed=3)
+        Namespace(corpus='synthetic', data=None, merge_synonyms=False, seed=3)
     """
     for name in names:
         settings = dict(_OPTIONS[name])
@@ -148,6 +153,9 @@ def training_run(options: argparse.Namespace, **replaced: Any) -> TrainingRun:
     from ser_keras.training.run import TrainingRun
 
     (corpus, data), *joined = corpus_options.pairs(options)
-    given = {name: getattr(options, name) for name in ("split", "test_fraction", "seed")}
+    given = {
+        name: getattr(options, name)
+        for name in ("split", "test_fraction", "seed", "merge_synonyms")
+    }
     given |= {"corpus": corpus, "data": data, "joined": tuple(joined), "preset": chosen}
     return TrainingRun(**{**given, **replaced})

@@ -18,8 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.1,
         metavar="F",
-        help="share of the training subset held out for learning curves and calibration; a split "
-        "that names a validation subset has that one, unless F is 0 (default: %(default)s)",
+        help="share of the training subset held out for learning curves and calibration, whole "
+        "speakers where the split is by speaker or session; a split that names a validation subset "
+        "has that one, unless F is 0 (default: %(default)s)",
     )
 
 

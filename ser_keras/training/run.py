@@ -34,10 +34,12 @@ class TrainingRun:
         fold: index of the speakers or the session left out as the test subset.
         test_fraction: share of the test subset in a random split.
         validation_fraction: share of the training subset held out for the learning curves and to
-            fit the temperature; nothing else is chosen by it. A predefined split that names a
-            validation subset has that one, unless the share is 0.
+            fit the temperature; nothing else is chosen by it. Where speakers or sessions are tested
+            on, it is whole speakers too. A predefined split that names a validation subset has that
+            one, unless the share is 0.
         seed: of the split, the initial weights, the noise and the order of the utterances.
         joined: further corpora that are joined to the first, each with its folder or file.
+        merge_synonyms: make one class of a manifest's "Angry", "ANGRY" and "anger".
 
     Example:
         >>> run = TrainingRun("ravdess", "/data/RAVDESS", split="speaker", fold=2)
@@ -54,6 +56,7 @@ class TrainingRun:
     validation_fraction: float = 0.1
     seed: int = 0
     joined: tuple[tuple[str, str | None], ...] = ()
+    merge_synonyms: bool = False
 
     def __post_init__(self) -> None:
         # JSON has lists only; tuples keep equal runs equal and hashable.
@@ -78,7 +81,7 @@ class TrainingRun:
     def load_corpus(self) -> Corpus:
         """Load the corpus, or several joined."""
         pairs = [(self.corpus, self.data), *self.joined]
-        return corpora.join([corpora.load(name, data) for name, data in pairs])
+        return corpora.load_joined(pairs, self.merge_synonyms)
 
     @property
     def split_index(self) -> int:

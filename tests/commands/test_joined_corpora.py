@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,11 @@ from ser_keras.corpora import Corpus, joining, splits
 from ser_keras.errors import ConfigurationError
 from ser_keras.training.run import TrainingRun, read_run, refuse_another, split_corpus
 
-pytestmark = pytest.mark.usefixtures("eagerly")
+pytestmark = [
+    pytest.mark.usefixtures("eagerly"),
+    # Of CREMA-D's two speakers, one is left to train on.
+    pytest.mark.filterwarnings("ignore:crema-d. the validation subset is drawn at random"),
+]
 
 CREMA_D = {"angry": "ANG", "disgust": "DIS", "fearful": "FEA", "happy": "HAP", "sad": "SAD"}
 
@@ -192,9 +195,7 @@ def test_features_of_several_corpora(
     assert labels.numpy().tolist() == joined[60:].labels().tolist()
 
 
-@pytest.mark.parametrize(
-    ("words", "split"), [([], "speaker"), (["--split", "random"], "random")]
-)
+@pytest.mark.parametrize(("words", "split"), [([], "speaker"), (["--split", "random"], "random")])
 def test_reproduce_splits_several_corpora_by_speaker(
     pairs: list[str],
     words: list[str],
@@ -212,3 +213,17 @@ def test_reproduce_splits_several_corpora_by_speaker(
 
     assert cli.main(["reproduce", *pairs, "--out", str(tmp_path), *words]) == 0
     assert [(run.split, run.corpus_name) for run in asked] == [(split, "ravdess+crema-d")]
+
+
+def test_synonyms_are_merged_in_every_command_that_loads_a_corpus(tmp_path: Path):
+    rows = ["path,emotion"]
+    for number, emotion in enumerate(("Angry", "ANGRY", "sad")):
+        (tmp_path / f"{number}.wav").touch()
+        rows.append(f"{number}.wav,{emotion}")
+    (tmp_path / "own.csv").write_text("\n".join(rows), encoding="utf-8")
+    given = parsed("--corpus", "manifest", "--data", str(tmp_path / "own.csv"), "--merge-synonyms")
+
+    assert corpus_options.load(given).emotions == ("angry", "sad")
+    assert options.training_run(given).load_corpus().emotions == ("angry", "sad")
+    with pytest.raises(ConfigurationError, match="merge_synonyms: expected a manifest among"):
+        corpus_options.load(parsed("--corpus", "tess", "--data", "/a", "--merge-synonyms"))

@@ -38,6 +38,39 @@ def test_validation_is_taken_from_the_training_subset(tiny_run: TrainingRun):
     assert len(subsets["validation"]) == 8  # one of each emotion: 10 % of three, but at least one
 
 
+@pytest.mark.parametrize("kind", ["speaker", "session"])
+def test_validation_holds_out_whole_speakers_where_the_test_does(kind: str, tmp_path: Path):
+    table = ["path,emotion,speaker,session"]
+    for speaker in range(10):
+        for take, emotion in enumerate(("calm", "sad")):
+            (tmp_path / f"{speaker}-{take}.wav").touch()
+            table.append(f"{speaker}-{take}.wav,{emotion},{speaker},{speaker // 2}")
+    (tmp_path / "own.csv").write_text("\n".join(table), encoding="utf-8")
+    run = TrainingRun("manifest", str(tmp_path / "own.csv"), split=kind, fold=1)
+    subsets = split_corpus(run)
+    speakers = {name: set(subset.speakers) for name, subset in subsets.items()}
+    assert len(speakers["validation"]) == 1
+    assert sum(map(len, speakers.values())) == 10
+    assert set.union(*speakers.values()) == set(map(str, range(10)))
+    alone = split_corpus(dataclasses.replace(run, validation_fraction=0.0))
+    assert alone["test"] == subsets["test"]
+    assert len(alone["train"].speakers) == 8
+
+
+def test_synonyms_of_a_manifest_are_merged_on_demand(tmp_path: Path):
+    table = ["path,emotion"]
+    for number, emotion in enumerate(("Angry", "anger", "ANGRY", "sad", "sad", "sad")):
+        (tmp_path / f"{number}.wav").touch()
+        table.append(f"{number}.wav,{emotion}")
+    (tmp_path / "own.csv").write_text("\n".join(table), encoding="utf-8")
+    run = TrainingRun("manifest", str(tmp_path / "own.csv"), merge_synonyms=True)
+    assert TrainingRun.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+    subsets = split_corpus(dataclasses.replace(run, validation_fraction=0.0))
+    assert subsets["train"].emotions == ("angry", "sad")
+    with pytest.raises(ConfigurationError, match=r"merge_synonyms: expected a manifest"):
+        TrainingRun("synthetic", str(tmp_path), merge_synonyms=True).load_corpus()
+
+
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
 def test_an_impossible_validation_fraction_is_refused(fraction: float):
     with pytest.raises(ConfigurationError, match="validation_fraction"):
