@@ -133,7 +133,7 @@ class VRNNCell(keras.layers.Layer):
             self.likelihood = _affine(2 * observation_size, seeds[7], "likelihood")
         self.carry: Carry | None = None
         if options.carry_over:
-            self.carry = Carry(self.patch, overlap, options.recent_frames, name="carry")
+            self.carry = Carry(self.patch, overlap, options.end_frames, name="carry")
         self.class_logits = _affine(classes, seeds[8], "class_logits")
         self.drop_recognition = keras.layers.Dropout(options.recognition_dropout, seed=seeds[9])
         self.drop_generation = keras.layers.Dropout(options.generation_dropout, seed=seeds[10])

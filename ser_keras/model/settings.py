@@ -39,10 +39,10 @@ class Architecture:
     generation_channels: tuple[int, ...] = ()
     embedding_units: int = 96  # size of the embedding that the recognition LSTM reads of a patch
     initial_log_scale: float = 0.0  # log σ_t of the posterior before training
-    # The decoder's mean is added to what is known of the next observation, see `Carry`, of whose
-    # new frames each is combined from so many of the newest known ones.
+    # The decoder's mean is added to what is known of the next observation, see `Carry`; each frame
+    # of which is corrected by so many of the frames at either end of the known ones.
     carry_over: bool = False
-    recent_frames: int = 0
+    end_frames: int = 0
     # The likelihood is made of g_t and of what the recognition LSTM reads of x_t, so that z_t need
     # not hold the sound itself (after Chung et al. 2015, arXiv:1506.02216); else of g_t alone.
     decoder_reads_sampled: bool = False
@@ -54,9 +54,9 @@ class Architecture:
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, channels := tuple(getattr(self, name)))
             require(all(count >= 1 for count in channels), name, channels, "at least 1 each")
-        recent = self.recent_frames
-        require(recent >= 0, "recent_frames", recent, "0 or more")
-        require(self.carry_over or not recent, "recent_frames", recent, "0 without carry_over")
+        ends = self.end_frames
+        require(ends >= 0, "end_frames", ends, "0 or more")
+        require(self.carry_over or not ends, "end_frames", ends, "0 without carry_over")
         range_db = self.range_db
         require(range_db is None or range_db > 0, "range_db", range_db, "decibels above 0, or none")
         for name, value in dataclasses.asdict(self).items():
@@ -170,9 +170,9 @@ class Preset:
                     f"{names}: expected {kind}features with statistics=(), that is patches, found "
                     f"{features.kind} with statistics={features.statistics}"
                 )
-        recent = self.architecture.recent_frames
-        most = features.frames if patches else 0
-        require(recent <= most, "recent_frames", recent, f"at most an observation's frames, {most}")
+        ends, most = self.architecture.end_frames, features.overlap_frames
+        expected = f"at most the frames that observations share, {most}"
+        require(ends <= most, "end_frames", ends, expected)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a nested dictionary that JSON can hold."""

@@ -171,7 +171,9 @@ def _draw(buckets: Buckets, draws: np.ndarray, key: Any) -> tf.Tensor:
     more or less often, so that groups are balanced in every epoch and not only in the mean.
     """
     totals = np.bincount(buckets.bucket_of, draws)
-    expected = (draws * buckets.counts[: len(totals)][buckets.bucket_of]) / totals[buckets.bucket_of]
+    expected = (draws * buckets.counts[: len(totals)][buckets.bucket_of]) / totals[
+        buckets.bucket_of
+    ]
     order = _shuffle(tf.range(len(draws)), buckets.bucket_of, key)
     ends = tf.cumsum(tf.gather(expected, order))  # each bucket ends at a whole number
     offset = tf.random.stateless_uniform([], key, dtype=tf.float64)

@@ -69,7 +69,7 @@ def patch_model() -> VRNN:
         top_db=None,
         range_db=50.0,
         carry_over=True,
-        recent_frames=4,
+        end_frames=4,
         decoder_reads_sampled=True,
         trailing_silence=0.7,
         remove_offset=True,

@@ -61,7 +61,7 @@ CASES = {
             "generation_channels": (2, 3),
             "embedding_units": 4,
             "carry_over": True,
-            "recent_frames": 2,
+            "end_frames": 2,
             "decoder_reads_sampled": True,
         },
         (normal(B, T, FRAMES * BANDS),),
@@ -70,7 +70,7 @@ CASES = {
     ),
     "Carry": Case(
         Carry,
-        {"patch": (FRAMES, BANDS), "overlap": 5, "recent_frames": 2},
+        {"patch": (FRAMES, BANDS), "overlap": 5, "end_frames": 2},
         (normal(B, FRAMES * BANDS),),
         (B, FRAMES * BANDS),
     ),

@@ -111,16 +111,16 @@ def test_every_epoch_draws_each_utterance_as_often_as_expected(balance: str):
     # A bucket holds whole utterances, which moves each expectation a little.
     lengths = [len(each) for each in extracted.observations]
     buckets = Buckets.of(lengths, 16, expected)
-    exact = expected * (buckets.counts / np.bincount(buckets.bucket_of, expected))[buckets.bucket_of]
+    exact = (
+        expected * (buckets.counts / np.bincount(buckets.bucket_of, expected))[buckets.bucket_of]
+    )
     for _ in range(5):
         drawn = np.bincount(sum(epoch_of(batches), []), minlength=TOTAL)
         assert drawn.sum() == pytest.approx(TOTAL, abs=len(buckets.counts))
         assert np.all((np.floor(exact - 1e-6) <= drawn) & (drawn <= np.ceil(exact + 1e-6)))
 
 
-@pytest.mark.parametrize(
-    ("balance", "fields"), [("corpus", ["corpus"]), ("emotion", ["emotion"])]
-)
+@pytest.mark.parametrize(("balance", "fields"), [("corpus", ["corpus"]), ("emotion", ["emotion"])])
 def test_every_epoch_is_balanced(balance: str, fields: list[str]):
     extracted = extraction()
     batches = pipeline.batches(extracted, 16, shuffle=True, seed=3, balance=balance)
