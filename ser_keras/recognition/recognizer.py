@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Recognizer:
     def recognize(
         self,
         sound: Path | ArrayLike,
-        sample_rate: int | None = None,
+        sample_rate: float | None = None,
         *,
         start: float | None = None,
         end: float | None = None,
@@ -89,10 +90,11 @@ class Recognizer:
             require(sample_rate is None, "sample_rate", sample_rate, "none beside a path")
             answer = self._answer(decoding.mono_blocks(sound, channel, start, end), attention)
             return {**Take(str(sound), channel).named(), **answer}
-        require(
-            sample_rate is not None, "sample_rate", sample_rate, "that of the samples, in hertz"
-        )
-        return self._answer(_of_samples(sound, sample_rate or 0, start, end, channel), attention)
+        whole = isinstance(sample_rate, Real) and float(sample_rate).is_integer()
+        expected = "that of the samples, a whole number of hertz"
+        require(whole, "sample_rate", sample_rate, expected)
+        chunks = _of_samples(sound, int(sample_rate or 0), start, end, channel)
+        return self._answer(chunks, attention)
 
     def recognize_samples(
         self, samples: ArrayLike, attention: bool | Receive = True

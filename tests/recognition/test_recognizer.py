@@ -236,8 +236,12 @@ def test_sound_in_memory_of_any_rate_is_answered_like_a_file(
 
 
 def test_samples_need_a_rate_and_files_have_their_own(recognizer: Recognizer, sound: WriteSound):
-    with pytest.raises(ConfigurationError, match="sample_rate: expected that of the samples"):
-        recognizer.recognize(np.zeros(8000))
+    for rate in (None, np.nan, 8000.5, "8000", np.zeros(8000)):
+        with pytest.raises(ConfigurationError, match="sample_rate: expected that of the samples"):
+            recognizer.recognize(np.zeros(8000), rate)  # type: ignore[arg-type]
+    assert recognizer.recognize(np.zeros(8000), 8000.0) == recognizer.recognize_samples(
+        np.zeros(8000)
+    )
     with pytest.raises(ConfigurationError, match="sample_rate: expected none beside a path"):
         recognizer.recognize(sound(1.0), 8000)
     with pytest.raises(AudioError, match="sample rate: expected 1000 to 768000 Hz, found 8 Hz"):
