@@ -15,7 +15,7 @@ def long_description() -> str:
     """Return the README without the files beside it: no pictures, and of links their texts."""
     readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
     elsewhere = r"\((?!https://|#)[^)]*\)"
-    readme = re.sub(rf"!\[[^]]*\]{elsewhere}\n*", "", readme)
+    readme = re.sub(rf"(!\[[^]]*\]{elsewhere}|<img [^>]*>)\s*", "", readme)
     return re.sub(rf"\[([^]]*)\]{elsewhere}", r"\1", readme)
 
 

@@ -18,7 +18,9 @@ DOCUMENTS = sorted(
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files_that_exist(document: Path):
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    for target in [*links, *re.findall(r'<img src="([^"]+)"', text)]:
         assert (document.parent / target).exists(), target
 
 

@@ -110,6 +110,7 @@ def test_the_description_can_be_read_where_no_file_lies_beside_it(metadata: emai
     targets = re.findall(r'(?:href|src)="([^"]*)"', html)
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
     assert "](" not in html
+    assert "<img" not in html
     assert "docs/serving.md" in html
 
 

@@ -97,6 +97,7 @@ def _point(axes: Axes, row: dict[str, Any], ours: bool) -> None:
             textcoords="offset points",
             fontsize=8,
             color=color,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
 
 

@@ -92,7 +92,8 @@ def describe(model: VRNN) -> dict[str, Any]:
         labels: the emotions, in the order of the probabilities.
         sample_rate: in hertz; window, hop: in seconds; window_length, hop_length: in samples;
             trailing_length: samples of silence that follow a recording.
-        observation_size: D; observation_labels: the names of its last axis.
+        observation_size: D; observation_labels: the names of its last axis; band_frequencies: of
+            mel bands, in hertz, None for MFCCs.
         state_size: S, of the flat state of a step.
         preset: everything the model was made from; version: of ser_keras.
 
@@ -107,6 +108,7 @@ def describe(model: VRNN) -> dict[str, Any]:
         **{name: getattr(spec, name) for name in sound},
         "observation_size": spec.observation_size,
         "observation_labels": spec.labels(),
+        "band_frequencies": spec.band_frequencies,
         "state_size": Inference(model).state_size,
         "preset": model.preset.to_dict(),
         "version": ser_keras.__version__,

@@ -57,30 +57,47 @@ export function drawTimeline(canvas, timeline, chosen) {
   frame(context, chosen * step, step, height);
 }
 
-/** Saliency and attention [T][D]: rows are coefficients, the first one below. */
-export function drawAttention(canvas, saliency, attention, labels, chosen) {
+/**
+ * Saliency and attention [T][D] of a model: rows are coefficients or mel bands, the first one below.
+ * The frames of a patch lie side by side; after the first instant only those that are new, its last hop.
+ */
+export function drawAttention(canvas, saliency, attention, model, chosen) {
   const { context, width, height } = prepare(canvas);
-  const size = saliency[0].length;
+  const rows = model.observation_labels.length;
+  const frames = Math.max(1, Math.round(saliency[0].length / rows));
+  const known = frames - Math.max(1, Math.round((frames * model.hop) / model.window));
   const step = width / saliency.length;
-  const row = height / size;
+  const row = height / rows;
   saliency.forEach((values, instant) => {
-    values.forEach((value, index) => {
+    const first = instant === 0 ? 0 : Math.max(0, known);
+    const column = Math.max(1, step - 1) / (frames - first);
+    for (let index = first * rows; index < values.length; index++) {
       // Three standard deviations are as far off as anything needs to be.
-      const share = Math.min(1, value / 3);
-      const strength = 0.15 + 0.85 * share;
+      const strength = 0.15 + 0.85 * Math.min(1, values[index] / 3);
       context.fillStyle = attention[instant][index] > 0.5
         ? `rgba(214, 96, 10, ${strength})` : `rgba(70, 95, 125, ${0.6 * strength})`;
-      const y = height - (index + 1) * row;
-      context.fillRect(instant * step, y, Math.max(1, step - 1), Math.max(1, row - (row > 4 ? 0.5 : 0)));
-    });
+      const x = instant * step + (Math.floor(index / rows) - first) * column;
+      const y = height - ((index % rows) + 1) * row;
+      context.fillRect(x, y, Math.max(1, column), Math.max(1, row - (row > 4 && frames === 1 ? 0.5 : 0)));
+    }
   });
   context.fillStyle = css("--ink");
   context.font = "11px system-ui, sans-serif";
-  const every = Math.max(1, Math.ceil(size / 8));
-  for (let index = 0; index < size; index += every) {
-    context.fillText(labels[index] ?? String(index + 1), 4, height - index * row - 2);
-  }
+  for (const [index, label] of rowNames(model)) context.fillText(label, 4, height - index * row - 2);
   frame(context, chosen * step, step, height);
+}
+
+/** Some eight rows with their names: round frequencies where there are mel bands. */
+function rowNames(model) {
+  const labels = model.observation_labels;
+  const peaks = model.band_frequencies;
+  if (peaks?.length === labels.length) {
+    return [125, 250, 500, 1000, 2000, 4000, 8000]
+      .map((hertz) => [peaks.findIndex((peak) => peak >= hertz), `${hertz} Hz`])
+      .filter(([index]) => index >= 0);
+  }
+  const every = Math.max(1, Math.ceil(labels.length / 8));
+  return labels.map((label, index) => [index, label]).filter(([index]) => index % every === 0);
 }
 
 function frame(context, x, width, height) {

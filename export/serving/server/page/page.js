@@ -106,7 +106,7 @@ function draw() {
   const share = (time) => Math.min(1, Math.max(0, (time - start) / shown.duration));
   drawWaveform($("waveform"), shown.samples, share(begin), share(end));
   drawTimeline($("timeline"), shown.timeline, chosen);
-  drawAttention($("attention"), shown.saliency, shown.attention, model().observation_labels, chosen);
+  drawAttention($("attention"), shown.saliency, shown.attention, model(), chosen);
   $("timeline").setAttribute("aria-label",
     `Probabilities by instant; at instant ${chosen + 1} the most likely is ` +
     model().labels[probabilities.indexOf(Math.max(...probabilities))]);
