@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "each with its --data after it, to join several",
     )
     shared.add(parser, "data")
+    parser.add_argument(
+        "--among-corpus",
+        action="store_true",
+        help="also answer among only the classes of which the corpus has utterances, and report "
+        "that beside the answers among all classes",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
 
 
@@ -50,11 +56,12 @@ def run(options: argparse.Namespace) -> int:
 
     if options.corpus is None:
         model = model_files.load(folder)
-        evaluation = results.evaluate_run(model, folder, output_folder(options.out or folder))
+        out = output_folder(options.out or folder)
+        evaluation = results.evaluate_run(model, folder, out, among_corpus=options.among_corpus)
     else:
         model = model_files.load(options.model)
         corpus = corpus_options.load(options)
-        evaluation = evaluate(model, corpus, split="all")
+        evaluation = evaluate(model, corpus, split="all", among_corpus=options.among_corpus)
         # Not before: a corpus of which no emotion is known leaves no folder behind.
         out = output_folder(options.out or folder)
         results.write(evaluation, out)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from ser_keras import provenance
 from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.evaluation.among_corpus import AmongCorpus, measure, restrict
 from ser_keras.evaluation.intervals import accuracy_intervals
 from ser_keras.evaluation.metrics import (
     AttentionTotals,
@@ -62,6 +63,9 @@ class Evaluation:
         reliability: confidence and accuracy of the answers, in bins of confidence.
         temperature: the divisor of the model's logits.
         versions: of everything that can change a number.
+        by_corpus: both accuracies of each corpus, where several are joined.
+        among_corpus: of the answers among only the classes that the utterance's corpus has, if that
+            was asked for.
         predictions: the rows of `predictions.csv`, one per utterance. Both emotions of a row are
             classes of the model, so they can be compared even if the corpus has another word.
 
@@ -98,11 +102,16 @@ class Evaluation:
     temperature: float
     versions: dict[str, str]
     predictions: list[dict[str, Any]] = field(repr=False)
+    by_corpus: dict[str, dict[str, float]] = field(default_factory=dict)
+    among_corpus: AmongCorpus | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of `evaluation.json`: all but the predictions."""
+        """Return the content of `evaluation.json`: all but the predictions and what is empty."""
         values = dataclasses.asdict(self)
         del values["predictions"]
+        for name in ("by_corpus", "among_corpus"):
+            if not values[name]:
+                del values[name]
         return values
 
 
@@ -112,6 +121,7 @@ def evaluate(
     split: str = "",
     seed: int | None = None,
     batch_size: int = 256,
+    among_corpus: bool = False,
     **extraction: Any,
 ) -> Evaluation:
     """Evaluate a trained model.
@@ -126,6 +136,8 @@ def evaluate(
         split: how the subset was chosen, for the record.
         seed: of the run, for the record.
         batch_size: utterances per batch; changes only the speed.
+        among_corpus: also measure the answers among only the classes of which the corpus has
+            utterances; of joined corpora, each utterance's own.
         **extraction: options of `extraction.extract_corpus`.
 
     Raises:
@@ -147,6 +159,10 @@ def evaluate(
     matrix = confusion_matrix(labels, answers.probabilities.argmax(axis=-1), len(classes))
     recall = per_class_recall(matrix)
     rows = _rows(extracted.corpus, answers, classes)
+    among = None
+    if among_corpus:
+        own = restrict(answers.probabilities, labels, extracted.corpus.by_source())
+        among = measure(own, labels, classes, rows)
     bins = reliability(answers.probabilities, labels)
     return Evaluation(
         corpus=corpus.name,
@@ -177,6 +193,8 @@ def evaluate(
         temperature=float(model.cell.temperature.numpy()),
         versions=provenance.versions(),
         predictions=rows,
+        by_corpus=by_group(rows, "corpus") if corpus.sources else {},
+        among_corpus=among,
     )
 
 
@@ -234,6 +252,7 @@ def _rows(corpus: Corpus, answers: _Answers, classes: Sequence[str]) -> list[dic
                 "start": utterance.start,
                 "end": utterance.end,
                 **({"channel": utterance.channel} if has_channels else {}),
+                **({"corpus": utterance.corpus} if corpus.sources else {}),
                 "speaker": utterance.speaker,
                 "sex": utterance.sex,
                 "emotion": utterance.emotion,

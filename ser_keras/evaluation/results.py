@@ -33,7 +33,9 @@ REPORT_FILE = "report.html"
 _EXAMPLES_AMONG = 20  # first utterances, of which the longest is drawn
 
 
-def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> Evaluation:
+def evaluate_run(
+    model: VRNN, folder: Path, out: Path, figures: bool = True, among_corpus: bool = False
+) -> Evaluation:
     """Evaluate a run on its own test subset and write the results.
 
     Args:
@@ -41,6 +43,7 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
         folder: the run's folder.
         out: an existing folder for the results.
         figures: also draw plots and a report.
+        among_corpus: as for `evaluate`.
 
     Raises:
         ConfigurationError: the folder holds no run.
@@ -53,7 +56,9 @@ def evaluate_run(model: VRNN, folder: Path, out: Path, figures: bool = True) -> 
     """
     run = read_run(folder)
     corpus = test_subset(run, folder)
-    evaluation = evaluate(model, corpus, split=run.split, seed=run.seed)
+    evaluation = evaluate(
+        model, corpus, split=run.split, seed=run.seed, among_corpus=among_corpus
+    )
     write(evaluation, out)
     if figures:
         rows = read_history(folder / HISTORY_FILE)
@@ -210,7 +215,27 @@ def summary(evaluation: Evaluation) -> str:
     for label in evaluation.labels:
         recall, share = evaluation.recall[label], sampled.per_emotion[label]
         lines.append(f"{label:<20}{_percent(recall):>8}{_percent(share):>10}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_by_corpus(evaluation)])
+
+
+def _by_corpus(evaluation: Evaluation) -> list[str]:
+    """Format accuracy by corpus, and among the classes that it has, where that was measured."""
+    total, among = evaluation.to_dict(), evaluation.among_corpus
+    rows = [(evaluation.corpus, [total, total["among_corpus"]])] if among else []
+    for name, accuracies in evaluation.by_corpus.items():
+        rows.append((name, [accuracies, *([among.by_corpus[name]] if among else [])]))
+    if not rows:
+        return []
+    lines = ["", f"{'corpus':<32}{'WA':>8}{'UA':>8}" + (f"{'WA*':>8}{'UA*':>8}" if among else "")]
+    for name, found in rows:
+        shown = [
+            f"{_percent(each['weighted_accuracy']):>8}{_percent(each['unweighted_accuracy']):>8}"
+            for each in found
+        ]
+        lines.append(f"{name:<32}{''.join(shown)}")
+    if among:
+        lines.append("* among only the classes that the utterance's corpus has")
+    return lines
 
 
 def _percent(fraction: float) -> str:
