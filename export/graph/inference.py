@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import ser_keras
 from ser_keras.model.vrnn import VRNN
+from ser_keras.sound.level import SILENT_LEVEL
 
 
 class Inference:
@@ -94,6 +95,8 @@ def describe(model: VRNN) -> dict[str, Any]:
             trailing_length: samples of silence that follow a recording.
         observation_size: D; observation_labels: the names of its last axis; band_frequencies: of
             mel bands, in hertz, None for MFCCs.
+        silent_level: in decibels; sound all of whose windows are below is silent, as defined in
+            `ser_keras.sound.level`.
         state_size: S, of the flat state of a step.
         preset: everything the model was made from; version: of ser_keras.
 
@@ -109,6 +112,7 @@ def describe(model: VRNN) -> dict[str, Any]:
         "observation_size": spec.observation_size,
         "observation_labels": spec.labels(),
         "band_frequencies": spec.band_frequencies,
+        "silent_level": SILENT_LEVEL,
         "state_size": Inference(model).state_size,
         "preset": model.preset.to_dict(),
         "version": ser_keras.__version__,

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ser_keras.export.graph.frontend import SoundFrontend
+from ser_keras.export.graph.frontend import Observed, SoundFrontend
 from ser_keras.export.graph.inference import Inference
 from ser_keras.model.vrnn import VRNN
 
@@ -27,7 +27,8 @@ def signatures(model: VRNN) -> dict[str, Any]:
 
     Each of these answers emotion, string [B]; probabilities, float32 [B, C]; timeline, float32
     [B, T, C], zero after an instance has ended; sampled_fraction, float32 [B], the mean over
-    instants; instants, int32 [B]. What pads an instance has no influence.
+    instants; instants, int32 [B]; and, of sound, silent, bool [B]. What pads an instance has no
+    influence.
 
     step: observation, float32 [B, D], and state, float32 [B, S], zeros to begin. It answers
         probabilities, attention and prediction, [B, D] both, and the new state.
@@ -55,12 +56,15 @@ def signatures(model: VRNN) -> dict[str, Any]:
         flat = tf.reshape(observations, [-1, tf.shape(observations)[1], size])
         return recognize(flat, instants)
 
+    def answer_sound(observed: Observed) -> _Tensors:
+        return answer(observed.observations, observed.instants) | {"silent": observed.silent}
+
     def serving_default(audio: tf.Tensor) -> _Tensors:
-        return answer(*frontend.from_files(audio))
+        return answer_sound(frontend.from_files(audio))
 
     def waveform(waveform: tf.Tensor, samples: tf.Tensor) -> _Tensors:
         valid = _valid("waveform", waveform, "samples", samples)
-        return answer(*frontend.from_waveforms(valid, samples))
+        return answer_sound(frontend.from_waveforms(valid, samples))
 
     def features(features: tf.Tensor, instants: tf.Tensor) -> _Tensors:
         return answer(_valid("features", features, "instants", instants), instants)
@@ -88,9 +92,9 @@ def page_functions(model: VRNN) -> dict[str, Any]:
 
     They are attributes of the SavedModel, which TF Serving does not see.
 
-    explain: audio, string [B], WAV files, to the outputs of `Inference.utterances`.
+    explain: audio, string [B], WAV files, to the outputs of `Inference.utterances` and silent.
     live: audio, string [B], WAV files of one window each, and state, float32 [B, S], zeros to
-        begin, to the outputs of `Inference.step`, emotion and sampled_fraction [B].
+        begin, to the outputs of `Inference.step`, emotion, sampled_fraction and silent [B].
 
     Example:
         >>> page_functions(model)["explain"].input_signature
@@ -99,14 +103,17 @@ def page_functions(model: VRNN) -> dict[str, Any]:
     frontend, inference = SoundFrontend(model.features), Inference(model)
 
     def explain(audio: tf.Tensor) -> _Tensors:
-        return inference.utterances(*frontend.from_files(audio))
+        observed = frontend.from_files(audio)
+        outputs = inference.utterances(observed.observations, observed.instants)
+        return outputs | {"silent": observed.silent}
 
     def live(audio: tf.Tensor, state: tf.Tensor) -> _Tensors:
-        observations, _ = frontend.from_files(audio)  # [B, 1, *observation_shape]
-        outputs = inference.step(observations[:, 0], state)
+        observed = frontend.from_files(audio)  # one instant each
+        outputs = inference.step(observed.observations[:, 0], state)
         return outputs | {
             "emotion": inference.emotion(outputs["probabilities"]),
             "sampled_fraction": tf.reduce_mean(outputs["attention"], axis=-1),
+            "silent": observed.silent,
         }
 
     files = tf.TensorSpec([None], tf.string, "audio")

@@ -44,7 +44,7 @@ class Recording(NamedTuple):
 def inspect(contents: tf.Tensor) -> Recording:
     """Read the header of a WAV file.
 
-    A recording that was cut short, or is still being written, ends where its bytes end.
+    A recording that was cut short, or whose writer left its length out, ends where its bytes end.
 
     Args:
         contents: string [], the bytes of a file. Any that is not 16-bit PCM within the limits of
@@ -134,10 +134,12 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
         format_at, data_at, data_size, chunks = found
         name = tf.strings.substr(contents, at, 4)
         start = at + _CHUNK_HEADER
+        claimed, is_data = _number(contents, at + 4, 4), name == "data"
+        # A recorder that crashed leaves a length of 0 before its sound.
+        is_unfinished = is_data & (claimed == 0) & ~_is_chunk(contents, start, size)
         # A chunk ends with the file, whatever size it claims.
-        length = tf.minimum(_number(contents, at + 4, 4), size - start)
+        length = tf.where(is_unfinished, size - start, tf.minimum(claimed, size - start))
         is_format = (name == "fmt ") & (length >= _FORMAT_CHUNK)
-        is_data = name == "data"
         return (
             # Chunks begin at even offsets; the byte that pads an odd one is not in its length.
             start + length + length % 2,
@@ -149,6 +151,14 @@ def _find_chunks(contents: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
     none = tf.zeros([], tf.int64)
     return tuple(tf.while_loop(more, step, (none + _RIFF_HEADER, none, none, none, none))[1:])
+
+
+def _is_chunk(contents: tf.Tensor, at: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """As `ser_keras.sound.wav_header.is_chunk`, of the bytes from an offset on; bool []."""
+    inside = tf.minimum(at, size - _CHUNK_HEADER)
+    has_name = tf.strings.regex_full_match(tf.strings.substr(contents, inside, 4), "[ -~]{4}")
+    length = _CHUNK_HEADER + _number(contents, inside + 4, 4)
+    return (at == inside) & has_name & (length <= size - inside)
 
 
 def _number(contents: tf.Tensor, at: tf.Tensor, length: int) -> tf.Tensor:

@@ -178,7 +178,8 @@ def _samples(
         raise AudioError(_PIPE, "expected sound, found no samples")
     if missing and math.isfinite(missing):
         expected = f"expected {length / frame / sample_rate:.2f} s of sound"
-        warn_of(_PIPE, f"truncated: {expected}, found {decoded / sample_rate:.2f} s")
+        found = f"found {decoded / sample_rate:.2f} s"
+        raise AudioError(_PIPE, f"truncated: {expected}, {found}")
 
 
 class _Replayed:

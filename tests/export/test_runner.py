@@ -25,7 +25,8 @@ from ser_keras.export import runner as copied
 from ser_keras.export.runner import Runner
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
-from ser_keras.sound import decoding
+from ser_keras.sound import decoding, formats
+from ser_keras.sound.level import SILENT_LEVEL
 
 Instants = list[dict[str, Any]]
 
@@ -290,6 +291,97 @@ def test_sound_of_another_kind_is_refused(
     status, out, (error,) = run(copy, "model.tflite", path)
     assert (status, out) == (1, "")
     assert error.startswith(f"runner.py: {path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype", "found"),
+    [
+        ("FLAC", None, "FLAC"),
+        ("OGG", "VORBIS", "Ogg"),
+        ("MP3", None, "MP3"),
+        ("AIFF", None, "AIFF"),
+        ("RF64", None, "RF64"),
+        ("W64", None, "W64"),
+        ("CAF", None, "CAF"),
+        ("AU", None, "AU"),
+        ("WAV", "GSM610", "coding 49"),
+        ("WAV", "ULAW", "coding 7"),
+    ],
+)
+def test_other_formats_are_refused_by_name(
+    copy: Path, tmp_path: Path, form: str, subtype: str | None, found: str
+):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, np.ones(50_000) / 4, 22_050, format=form, subtype=subtype)
+    for words, content in ((path, None), ("-", path.read_bytes())):
+        status, out, (error,) = run(copy, "model.tflite", words, content=content)
+        assert (status, out) == (1, "")
+        assert f"expected a WAV of integers, found {found}" in error
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"\x00\x00\x00\x20ftypM4A \x00\x00", b"#!AMR\n\x3c", b"\x1aE\xdf\xa3\x9f",
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"ID3\x04\x00", b"FORM\x00\x00\x00\x00AIFC",
+        b"\xff\xf1\x50\x80\x01\x1f\xfc" + bytes(1), b"RIFF\x00\x00\x00\x00AVIX",
+        b"no such file or directory", b"\xff\xfb\x90\xc0" + bytes(413),
+        bytes(40), b"\xff\xff" * 20, b"\xff\xfb\x90\xc0" + bytes(500),
+    ],
+)  # fmt: skip
+def test_formats_are_recognised_as_by_the_package(beginning: bytes):
+    own, others = copied._identify(beginning), formats.identify(beginning)
+    assert (own is None) == (others is None)
+    if own is not None and others is not None:
+        assert others.name.startswith(own)
+
+
+def test_a_pipe_may_hold_a_wav(copy: Path, model: VRNN, sound: np.ndarray, tmp_path: Path):
+    path = write(tmp_path / "sound.wav", sound, model.features.sample_rate)
+    content = path.read_bytes()
+    expected = Recognizer(model).recognize(path)["instants"]
+    note = b"LIST" + (9).to_bytes(4, "little") + b"an odd one"
+    content = content[:12] + note + content[12:]
+    status, out, errors = run(copy, "model.tflite", "-", content=content)
+    assert (status, errors) == (0, [])
+    assert_same(list(instants(out)), expected)
+    status, out, (error,) = run(copy, "model.tflite", "-", content=content[:-100])
+    assert status == 1
+    assert "standard input: truncated: expected" in error
+
+
+@pytest.mark.parametrize("length", [bytes(4), b"\xff" * 4])
+def test_a_wav_of_a_recorder_that_crashed_is_read_to_its_end(
+    copy: Path, model: VRNN, sound: np.ndarray, tmp_path: Path, length: bytes
+):
+    path = write(tmp_path / "sound.wav", sound, model.features.sample_rate)
+    expected = Recognizer(model).recognize(path)["instants"]
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + length + content[8:40] + length + content[44:])
+    for words, piped in ((path, None), ("-", path.read_bytes())):
+        status, out, (warning,) = run(copy, "model.tflite", words, content=piped)
+        assert status == 0
+        assert "the header does not say how long the sound is" in warning
+        assert_same(list(instants(out)), expected)
+    status, out, (error,) = run(copy, "model.tflite", "-", content=content[:40] + length)
+    assert (status, out) == (1, "")
+    assert "standard input: expected sound, found no samples" in error
+
+
+def test_silence_is_flagged_at_the_level_of_the_description(
+    runner: Runner, model: VRNN, file: Path
+):
+    description = json.loads(file.with_suffix(".json").read_text())
+    assert description["silent_level"] == SILENT_LEVEL == copied._SILENT_LEVEL
+    random, length = np.random.default_rng(0), model.features.window_length
+    for sound, silent in (
+        (np.zeros(length), True),
+        (np.full(length, 0.25), True),
+        (random.normal(0, 1e-4, length), True),
+        (random.normal(0, 1e-3, length), False),
+    ):
+        assert [i["silent"] for i in recognize(runner, sound, 4096)] == [silent]
+        assert Recognizer(model).recognize_samples(sound)["silent"] is silent
 
 
 def test_files_that_are_missing_or_of_another_kind_are_named(

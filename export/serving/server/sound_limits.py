@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from ser_keras.errors import warn_of
 from ser_keras.export.graph.wav import MOST_CHUNKS
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.status import invalid
@@ -88,7 +89,13 @@ def _wav_seconds(name: str, contents: object) -> float:
             )
         form = found or form
         if chunk == b"data" and form and form.frame_bytes and form.sample_rate:
-            size = min(size, len(contents) - file.tell())
+            rest = len(contents) - file.tell()
+            if not wav_header.is_length(size):
+                if size == 0 and wav_header.is_chunk(file.read(8), rest):
+                    return 0.0
+                warn_of(name, wav_header.UNFINISHED)
+                size = rest
+            size = min(size, rest)
             return size / (form.frame_bytes * form.sample_rate)
     return 0.0
 

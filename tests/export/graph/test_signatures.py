@@ -14,6 +14,7 @@ import tensorflow as tf
 from ser_keras import export
 from ser_keras.features import reference as features
 from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound import decoding
 
 Signatures = dict[str, Any]
@@ -77,6 +78,8 @@ def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signat
     for name, signature in signatures.items():
         assert shapes(signature.structured_input_signature[1]) == inputs[name]
         outputs = shapes(signature.structured_outputs)
+        is_of_sound = name in ("serving_default", "waveform")
+        assert (outputs.pop("silent", None) == (tf.bool, [None])) is is_of_sound
         assert set(outputs) == set(
             answer if name != "step" else ("probabilities", "attention", "prediction", "state")
         )
@@ -84,6 +87,36 @@ def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signat
             assert {key: value[0] for key, value in outputs.items()} == {
                 key: value[0] for key, value in answer.items()
             }
+
+
+def test_silence_is_told_by_the_level_that_recognizers_have(model: VRNN, signatures: Signatures):
+    """Of the windows that are answered: a click behind the last one is not."""
+    spec = model.features
+    random = np.random.default_rng(0)
+    long = 40 * spec.hop_length  # several groups of windows
+    sounds = {
+        "silence": np.zeros(long),
+        "a constant": np.full(long, 0.25),
+        "-60 dB": random.normal(0, 1e-3, long),
+        "speech at the end": np.r_[np.zeros(long), random.normal(0, 0.1, spec.window_length)],
+        "short": random.normal(0, 0.1, 500),
+        "short silence": np.zeros(500),
+        "a click behind": np.r_[np.zeros(spec.window_length), np.full(50, 0.5)],
+    }
+    expected = [Recognizer(model).recognize_samples(sound)["silent"] for sound in sounds.values()]
+    assert expected == [True, True, False, False, False, True, True]
+    files = [wav(sound, spec.sample_rate) for sound in sounds.values()]
+    answer = signatures["serving_default"](audio=tf.constant(files))
+    assert answer["silent"].numpy().tolist() == expected
+    lengths = np.array([len(sound) for sound in sounds.values()], np.int32)
+    padded = [np.pad(sound, (0, max(lengths) - len(sound))) for sound in sounds.values()]
+    answer = signatures["waveform"](
+        waveform=tf.constant(padded, tf.float32), samples=tf.constant(lengths)
+    )
+    assert answer["silent"].numpy().tolist() == expected
+    # 16 bits cannot hold it.
+    noise = tf.constant(random.normal(0, 1e-4, (1, long)), tf.float32)
+    assert signatures["waveform"](waveform=noise, samples=[long])["silent"].numpy().all()
 
 
 def test_files_of_many_lengths_in_one_batch_agree_with_the_model(

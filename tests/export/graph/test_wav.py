@@ -70,6 +70,23 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("riff_size", [0, 36, 0xFFFFFFFF])
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_wav_of_a_recorder_that_crashed_is_read_to_its_end(size: int, riff_size: int):
+    whole = encode(noise(1000))
+    crashed = b"RIFF" + struct.pack("<I", riff_size) + whole[8:40] + struct.pack("<I", size)
+    samples, _ = decode(tf.constant(crashed + whole[44:]))
+    expected, _ = decode(tf.constant(whole))
+    np.testing.assert_array_equal(samples, expected)
+
+
+@pytest.mark.parametrize("behind", [b"", b"\0", chunk(b"LIST", b"a note")])
+def test_a_wav_without_sound_has_none_behind_it(behind: bytes):
+    empty = riff(format_chunk(), chunk(b"data", b""), behind)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected samples, found none"):
+        decode(tf.constant(empty))
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_decodes_as_libsndfile(name: str):
     samples, rate = decode(tf.constant(FILES[name]))
