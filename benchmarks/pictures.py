@@ -20,8 +20,6 @@ from ser_keras.corpora.utterance import Utterance
 from ser_keras.errors import ConfigurationError
 from ser_keras.sound import decoding
 
-SIZE = {"width": 820, "height": 900}  # of the page, in pixels
-
 
 def clearest(recognizer: ser.Recognizer, corpus: ser.corpora.Corpus) -> Utterance:
     """Return the utterance whose own emotion the model gives the highest probability."""
@@ -64,7 +62,7 @@ def photograph_page(model: ser.VRNN, utterance: Utterance, file: Path) -> None:
                     started = playwright.chromium.launch(
                         executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
                     )
-                    page = started.new_page(viewport=SIZE)
+                    page = started.new_page(viewport={"width": 820, "height": 900})
                     page.goto(address)
                     page.set_input_files("#file", str(utterance.path))
                     page.wait_for_function(

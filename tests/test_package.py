@@ -48,7 +48,7 @@ def requirements(extras: Iterable[str]) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-EXTRAS = ("io", "microphone", "bayesian", "benchmarks", "test")
+EXTRAS = ("io", "av", "microphone", "bayesian", "benchmarks", "test")
 
 
 @pytest.mark.parametrize("requirement", requirements(EXTRAS), ids=str)
