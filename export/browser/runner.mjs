@@ -55,8 +55,9 @@ export class Runner {
    *
    * @param {Float32Array} samples mono, -1 to 1, at sampleRate.
    * @returns {Promise<object[]>} the instants that were completed: time in seconds, where its
-   *     window ends; emotion; probabilities {label: 0..1}; attention, zeros and ones, of every
-   *     element of the observation.
+   *     window ends; emotion; probabilities {label: 0..1}; silent, whether the window is below the
+   *     model's silent_level, the root mean square around the mean in decibels; attention, zeros
+   *     and ones, of every element of the observation.
    * @throws {TypeError} samples that are no Float32Array; none of them is taken.
    * @throws {RangeError} samples that are not finite; none of them is taken.
    */
@@ -94,7 +95,8 @@ export class Runner {
   }
 
   async _answer() {
-    const {window, hop, hop_length: hopLength} = this._description;
+    const {window, hop, hop_length: hopLength, silent_level: level = -70} = this._description;
+    const silent = deviation(this._window) < 10 ** (level / 20);
     const inputs = {
       waveform: new Tensor(this._window, [1, this._window.length]),
       state: new Tensor(this._state, [1, this._state.length]),
@@ -113,12 +115,19 @@ export class Runner {
       time: window + this._instants++ * hop,
       emotion: this.labels[best],
       probabilities: Object.fromEntries(this.labels.map((label, c) => [label, probabilities[c]])),
+      silent,
       attention: Array.from(attention),
     };
   }
 }
 
 let runtime;
+
+/** The root mean square of samples around their mean. */
+function deviation(samples) {
+  const mean = samples.reduce((sum, one) => sum + one, 0) / samples.length;
+  return Math.sqrt(samples.reduce((sum, one) => sum + (one - mean) ** 2, 0) / samples.length);
+}
 
 /** Fetch a file, or throw an error that names it. */
 async function read(address) {

@@ -42,6 +42,7 @@ async function explain({ wav, samples, rate }, name) {
     saliency: answer.saliency,
     attention: answer.attention,
     fraction: answer.sampled_fraction,
+    silent: answer.silent,
     samples,
     duration: samples.length / rate,
     first: 0,
@@ -63,7 +64,8 @@ function show(shown) {
   const sampled = shown.fraction.reduce((sum, one) => sum + one, 0) / shown.fraction.length;
   $("facts").textContent =
     `${shown.duration.toFixed(1)} s, ${shown.timeline.length} instants, ` +
-    `${Math.round(100 * sampled)} % of the coefficients sampled`;
+    `${Math.round(100 * sampled)} % of the coefficients sampled` +
+    (shown.silent ? ". Nothing but silence: the emotion means nothing" : "");
   $("legend").replaceChildren(...model().labels.map((label, index) => {
     const item = document.createElement("li");
     const mark = document.createElement("i");
@@ -226,6 +228,7 @@ async function hearLive(live, width, hop) {
       saliency: live.answers.map((one) => one.saliency),
       attention: live.answers.map((one) => one.attention),
       fraction: live.answers.map((one) => one.sampled_fraction),
+      silent: live.answers.every((one) => one.silent),
       samples: microphone.tape.before(ends, Math.round(duration * microphone.rate)).slice(),
       duration,
       first,

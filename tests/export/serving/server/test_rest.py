@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 
+from ser_keras.errors import AudioWarning
 from ser_keras.export.serving.tf_serving import json_tensors
 from tests.export.serving.conftest import Running
 
@@ -264,6 +267,30 @@ def test_classify_and_regress(server: Running):
     assert server.ask("POST", f"{TOY}/versions/1:regress", shared).json == {"results": [42.0]}
     reply = server.ask("POST", f"{TOY}:regress", {"signature_name": "regress_x", "examples": [{}]})
     assert reply.status == 400  # the model wants an x
+
+
+def wav(samples: np.ndarray, rate: int) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def test_silence_and_a_recorder_that_crashed_over_rest(server: Running):
+    noise = wav(np.random.default_rng(0).normal(0, 0.1, 60_000), 22_050)
+    silence = wav(np.zeros(60_000), 22_050)
+
+    def ask(*contents: bytes) -> list[dict[str, Any]]:
+        rows = [{"b64": base64.b64encode(one).decode()} for one in contents]
+        return server.predict("vrnn", {"instances": rows}).json["predictions"]
+
+    whole, silent = ask(noise, silence)
+    assert (whole["silent"], silent["silent"]) == (False, True)
+    for length in (bytes(4), b"\xff" * 4):
+        crashed = noise[:4] + length + noise[8:40] + length + noise[44:]
+        with pytest.warns(AudioWarning, match="audio: the header does not say how long"):
+            (answer,) = ask(crashed)
+        assert answer["instants"] == whole["instants"]
+        np.testing.assert_allclose(answer["probabilities"], whole["probabilities"], atol=1e-5)
 
 
 def test_wav_files_are_answered_as_the_saved_model_answers_them(
