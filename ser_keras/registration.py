@@ -46,14 +46,14 @@ def _register(keras: Any) -> None:
     keras.saving.get_custom_objects().setdefault("ser_keras>VRNN", _DeferredVRNN)
 
 
-def export(model: Any, path: str | PathLike[str], kind: str) -> None:
+def export_model(model: Any, path: str | PathLike[str], kind: str) -> None:
     """Export a model in a format that Keras names.
 
     Raises:
         ConfigurationError: the format is not among those that the package writes.
 
     Example:
-        >>> export(model, "somewhere", "onnx")
+        >>> export_model(model, "somewhere", "onnx")
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: format: expected tf_saved_model or litert, found 'onnx'
     """

@@ -56,8 +56,6 @@ def dense(inputs: Inputs, shape: Sequence[int] | None = None) -> tuple[Tensor, T
         raise ConfigurationError(f"{_expected(shape)}, found a {found}, no array") from error
     _require_kind(observations, shape)
     observations = _of_shape(observations, shape)
-    if observations.shape[1] == 0:
-        raise ConfigurationError("observations: expected at least one instant, found none")
     if instants is None:
         batch, length = tf.unstack(tf.shape(observations)[:2])
         instants = tf.fill([batch], length)
@@ -87,6 +85,8 @@ def _require_kind(observations: Any, shape: Sequence[int] | None) -> None:
     if shape is not None and not observations.shape.is_compatible_with([None, None, *shape]):
         sizes = ", ".join("?" if size is None else str(size) for size in observations.shape)
         raise ConfigurationError(f"{_expected(shape)}, found shape [{sizes}]")
+    if observations.shape.rank is not None and observations.shape[1] == 0:
+        raise ConfigurationError("observations: expected at least one instant, found none")
 
 
 def _of_shape(observations: Tensor, shape: Sequence[int] | None) -> Tensor:
@@ -120,16 +120,14 @@ def checked(observations: Tensor, instants: Tensor) -> tuple[Tensor, Tensor]:
     """
     length = tf.shape(observations)[1]
     valid = tf.sequence_mask(instants, length)  # [B, T]
-    finite = tf.reduce_all(tf.math.is_finite(observations), tf.range(2, tf.rank(observations)))
+    numbers = tf.cast(observations, tf.float32)  # whole ones are finite, too
+    finite = tf.reduce_all(tf.math.is_finite(numbers), tf.range(2, tf.rank(numbers)))
     checks = [
         tf.debugging.Assert(
             tf.reduce_all((instants >= 1) & (instants <= length)),
             ["instants: expected 1 to T,", length, "found", instants],
         ),
-        tf.debugging.Assert(
-            tf.reduce_all(finite | ~valid),
-            [NOT_FINITE],
-        ),
+        tf.debugging.Assert(tf.reduce_all(finite | ~valid), [NOT_FINITE]),
     ]
     with tf.control_dependencies(checks):
         return tf.identity(observations), instants
@@ -164,11 +162,26 @@ def check(x: Any, shape: Sequence[int]) -> None:
         if isinstance(specified, tf.TensorSpec):
             _require_kind(specified, shape)
     if in_memory(x):
-        observations, instants = (np.asarray(part) for part in dense(x, shape))
+        observations, instants = _arrays(x, shape)
         length = observations.shape[1]
         if outside := instants[(instants < 1) | (instants > length)].tolist():
             raise ConfigurationError(f"instants: expected 1 to {length}, found {outside[0]}")
-        require_finite(observations[np.arange(length) < instants[:, np.newaxis]])
+        finite = np.isfinite(observations).all(axis=tuple(range(2, observations.ndim)))  # [B, T]
+        if not (finite | (np.arange(length) >= instants[:, np.newaxis])).all():
+            raise ConfigurationError(NOT_FINITE)
+
+
+def _arrays(x: Any, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `dense` does as arrays, which observations that are one need not be copied to."""
+    observations, instants = _observations_and_instants(x)
+    if not isinstance(observations, np.ndarray):
+        observations, instants = (np.asarray(part) for part in dense(x, shape))
+    _require_kind(tf.TensorSpec(observations.shape, observations.dtype), shape)
+    if instants is None:
+        instants = np.full(len(observations), observations.shape[1])
+    count, given = len(observations), np.size(instants)
+    require(given == count, "instants", given, f"{count} numbers, one for each utterance")
+    return observations, np.reshape(instants, count)
 
 
 def in_memory(x: Any) -> bool:
@@ -179,16 +192,6 @@ def in_memory(x: Any) -> bool:
         (True, False)
     """
     return isinstance(x, Mapping) or hasattr(x, "__array__") or tf.is_tensor(x)
-
-
-def require_finite(observations: np.ndarray) -> None:
-    """Refuse NaN and infinity.
-
-    Example:
-        >>> require_finite(np.zeros((2, 3, 40)))
-    """
-    if not np.isfinite(observations).all():
-        raise ConfigurationError(NOT_FINITE)
 
 
 def class_names(classes: Any) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ class SequenceModel(MeasuredModel):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Outputs:
         """Call the model, of which Keras would wrap an error in many lines."""
-        (check if tf.executing_eagerly() else dense)(inputs, self.observation_shape)
+        if not any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(inputs)):
+            (check if tf.executing_eagerly() else dense)(inputs, self.observation_shape)
         return super().__call__(inputs, *args, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -119,7 +120,7 @@ class SequenceModel(MeasuredModel):
                     f"export: expected a path and a format alone, found {option}; "
                     "ser_keras.export.saved_model and ser_keras.export.tflite have more options"
                 )
-        registration.export(self, filepath, format)
+        registration.export_model(self, filepath, format)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
-from ser_keras.model.batch import dense, in_memory, require_finite
+from ser_keras.model.batch import NOT_FINITE, dense, in_memory
 
 ADAPT_FIRST = "call model.adapt(training_batches) first: the standardization is not learnt"
 
@@ -104,7 +104,8 @@ def valid_observations(
         observations, instants = dense(inputs, shape)
         observations = np.asarray(observations, dtype=np.float32)
         valid = np.arange(observations.shape[1]) < np.asarray(instants)[:, np.newaxis]
-        require_finite(observations[valid])
+        if not np.isfinite(observations[valid]).all():
+            raise ConfigurationError(NOT_FINITE)
         if prepare is not None:
             observations = np.asarray(prepare(observations))
         yield observations[valid]

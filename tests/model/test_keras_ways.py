@@ -341,6 +341,10 @@ WRONG = {
         {"observations": OBSERVATIONS, "instants": np.zeros(B, int)},
         "instants: expected 1 to 4, found 0",
     ),
+    "instants of others": (
+        {"observations": OBSERVATIONS, "instants": np.ones(3, int)},
+        "instants: expected 12 numbers, one for each utterance, found 3",
+    ),
     "too many instants": (
         {"observations": OBSERVATIONS, "instants": np.full(B, 5)},
         "instants: expected 1 to 4, found 5",
@@ -386,6 +390,13 @@ def test_a_generator_without_shapes_trains_or_is_refused_in_one_line():
     nan = tf.data.Dataset.from_tensor_slices((NAN.astype(np.float32), LABELS)).batch(4)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"^observations: .* found NaN"):
         model.evaluate(nan, verbose=0)
+
+
+def test_a_functional_model_may_be_built_on_it(traced: VRNN):
+    symbol = keras.Input((None, D))
+    model = keras.Model(symbol, keras.layers.Rescaling(2.0)(traced(symbol)["probabilities"]))
+    expected = 2 * traced.predict(OBSERVATIONS, verbose=0)["probabilities"]
+    np.testing.assert_allclose(model(OBSERVATIONS), expected, rtol=1e-5)
 
 
 def test_nan_in_the_padding_is_nobodys_business(traced: VRNN):
