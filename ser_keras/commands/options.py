@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
     from ser_keras.training.run import TrainingRun
 
-_SPLITS = ("random", "speaker", "session", "predefined")
+_SPLITS = ("random", "speaker", "session", "corpus", "predefined")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
         "action": corpus_options.CorpusAction,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ser_keras.corpora.matching import find_class
 from ser_keras.corpora.utterance import Corpus, Source
+from ser_keras.corpora.whole_recordings import recordings_of
 from ser_keras.errors import CorpusError
 
 
@@ -37,8 +38,10 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
         raise CorpusError("corpora to join: expected one or more, found none")
     if len(corpora) == 1:
         return corpora[0]
+    for corpus in corpora:
+        if corpus.sources:
+            raise CorpusError(f"{corpus.name}: expected single corpora to join, found a joined one")
     names = distinct([corpus.name for corpus in corpora])
-    _refuse_overlap(corpora, names)
     class_of = _classes(corpora)
     utterances = [
         dataclasses.replace(
@@ -59,6 +62,7 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
             Source(name, corpus.root) for name, corpus in zip(names, corpora, strict=True)
         ),
     )
+    _refuse_overlap(joined)
     _report(joined, corpora, class_of)
     return joined
 
@@ -88,18 +92,15 @@ def _classes(corpora: Sequence[Corpus]) -> dict[str, str]:
     return class_of
 
 
-def _refuse_overlap(corpora: Sequence[Corpus], names: Sequence[str]) -> None:
+def _refuse_overlap(joined: Corpus) -> None:
     """Refuse a recording in two corpora: it would be in two subsets, under two speakers."""
-    found: dict[object, str] = {}
-    for name, corpus in zip(names, corpora, strict=True):
-        if corpus.sources:
+    corpus_of: dict[int, str] = {}
+    for utterance, recording in zip(joined, recordings_of(joined), strict=True):
+        found = corpus_of.setdefault(recording, utterance.corpus)
+        if found != utterance.corpus:
             raise CorpusError(
-                f"{corpus.name}: expected a single corpus to join, found a joined one"
+                f"{utterance.path}: expected in one corpus, found in {found} and {utterance.corpus}"
             )
-        for path in {utterance.path for utterance in corpus}:
-            if path in found:
-                raise CorpusError(f"{path}: expected in one corpus, found in {found[path]}, {name}")
-            found[path] = name
 
 
 def _report(joined: Corpus, corpora: Sequence[Corpus], class_of: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Splits of a corpus into subsets: random, by speaker, by session, or predefined.
+"""Splits of a corpus into subsets: random, by speaker, session or joined corpus, or predefined.
 
 Every split is a function of the set of utterances and the seed alone: the order in which they were
 found, the machine and Python's hash seed change nothing. No recording is divided between subsets:
@@ -10,13 +10,13 @@ utterance's speaker.
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from ser_keras.corpora.fold_groups import FOLDED, fold_groups
 from ser_keras.corpora.split_file import read, write
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.corpora.whole_recordings import draw, left_by, recordings_of
@@ -24,16 +24,12 @@ from ser_keras.errors import CorpusError
 from ser_keras.fields import require
 
 __all__ = [
-    "KINDS", "by_session", "by_speaker", "folds", "predefined", "random", "read", "split",
+    "KINDS", "by_corpus", "by_session", "by_speaker", "folds", "predefined", "random", "read", "split",
     "validation", "write",
 ]  # fmt: skip
 
-KINDS = ("random", "speaker", "session", "predefined")
+KINDS = ("random", "speaker", "session", "corpus", "predefined")
 _SUBSETS = ("train", "validation", "test")
-
-_DEFAULT_SPEAKER_FOLDS = 5
-_RAVDESS_GROUP_SIZE = 4  # odd actors are men, even ones women: four in a row are two of each
-_ONE_SPEAKER_OUT = ("emodb", "savee", "tess", "emovo", "emotale")
 
 Split = tuple[Corpus, Corpus]
 
@@ -103,7 +99,7 @@ def by_speaker(corpus: Corpus, fold: int, folds: int | None = None, seed: int = 
         set()
     """
     require(seed >= 0, "seed", seed, "0 or more")
-    return _one_group_out(corpus, "speaker", _groups(corpus, "speaker", folds, seed), fold)
+    return _one_group_out(corpus, "speaker", fold_groups(corpus, "speaker", folds, seed), fold)
 
 
 def by_session(corpus: Corpus, fold: int) -> Split:
@@ -114,7 +110,19 @@ def by_session(corpus: Corpus, fold: int) -> Split:
         >>> ser.splits.by_session(iemocap, fold=4)[1].sessions  # doctest: +SKIP
         ('Session5',)
     """
-    return _one_group_out(corpus, "session", _groups(corpus, "session"), fold)
+    return _one_group_out(corpus, "session", fold_groups(corpus, "session"), fold)
+
+
+def by_corpus(corpus: Corpus, fold: int) -> Split:
+    """Leave one of several joined corpora out of training, and test on it.
+
+    Example:
+        >>> other = ser.corpora.load("synthetic", "sound", speakers=1, takes=1, seed=1)
+        >>> train, test = ser.splits.by_corpus(ser.corpora.join([corpus, other]), fold=1)
+        >>> len(train), len(test)
+        (32, 8)
+    """
+    return _one_group_out(corpus, "corpus", fold_groups(corpus, "corpus"), fold)
 
 
 def predefined(corpus: Corpus) -> Split:
@@ -144,7 +152,7 @@ def predefined(corpus: Corpus) -> Split:
 def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> Split:
     """Hold a validation subset out of a training subset.
 
-    Out of that of a split by speaker or session, whole speakers are held out, women and men in
+    Out of that of a split by speaker, session or corpus, whole speakers are held out, women and men in
     turn, of each corpus where several are joined, so that what is fitted to the validation subset
     fits people not trained on.
 
@@ -169,7 +177,7 @@ def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> S
     named = [index for index, one in enumerate(training) if one.split == "validation"]
     if kind == "predefined" and 0 < len(named) < len(training):
         return _train_and_test(training, named)
-    if kind in ("speaker", "session"):
+    if kind in FOLDED:
         known = all(utterance.speaker for utterance in training)
         held_out = [
             index
@@ -236,13 +244,13 @@ def folds(corpus: Corpus, kind: str) -> int:
         2
     """
     require(kind in KINDS, "split", kind, f"one of {', '.join(KINDS)}")
-    return len(_groups(corpus, kind)) if kind in ("speaker", "session") else 1
+    return len(fold_groups(corpus, kind)) if kind in FOLDED else 1
 
 
 def split(
     corpus: Corpus, kind: str, fold: int = 0, test_fraction: float = 0.2, seed: int = 0
 ) -> Split:
-    """Make the split named "random", "speaker", "session" or "predefined".
+    """Make the split of a kind: one of `KINDS`.
 
     Example:
         >>> train, test = ser.splits.split(corpus, "random", test_fraction=0.5)
@@ -254,73 +262,9 @@ def split(
         return random(corpus, test_fraction, seed)
     if kind == "speaker":
         return by_speaker(corpus, fold, seed=seed)
-    return by_session(corpus, fold) if kind == "session" else predefined(corpus)
-
-
-def _groups(
-    corpus: Corpus, attribute: str, folds: int | None = None, seed: int = 0
-) -> list[set[str]]:
-    """Return the speakers or the sessions of each fold."""
-    for utterance in corpus:
-        if not getattr(utterance, attribute):
-            raise CorpusError(
-                f"{utterance.path}: {attribute}: expected one, as a split by {attribute} needs of "
-                f"every utterance of {corpus.name}, found none"
-            )
-    values = sorted({getattr(utterance, attribute) for utterance in corpus})
-    groups = [{value} for value in values]
-    if attribute == "speaker" and len(values) > 1:
-        groups = _speaker_groups(corpus, folds, seed)
-    if len(groups) < 2:
-        raise CorpusError(
-            f"split of {corpus.name} by {attribute}: expected 2 groups of {attribute}s or more, "
-            f"found {len(groups)}: {', '.join(values) or 'none'}"
-        )
-    return groups
-
-
-def _speaker_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[str]]:
-    """Return groups of speakers that have some of each corpus that is joined."""
-    if not corpus.sources:
-        return _own_groups(corpus, folds, seed)
-    parts = [
-        dataclasses.replace(corpus.subset(indexes), name=name)
-        for name, indexes in corpus.by_source().items()
-    ]
-    for part in parts:
-        if len(part.speakers) < 2:
-            raise CorpusError(
-                f"split of {corpus.name} by speaker: expected 2 speakers or more of each corpus, "
-                f"found {', '.join(part.speakers)} alone"
-            )
-    groups = [_own_groups(part, folds, seed) for part in parts]
-    count = min(map(len, groups))
-    alike = [
-        own if len(own) == count else _own_groups(part, count, seed)
-        for part, own in zip(parts, groups, strict=True)
-    ]
-    return [set().union(*fold) for fold in zip(*alike, strict=True)]
-
-
-def _own_groups(corpus: Corpus, folds: int | None, seed: int) -> list[set[str]]:
-    """Return a corpus' own groups of speakers, or draw groups."""
-    speakers = corpus.speakers
-    if folds is None and corpus.name == "ravdess":
-        groups: dict[int, set[str]] = {}
-        for speaker in speakers:  # sorted, and so are the groups
-            actor = int(speaker.rpartition(":")[2])  # after the corpus' name, where it is joined
-            groups.setdefault((actor - 1) // _RAVDESS_GROUP_SIZE, set()).add(speaker)
-        return list(groups.values())
-    if folds is None and corpus.name in _ONE_SPEAKER_OUT:
-        return [{speaker} for speaker in speakers]
-    count = min(_DEFAULT_SPEAKER_FOLDS, len(speakers)) if folds is None else folds
-    expected = f"2 to {len(speakers)}, the number of speakers of {corpus.name}"
-    require(2 <= count <= len(speakers), "folds", count, expected)
-    sex_of = {utterance.speaker: utterance.sex for utterance in corpus}
-    shuffled = np.random.default_rng(seed).permutation(speakers).tolist()
-    # Dealing one sex after the other keeps the groups balanced; the sort is stable.
-    dealt = sorted(shuffled, key=lambda speaker: sex_of[speaker])
-    return [set(dealt[group::count]) for group in range(count)]
+    if kind == "predefined":
+        return predefined(corpus)
+    return by_session(corpus, fold) if kind == "session" else by_corpus(corpus, fold)
 
 
 def _one_group_out(corpus: Corpus, attribute: str, groups: Sequence[set[str]], fold: int) -> Split:

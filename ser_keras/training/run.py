@@ -30,12 +30,12 @@ class TrainingRun:
         corpus: name of the corpus.
         data: its folder or file; None where it needs none.
         preset: features, architecture, objective and optimisation.
-        split: "random", "speaker", "session" or "predefined".
-        fold: index of the speakers or the session left out as the test subset.
+        split: "random", "speaker", "session", "corpus" or "predefined".
+        fold: index of the speakers, the session or the corpus left out as the test subset.
         test_fraction: share of the test subset in a random split.
         validation_fraction: share of the training subset held out for the learning curves and to
-            fit the temperature; nothing else is chosen by it. Where speakers or sessions are tested
-            on, it is whole speakers too. A predefined split that names a validation subset has that
+            fit the temperature; nothing else is chosen by it. Where speakers, sessions or corpora are
+            tested on, it is whole speakers too. A predefined split that names a validation subset has that
             one, unless the share is 0.
         seed: of the split, the initial weights, the noise and the order of the utterances.
         joined: further corpora that are joined to the first, each with its folder or file.
@@ -111,6 +111,23 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
         return {"train": training, "test": test}
     training, validation = splits.validation(training, run.split, run.validation_fraction, run.seed)
     return {"train": training, "validation": validation, "test": test}
+
+
+def classes_of(run: TrainingRun, training: Corpus) -> tuple[str, ...]:
+    """Return the classes of a run's model, given its training subset.
+
+    They are the corpus' emotions; where a joined corpus is left out, only those that the others
+    have: the rest cannot be learned, and is left out of the evaluation, and counted.
+
+    Example:
+        >>> classes_of(TrainingRun("synthetic"), corpus[:2])[:3]
+        ('neutral', 'calm', 'happy')
+        >>> classes_of(TrainingRun("synthetic", split="corpus"), corpus[:2])
+        ('angry',)
+    """
+    if run.split != "corpus":
+        return training.emotions
+    return tuple(emotion for emotion, count in training.counts().items() if count)
 
 
 def read_run(folder: Path) -> TrainingRun:

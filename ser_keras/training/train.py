@@ -23,6 +23,7 @@ from ser_keras.training.run import (
     CONFIGURATION_FILE,
     SPLIT_FILE,
     TrainingRun,
+    classes_of,
     refuse_another,
     split_corpus,
 )
@@ -59,12 +60,14 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     refuse_another(out, run, subsets)
     used = {name: subset for name, subset in subsets.items() if name != "test"}
     extracted = extract_subsets(used, preset.features, preset.augmentation)
+    classes = classes_of(run, subsets["train"])
     epoch = tf.Variable(0, dtype=tf.int64)  # the order of the batches is a function of it
     batches = pipeline.batches(
         extracted["train"],
         optimization.batch_size,
         shuffle=True,
         seed=run.seed,
+        classes=classes,
         epoch=epoch,
         balance=optimization.balance,
     )
@@ -77,10 +80,12 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         )
     validation = None
     if "validation" in extracted:
-        validation = pipeline.batches(extracted["validation"], optimization.batch_size)
+        validation = pipeline.batches(
+            extracted["validation"], optimization.batch_size, classes=classes
+        )
 
     with deferred(f"{label}: stopping soon; Ctrl-C again stops at once") as interruption:
-        model = VRNN.from_preset(preset, subsets["train"].emotions, seed=run.seed)
+        model = VRNN.from_preset(preset, classes, seed=run.seed)
         model.compile()
         model.adapt(batches)
         # Only now: a mistaken option must not claim the folder, and stand in the right one's way.

@@ -227,3 +227,27 @@ def test_synonyms_are_merged_in_every_command_that_loads_a_corpus(tmp_path: Path
     assert options.training_run(given).load_corpus().emotions == ("angry", "sad")
     with pytest.raises(ConfigurationError, match="merge_synonyms: expected a manifest among"):
         corpus_options.load(parsed("--corpus", "tess", "--data", "/a", "--merge-synonyms"))
+
+
+def test_leaving_a_corpus_out_trains_on_the_emotions_of_the_others(
+    pairs: list[str],
+    tiny_settings: dict[str, Any],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    without_plots: None,
+):
+    settings = tiny_settings | {"epochs": 1}
+    tiny = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    out = tmp_path / "run"
+    words = ["--split", "corpus", "--fold", "0", *tiny, "--out", str(out)]
+
+    assert cli.main(["train", *pairs, *words]) == 0
+    assert cli.main(["evaluate", str(out), "--among-corpus"]) == 0
+
+    numbers = json.loads((out / "evaluation.json").read_text())
+    assert set(numbers["labels"]) == set(CREMA_D)
+    assert set(numbers["by_corpus"]) == {"ravdess"}
+    assert numbers["n_test"] == 4 * 2 * len(CREMA_D)
+    assert numbers["n_unknown_emotion"] == 4 * 2 * 3
+    assert "neutral (8), calm (8)" in capfd.readouterr().err
+    assert cli.main(["reproduce", *pairs, "--split", "corpus", "--out", str(tmp_path / "x")]) == 1

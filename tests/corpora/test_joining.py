@@ -120,12 +120,12 @@ def test_a_corpus_twice_is_numbered():
 
 
 def test_a_recording_in_two_corpora_is_refused():
-    with pytest.raises(CorpusError, match=r"wav: expected in one corpus, found in ravdess, rav"):
+    with pytest.raises(CorpusError, match=r"wav: expected in one corpus, found in ravdess and rav"):
         corpora.join([RAVDESS, RAVDESS])
 
 
 def test_a_joined_corpus_is_not_joined_again():
-    with pytest.raises(CorpusError, match="expected a single corpus to join, found a joined one"):
+    with pytest.raises(CorpusError, match="expected single corpora to join, found a joined one"):
         corpora.join([corpora.join([RAVDESS, NEMO]), CREMA_D])
 
 
@@ -245,3 +245,30 @@ def test_a_split_by_session_leaves_one_corpus_session_out():
 
     assert splits.folds(joined, "session") == 4
     assert splits.by_session(joined, 0)[1].sessions == ("nemo:0",)
+
+
+def test_leaving_one_corpus_out_leaves_all_of_it_out():
+    joined = corpora.join([RAVDESS, CREMA_D, NEMO])
+
+    assert splits.folds(joined, "corpus") == 3
+    for fold, name in enumerate(("ravdess", "crema-d", "nemo")):
+        train, test = splits.split(joined, "corpus", fold)
+        assert set(test.by_source()) == {name}
+        assert len(train) + len(test) == len(joined)
+        assert name not in train.by_source()
+
+
+def test_of_the_corpora_trained_on_whole_speakers_are_held_out():
+    training, _ = splits.by_corpus(corpora.join([RAVDESS, CREMA_D, NEMO]), 1)
+
+    train, validation = splits.validation(training, "corpus", 0.2)
+
+    assert set(validation.by_source()) == {"ravdess", "nemo"}
+    assert not set(train.speakers) & set(validation.speakers)
+
+
+def test_a_single_corpus_cannot_be_left_out():
+    with pytest.raises(CorpusError, match="by corpus: expected 2 joined corpora or more, found 1"):
+        splits.by_corpus(RAVDESS, 0)
+    with pytest.raises(ConfigurationError, match=r"fold: expected 0 to 1 for ravdess\+nemo by corpus"):
+        splits.by_corpus(corpora.join([RAVDESS, NEMO]), 2)
