@@ -18,7 +18,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Union
@@ -43,8 +43,7 @@ _BLOCK = 1 << 16  # frames
 # Of the length that a header states; encoders round it.
 _LEAST_SHARE = 0.9
 
-# libsndfile's codes of what it has no decoder for, as opposed to files that are damaged.
-_UNKNOWN_FORMAT, _UNKNOWN_CODING = 1, 4
+_MALFORMED = 3  # libsndfile's code of a file that contradicts itself
 
 Source = Union[str, "PathLike[str]", bytes, BinaryIO, View]
 _Sound = LibsndfileSound | PyAvSound
@@ -329,13 +328,15 @@ def _open_decoder(file: BinaryIO | View, name: str) -> _Sound:
         if form is None:
             reason = f"expected sound, found none ({error.error_string})"
             raise AudioError(name, reason) from error
-        if error.code not in (_UNKNOWN_FORMAT, _UNKNOWN_CODING):
-            reason = f"expected sound, found {form.name} that is damaged ({error.error_string})"
-            raise AudioError(name, reason) from error
-    # Such as MP3 in a WAV, or Speex in an Ogg.
-    if not pyav.is_installed():
-        raise AudioError(name, f"expected another coding, found {form.name} of one {pyav.NEEDED}")
-    return PyAvSound(file, name, form)
+        # Its codes do not tell damage from codings that it lacks: Speex in an Ogg, G.726 in a WAV.
+        # But a file that is truncated is one to FFmpeg, too, and it would not say so.
+        is_other = form.demuxer != "mp3" and error.code != _MALFORMED
+        if is_other and pyav.is_installed():
+            with suppress(AudioError):
+                return PyAvSound(file, name, form)
+        hint = "" if pyav.is_installed() else f", or of a coding {pyav.NEEDED}"
+        reason = f"expected sound, found {form.name} that is damaged ({error.error_string}){hint}"
+        raise AudioError(name, reason) from error
 
 
 def _too_long(name: str, found: float, longest: float) -> AudioError:

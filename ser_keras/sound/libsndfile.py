@@ -30,6 +30,7 @@ _LONGER = 64
 # The beginning of a FLAC file: its name, and a header of 34 bytes.
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _BLOCK = 1 << 20  # bytes
+_MP3_FRAME = 1152  # samples
 # libsndfile corrects the length of a truncated WAV or AIFF and mentions it in its log alone.
 _CORRECTED = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -56,7 +57,7 @@ class LibsndfileSound:
     def __init__(self, file: BinaryIO | View, name: str, form: str) -> None:
         self._name = name
         with ExitStack() as opened:
-            pieces = _pieces(file, form)
+            self._pieces = pieces = _pieces(file, form)
             self._sounds = [opened.enter_context(_FrontToBack(piece.file)) for piece in pieces]
             first = self._sounds[0]
             self.container, self.coding = first.format, first.subtype
@@ -81,8 +82,8 @@ class LibsndfileSound:
         if not others and self.frames is not None and begin.can_seek:
             begin.seek(first)
             first = 0
-        for sound in self._sounds:
-            while len(block := sound.read(size, dtype="float32", always_2d=True)):
+        for sound, piece in zip(self._sounds, self._pieces, strict=True):
+            for block in _read(sound, piece, size):
                 wanted = block[first:]
                 first -= len(block) - len(wanted)
                 if len(wanted):
@@ -118,6 +119,18 @@ class _FrontToBack(soundfile.SoundFile):
 
     def seekable(self) -> bool:
         return False
+
+
+def _read(sound: _FrontToBack, piece: _Piece, size: int) -> Iterator[np.ndarray]:
+    """Decode a piece to its end, which may be within a frame in an MP3 without an index."""
+    # An error costs the block that it occurs in.
+    most = size if piece.is_length_known else min(size, _MP3_FRAME)
+    try:
+        while len(block := sound.read(most, dtype="float32", always_2d=True)):
+            yield block
+    except soundfile.LibsndfileError:
+        if piece.is_length_known or mpeg.has_frames(piece.file.read(_BLOCK)):
+            raise
 
 
 class _Piece(NamedTuple):

@@ -86,7 +86,7 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
     beginning = pipe.read(_FEW)
     if not beginning:
         raise AudioError(_PIPE, "expected sound, found nothing")
-    if beginning[0] == 0xFF:  # as MP3 and AAC begin, and a soft sample
+    if beginning[0] in (0xFF, 0x47):  # as MP3, AAC and MPEG-TS begin, and samples, too
         beginning += pipe.read(formats.ENOUGH - len(beginning))
     replayed = _Replayed(pipe, beginning)
     form = formats.identify(beginning)

@@ -94,6 +94,19 @@ def begins(beginning: bytes) -> bool:
     return found.kind == first.kind if found else not second and len(beginning) >= first.length
 
 
+def has_frames(content: bytes) -> bool:
+    """Tell whether there are two frames anywhere in bytes.
+
+    Example:
+        >>> has_frames(bytes(1000))
+        False
+    """
+    at = content.find(b"\xff")
+    while at >= 0 and not begins(content[at : at + 4096]):
+        at = content.find(b"\xff", at + 1)
+    return at >= 0
+
+
 def read_index(file: BinaryIO | View, at: int) -> Index | None:
     """Read the index of the sound at an offset of a file; None where it has none.
 

@@ -16,6 +16,9 @@ from ser_keras.errors import AudioError
 from ser_keras.sound.formats import Format
 from ser_keras.sound.views import View
 
+# Demuxers whose files state their duration; others estimate it.
+_WITH_DURATION = ("mov", "caf", "wav", "w64", "aiff", "au")
+
 NEEDED = "which needs PyAV (pip install 'ser-keras[av]')"
 
 
@@ -71,18 +74,14 @@ class PyAvSound:
         if not self._container.streams.audio:
             raise AudioError(self._name, f"expected sound, found {self._form.name} without any")
         stream = self._container.streams.audio[0]
-        frames = self._container.decode(stream)
-        try:
-            first = next(frames, None)
-        except self._error as error:
-            raise self._unreadable(error) from error
+        frames = self._decode(stream)
+        first = next(frames, None)
         if first is None:
             raise AudioError(self._name, "expected sound, found no samples")
         self.container, self.coding = self._form.name, stream.codec_context.name.upper()
         self.rate, self.channels = first.sample_rate, first.layout.nb_channels
-        # Other containers only estimate their duration.
         self.frames: int | None = None
-        if self._form.demuxer == "mov" and stream.duration:
+        if self._form.demuxer in _WITH_DURATION and stream.duration:
             self.frames = round(stream.duration * stream.time_base * self.rate)
         self._resampler = av.AudioResampler("flt", first.layout, self.rate)
         self._rest = itertools.chain([first], frames)
@@ -109,15 +108,26 @@ class PyAvSound:
 
     def _frames(self) -> Iterator[Any]:
         """Yield frames of packed floats, of the same rate and channels throughout."""
+        for frame in self._rest:
+            yield from self._resampler.resample(frame)
+        yield from self._resampler.resample(None)
+
+    def _decode(self, stream: Any) -> Iterator[Any]:
+        """Yield the frames of a stream, whose last packet may have been cut off in the middle."""
+        failed: Exception | None = None
         try:
-            for frame in self._rest:
-                yield from self._resampler.resample(frame)
-            yield from self._resampler.resample(None)
+            for packet in self._container.demux(stream):
+                if failed and packet.size:
+                    raise failed
+                try:
+                    yield from packet.decode()
+                except self._error as error:
+                    failed = error
         except self._error as error:
-            seconds = self._decoded / self.rate
-            raise AudioError(
-                self._name, f"damaged: cannot be decoded behind {seconds:.2f} s ({error})"
-            ) from error
+            if not self._decoded:
+                raise self._unreadable(error) from error
+            reason = f"damaged: cannot be decoded behind {self._decoded / self.rate:.2f} s"
+            raise AudioError(self._name, f"{reason} ({error})") from error
 
     def _unreadable(self, error: Exception) -> AudioError:
         reason = getattr(error, "strerror", None) or error

@@ -94,10 +94,18 @@ def test_a_damaged_file_is_refused_by_name(content: bytes, message: str):
         decoding.load(content, RATE)
 
 
-def test_half_of_a_stream_is_truncated_or_as_long_as_it_is():
-    """WebM and ADTS are written as they go: half a file is half as long, and no error."""
-    half = encode("webm", "libopus", rate=48_000)
-    assert 0 < len(decoding.load(half[: len(half) // 2], RATE)) < len(TONE)
+@pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("adts", "aac")])
+def test_half_of_a_stream_is_half_as_long(container: str, codec: str):
+    """These are written as they go, and may end anywhere."""
+    half = encode(container, codec, rate=48_000)
+    assert 0 < len(decoding.load(half[: len(half) // 2], RATE)) < 0.9 * len(TONE)
+
+
+def test_damage_in_the_middle_is_an_error():
+    content = bytearray(encode("adts", "aac"))
+    content[len(content) // 2 : len(content) // 2 + 2000] = bytes(2000)
+    with pytest.raises(AudioError, match=r"damaged: cannot be decoded behind"):
+        decoding.load(bytes(content), RATE)
 
 
 def test_a_film_without_sound_is_refused():

@@ -56,6 +56,15 @@ def test_an_mp3_without_an_index_is_decoded_to_its_end(order: int):
         decoding.load(content, 44_100, start=60.0)
 
 
+@pytest.mark.parametrize("behind", [b"TAG" + bytes(125), bytes(5000), b"junk" * 100, -1, -100])
+def test_the_end_of_an_mp3_without_an_index_may_be_anything(behind: bytes | int):
+    """A tag, or half a frame where a stream was cut."""
+    whole = mp3_without_index(NOISE)
+    content = whole + behind if isinstance(behind, bytes) else whole[:behind]
+    found, expected = (len(decoding.decode(one)[0]) for one in (content, whole))
+    assert expected - 2 * 1152 <= found <= expected
+
+
 @pytest.mark.parametrize("form", ["MP3", "OGG", "FLAC"])
 def test_files_that_were_joined_are_decoded_one_after_the_other(form: str):
     first, second = encode(NOISE[:30_000], form), encode(NOISE[30_000:] / 2, form)
