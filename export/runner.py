@@ -293,7 +293,9 @@ def _main(arguments: list[str]) -> int:
         sound = _read(source, runner.sample_rate)
         answers = (instant for chunk in sound for instant in runner.push(chunk))
         for instant in itertools.chain(answers, runner.finish()):
-            print(json.dumps(instant), flush=True)
+            line = json.dumps(instant, ensure_ascii=False) + "\n"
+            sys.stdout.buffer.write(line.encode())  # JSON is UTF-8, whatever the locale
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the answers is gone; Python must not try to write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

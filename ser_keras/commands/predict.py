@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,21 @@ def run(options: argparse.Namespace) -> int:
     failed = 0
     json = options.json or (options.attention and options.out is None)
     with answers.output(lines_file, [take.file for take in wanted], json) as show:
-        for line in lines:
+        for line in _progress(lines, len(wanted)) if lines_file else lines:
             failed += "error" in line
             show(line)
     if failed:
         print(f"{failed} of {len(wanted)} files cannot be used", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _progress(lines: Iterator[dict[str, Any]], total: int) -> Iterable[dict[str, Any]]:
+    """Show on standard error, if that is a terminal, how far it is."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(lines, "recognising", total, console=console, disable=not console.is_terminal)
 
 
 def _recognize(options: argparse.Namespace, wanted: Sequence[Take]) -> Iterator[dict[str, Any]]:

@@ -205,6 +205,23 @@ def test_the_copy_can_import_numpy_and_the_runtime_alone(copy: Path):
     assert done.stdout == "[]\n"
 
 
+def test_emotions_are_printed_as_they_are_called(
+    file: Path, copy: Path, sound: np.ndarray, model: VRNN, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copy(file, copy / "names.tflite")
+    description = json.loads(file.with_suffix(".json").read_text("utf-8"))
+    names = [f"{label} 喜び" for label in description["labels"]]
+    text = json.dumps({**description, "labels": names})
+    (copy / "names.json").write_text(text, "utf-8")
+    path = write(copy / "names.wav", sound[:70_000], model.features.sample_rate)
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    status, out, _ = run(copy, "names.tflite", path)
+    assert status == 0
+    for line in out.splitlines():
+        assert "\\" not in line
+        assert list(json.loads(line)["probabilities"]) == names
+
+
 # The array for the answers is allocated at the beginning, so that only the runner can grow.
 REPEAT = """
 import json, os, sys
