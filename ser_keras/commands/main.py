@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "ser_keras.commands.train",
     "evaluate": "ser_keras.commands.evaluate",
     "reproduce": "ser_keras.commands.reproduce",
+    "cross-corpus": "ser_keras.commands.cross_corpus",
     "predict": "ser_keras.commands.predict",
     "stream": "ser_keras.commands.stream",
     "features": "ser_keras.commands.features",

@@ -33,8 +33,8 @@ def fold_groups(
         CorpusError: an utterance lacks one, or all are of one group.
 
     Example:
-        >>> fold_groups(corpus, "speaker")
-        [{'01'}, {'02'}]
+        >>> sorted(sorted(group) for group in fold_groups(corpus, "speaker"))
+        [['01'], ['02']]
     """
     if attribute == "corpus":
         joined = list(corpus.by_source())

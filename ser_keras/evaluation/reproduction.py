@@ -60,7 +60,7 @@ def reproduce(run: TrainingRun, out: Path, seeds: int = 3) -> dict[str, Any]:
     predictions: dict[str, list[list[dict[str, str]]]] = {WITH: [], WITHOUT: []}
     for number, (folder, single) in enumerate(runs.items(), start=1):
         label = f"run {number} of {len(runs)} ({folder.name})"
-        evaluation = _train_and_evaluate(single, folder, label)
+        evaluation = train_and_evaluate(single, folder, label)
         kind = WITH if single.preset.architecture.attention else WITHOUT
         evaluations[kind].append(evaluation)
         predictions[kind].append(results.read_predictions(folder))
@@ -113,11 +113,25 @@ def _runs(run: TrainingRun, out: Path, seeds: int) -> dict[Path, TrainingRun]:
     return runs
 
 
-def _train_and_evaluate(run: TrainingRun, folder: Path, label: str) -> dict[str, Any]:
-    """Return the run's `evaluation.json`, after what is still to be done for it."""
+def train_and_evaluate(
+    run: TrainingRun, folder: Path, label: str, among_corpus: bool = False
+) -> dict[str, Any]:
+    """Return the run's `evaluation.json`, after what is still to be done for it.
+
+    Args:
+        run: the run.
+        folder: its folder, where a finished evaluation is taken as it is.
+        label: of its progress.
+        among_corpus: as for `evaluate`.
+
+    Example:
+        >>> write_json(Path("evaluation.json"), {"n_test": 16})
+        >>> train_and_evaluate(TrainingRun("synthetic"), Path("."), "finished")
+        {'n_test': 16}
+    """
     if not (folder / results.EVALUATION_FILE).exists():
         model = train(run, folder, label)
-        results.evaluate_run(model, folder, folder, figures=False)
+        results.evaluate_run(model, folder, folder, figures=False, among_corpus=among_corpus)
         with deferred():
             keras.backend.clear_session()
     return results.read(folder)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 
 COMMANDS = (
     *("demo", "train", "evaluate", "reproduce", "predict", "stream", "features"),
-    *("export", "serve", "tune"),
+    *("export", "serve", "tune", "cross-corpus"),
 )
 SER_KERAS = [sys.executable, "-m", "ser_keras"]
 

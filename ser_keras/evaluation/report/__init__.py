@@ -1,6 +1,6 @@
-"""Reports as one HTML file: of an evaluation, and of a reproduction of the paper's tables.
+"""Reports as one HTML file: of an evaluation, of a reproduction of the paper's tables, of corpora.
 
-Both take the dictionaries of the result files and repeat their numbers; they compute none that a
+All take the dictionaries of the result files and repeat their numbers; they compute none that a
 reader could not check against the JSON beside the report.
 """
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ser_keras.evaluation.report.page import render, write
 
-__all__ = ["evaluation_report", "reproduction_report", "write"]
+__all__ = ["cross_corpus_report", "evaluation_report", "reproduction_report", "write"]
 
 
 def evaluation_report(
@@ -92,6 +92,23 @@ def reproduction_report(
         configuration=configuration or {},
         ranking=_ranking(reproduction["figure2"], published.get("emotion")),
     )
+
+
+def cross_corpus_report(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> str:
+    """Report on several corpora, each tested by other speakers and left out, as HTML.
+
+    Args:
+        found: the content of `cross_corpus.json`.
+        configuration: further settings, versions and the state of the source.
+
+    Example:
+        >>> found = {"corpora": ["tess", "savee"], "preset": "tiny", "parameters": 9}
+        >>> found |= {"by_speaker": {}, "leave_one_corpus_out": {}, "seconds": 60.0}
+        >>> html = ser.report.cross_corpus_report(found, {})
+        >>> "A corpus left out" in html
+        True
+    """
+    return render(__package__, "cross_corpus.html", ours=found, configuration=configuration)
 
 
 def _ranking(figure2: Mapping[str, Any], emotion: str | None) -> list[str]:
