@@ -33,6 +33,8 @@ def show(instants: Iterable[dict[str, Any]], console: Console | None = None) -> 
 def _render(instant: dict[str, Any]) -> Group:
     """Lay out the emotions with their probabilities, and the saliency below."""
     title = f"{instant['time']:8.1f} s   {instant['emotion'] or 'no emotion yet'}"
+    if instant["heard"] and instant.get("silent"):
+        title += "   (silence)"
     emotions = Table.grid(padding=(0, 1))
     for emotion, probability in (instant["probabilities"] or {}).items():
         chosen = emotion == instant["emotion"]
