@@ -73,7 +73,8 @@ class Client(AbstractContextManager["Client"]):
         """Recognise recordings, 16-bit WAV files, all in one request.
 
         Returns:
-            For each: emotion, probabilities [C], timeline [T, C], sampled_fraction, instants and silent.
+            For each: emotion, probabilities [C], timeline [T, C], sampled_fraction, instants and,
+            by models exported since, silent.
         """
         outputs = self.call("serving_default", {"audio": list(recordings)})
         rows = zip(*outputs.values(), strict=True)
