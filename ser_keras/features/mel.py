@@ -39,7 +39,7 @@ def mel_frequencies(sample_rate: int, mel_bands: int) -> np.ndarray:
 
     Example:
         >>> mel_frequencies(sample_rate=16000, mel_bands=3).round().tolist()
-        [754.0, 1809.0, 3804.0]
+        [754.0, 1689.0, 3676.0]
     """
     return _corners(sample_rate, mel_bands)[1:-1]
 
