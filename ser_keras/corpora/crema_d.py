@@ -21,7 +21,7 @@ AGES = (
 
 _TWO_LABELS = "whose sound is there under another emotion too"
 FAULTS = {
-    "1076_MTI_SAD_XX": "that are silent",
+    "1076_MTI_SAD_XX": "silent",
     "1006_TIE_HAP_XX": _TWO_LABELS,
     "1006_TIE_NEU_XX": _TWO_LABELS,
     "1013_WSI_DIS_XX": _TWO_LABELS,

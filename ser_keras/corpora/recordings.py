@@ -65,7 +65,7 @@ class Release:
     depth: int = 0  # number of folders between the corpus' root and its recordings
     ages: Mapping[str, int] = field(default_factory=dict)  # in years, by speaker, where published
     # Names of released recordings that no one can learn from, in capitals, and what is wrong with
-    # them, as in "recordings that are silent".
+    # them, as a message says after their number.
     faults: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, root: str | os.PathLike[str] | None = None) -> Corpus:

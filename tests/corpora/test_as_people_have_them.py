@@ -74,7 +74,7 @@ def test_crema_ds_faulty_recordings_are_left_out_and_counted(tmp_path: Path, rec
     good = record(tmp_path / "AudioWAV" / "1006_TIE_SAD_XX.wav")
     for name in FAULTY:
         record(tmp_path / "AudioWAV" / f"{name}.wav")
-    message = "left out 7 recordings of CREMA-D: 1 that are silent and 6 whose sound is there under"
+    message = "left out 7 recordings of CREMA-D: 1 silent and 6 whose sound is there under"
     with pytest.warns(UserWarning, match=message):
         corpus = corpora.load("crema-d", tmp_path)
     assert [one.path for one in corpus] == [good]
