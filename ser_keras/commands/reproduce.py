@@ -35,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigurationError("--no-attention: expected no such option: both are measured")
     if options.split == "corpus":
         raise ConfigurationError(
-            "--split: expected random, speaker, session or predefined, found corpus: models without "
-            "one corpus have other classes than those without another"
+            "--split: expected random, speaker, session or predefined, found corpus: models "
+            "without one corpus have other classes than those without another"
         )
     require(options.seeds >= 1, "--seeds", options.seeds, "at least 1")
     several = len(corpus_options.pairs(options)) > 1

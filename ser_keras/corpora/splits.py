@@ -24,8 +24,8 @@ from ser_keras.errors import CorpusError
 from ser_keras.fields import require
 
 __all__ = [
-    "KINDS", "by_corpus", "by_session", "by_speaker", "folds", "predefined", "random", "read", "split",
-    "validation", "write",
+    "KINDS", "by_corpus", "by_session", "by_speaker", "folds", "predefined", "random", "read",
+    "split", "validation", "write",
 ]  # fmt: skip
 
 KINDS = ("random", "speaker", "session", "corpus", "predefined")
@@ -152,9 +152,9 @@ def predefined(corpus: Corpus) -> Split:
 def validation(training: Corpus, kind: str, fraction: float, seed: int = 0) -> Split:
     """Hold a validation subset out of a training subset.
 
-    Out of that of a split by speaker, session or corpus, whole speakers are held out, women and men in
-    turn, of each corpus where several are joined, so that what is fitted to the validation subset
-    fits people not trained on.
+    Out of that of a split by speaker, session or corpus, whole speakers are held out, women and
+    men in turn, of each corpus where several are joined, so that what is fitted to the validation
+    subset fits people not trained on.
 
     Args:
         training: the training subset of a split of that kind.

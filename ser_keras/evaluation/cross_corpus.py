@@ -42,9 +42,9 @@ def cross_corpus(run: TrainingRun, out: Path) -> dict[str, Any]:
         out: folder for `cross_corpus.json`, `report.html` and a folder per run.
 
     Returns:
-        The content of `cross_corpus.json`: by protocol ("by_speaker", "leave_one_corpus_out") and corpus,
-        utterances tested and both accuracies {mean, std, runs} over folds, among all classes of the model and,
-        as `among_corpus`, among only those that the corpus has.
+        The content of `cross_corpus.json`: by protocol ("by_speaker", "leave_one_corpus_out") and
+        corpus, utterances tested and both accuracies {mean, std, runs} over folds, among all
+        classes of the model and, as `among_corpus`, among only those that the corpus has.
 
     Raises:
         ConfigurationError: there is one corpus, or the folder holds runs of another configuration.

@@ -56,9 +56,7 @@ def evaluate_run(
     """
     run = read_run(folder)
     corpus = test_subset(run, folder)
-    evaluation = evaluate(
-        model, corpus, split=run.split, seed=run.seed, among_corpus=among_corpus
-    )
+    evaluation = evaluate(model, corpus, split=run.split, seed=run.seed, among_corpus=among_corpus)
     write(evaluation, out)
     if figures:
         rows = read_history(folder / HISTORY_FILE)

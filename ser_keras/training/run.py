@@ -34,9 +34,9 @@ class TrainingRun:
         fold: index of the speakers, the session or the corpus left out as the test subset.
         test_fraction: share of the test subset in a random split.
         validation_fraction: share of the training subset held out for the learning curves and to
-            fit the temperature; nothing else is chosen by it. Where speakers, sessions or corpora are
-            tested on, it is whole speakers too. A predefined split that names a validation subset has that
-            one, unless the share is 0.
+            fit the temperature; nothing else is chosen by it. Where speakers, sessions or corpora
+            are tested on, it is whole speakers too. A predefined split that names a validation
+            subset has that one, unless the share is 0.
         seed: of the split, the initial weights, the noise and the order of the utterances.
         joined: further corpora that are joined to the first, each with its folder or file.
         merge_synonyms: make one class of a manifest's "Angry", "ANGRY" and "anger".

@@ -270,5 +270,7 @@ def test_of_the_corpora_trained_on_whole_speakers_are_held_out():
 def test_a_single_corpus_cannot_be_left_out():
     with pytest.raises(CorpusError, match="by corpus: expected 2 joined corpora or more, found 1"):
         splits.by_corpus(RAVDESS, 0)
-    with pytest.raises(ConfigurationError, match=r"fold: expected 0 to 1 for ravdess\+nemo by corpus"):
+    with pytest.raises(
+        ConfigurationError, match=r"fold: expected 0 to 1 for ravdess\+nemo by corpus"
+    ):
         splits.by_corpus(corpora.join([RAVDESS, NEMO]), 2)

@@ -49,11 +49,11 @@ def run(manifests: list[Path], tiny_run: TrainingRun) -> TrainingRun:
 
 def evaluation(counts: dict[str, int], accuracy: float) -> dict[str, Any]:
     one = {"weighted_accuracy": accuracy, "unweighted_accuracy": accuracy / 2}
-    own = {name: accuracy + 0.25 for name in one}
+    own = dict.fromkeys(one, accuracy + 0.25)
     return {
         "parameters": 9,
         "by_corpus": {name: {"utterances": count, **one} for name, count in counts.items()},
-        "among_corpus": {"by_corpus": {name: own for name in counts}},
+        "among_corpus": {"by_corpus": dict.fromkeys(counts, own)},
     }
 
 
@@ -85,7 +85,15 @@ def test_folds_are_summarized_by_corpus(
     assert found["leave_one_corpus_out"]["manifest"]["unweighted_accuracy"]["runs"] == [0.25]
     assert "A corpus left out" in (tmp_path / "report.html").read_text(encoding="utf-8")
     table = cross_corpus.summary(found).splitlines()
-    assert table[1].split() == ["manifest,", "other", "speakers", "37.5%", "18.8%", "62.5%", "62.5%"]
+    assert table[1].split() == [
+        "manifest,",
+        "other",
+        "speakers",
+        "37.5%",
+        "18.8%",
+        "62.5%",
+        "62.5%",
+    ]
     assert [row.split(",")[0] for row in table[1:5]] == ["manifest", "manifest-2"] * 2
 
 
