@@ -38,7 +38,7 @@ class Contender:
             recognizer = StreamingRecognizer(model)
             spec = recognizer.model.features
             self.rate, self.hop = spec.sample_rate, spec.hop_length
-            self.state: Callable[[], Sequence[Any]] = lambda: recognizer._states
+            self.state: Callable[[], Sequence[Any]] = lambda: recognizer._recording._states
         else:
             recognizer = load_runner().Runner(model)
             self.rate, self.hop = recognizer.sample_rate, recognizer._hop

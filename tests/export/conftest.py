@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.sound import decoding
 
 CLASSES = ("neutral", "happy", "sad", "angry")
-SIZES = {
+SIZES: dict[str, Any] = {
     "recognition_units": 16,
     "generation_units": 12,
     "classification_units": 16,

@@ -103,7 +103,8 @@ def test_the_silence_behind_a_recording_is_answered(
 
 def test_ten_minutes_at_once_and_windows_that_lie_apart(patch_model: VRNN, tmp_path: Path):
     """Log-mel patches, for which the runner needs no other code."""
-    spec_settings = {"hop": 2.6, "mel_bands": 16, "trailing_silence": 0.0}
+    spec_settings: dict[str, Any] = {"hop": 2.6, "mel_bands": 16, "trailing_silence": 0.0}
+    spec_settings |= {"carry_over": False, "end_frames": 0}
     model = VRNN.from_preset(patch_model.preset, patch_model.classes, seed=0, **spec_settings)
     spec = model.features
     assert spec.hop_length > spec.window_length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,7 +131,8 @@ def test_files_hold_built_in_operations_alone(files: dict[str, Path]):
 
 @pytest.mark.parametrize(("precision", "size"), [("float32", 4), ("int8", 1)])
 def test_weights_are_in_the_file_once(tmp_path: Path, precision: str, size: int):
-    units = dict.fromkeys(("recognition_units", "generation_units", "classification_units"), 256)
+    names = ("recognition_units", "generation_units", "classification_units")
+    units: dict[str, Any] = dict.fromkeys(names, 256)
     model = VRNN.from_preset("ravdess", ("neutral", "angry"), seed=0, **units)
     file = export.tflite(model, tmp_path / "model.tflite", precision)
     expected = size * model.cell.count_params()
