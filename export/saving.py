@@ -52,8 +52,8 @@ def saved_model_at(model: VRNN, path: str | PathLike[str]) -> None:
         ConfigurationError: something else is there, or nothing can be written.
 
     Example:
-        >>> saved_model_at(model, "exported")  # as model.export("exported") does
-        >>> sorted(tf.saved_model.load("exported").signatures)[:2]
+        >>> saved_model_at(model, "saved")  # as model.export("saved") does
+        >>> sorted(tf.saved_model.load("saved").signatures)[:2]
         ['features', 'mfcc']
     """
     folder = Path(os.path.abspath(path))  # noqa: PTH100  # a symbolic link keeps its own name

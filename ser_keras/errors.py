@@ -93,6 +93,7 @@ def warn_of(path: str | PathLike[str], reason: str) -> None:
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
         ...     warn_of("a.wav", "the channels cancel")
         >>> caught[0].message.reason
         'the channels cancel'

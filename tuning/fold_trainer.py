@@ -68,7 +68,6 @@ class FoldTrainer:
         size, epoch = optimization.batch_size, tf.Variable(0, dtype=tf.int64)
         with deferred():
             self._model.adapt(pipeline.batches(subset, size))
-        balance = optimization.balance
         changes = callbacks.of_preset(self.preset)
         at_end = bool(changes) or optimization.weight_average > 0
         evaluation = _HeldOutEvaluation(
@@ -76,7 +75,14 @@ class FoldTrainer:
         )
         with deferred() as interruption:
             history = self._model.fit(
-                pipeline.batches(subset, size, True, seed, epoch=epoch, balance=balance),
+                pipeline.batches(
+                    subset,
+                    size,
+                    shuffle=True,
+                    seed=seed,
+                    epoch=epoch,
+                    balance=optimization.balance,
+                ),
                 epochs=optimization.epochs,
                 shuffle=False,  # the pipeline does
                 verbose=0,

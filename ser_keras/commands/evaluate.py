@@ -60,6 +60,10 @@ def run(options: argparse.Namespace) -> int:
         evaluation = results.evaluate_run(model, folder, out, among_corpus=options.among_corpus)
     else:
         model = model_files.load(options.model)
+        # Matching to the model's classes merges a manifest's synonyms in any case.
+        options.merge_synonyms = any(
+            name == "manifest" for name, _ in corpus_options.pairs(options)
+        )
         corpus = corpus_options.load(options)
         evaluation = evaluate(model, corpus, split="all", among_corpus=options.among_corpus)
         # Not before: a corpus of which no emotion is known leaves no folder behind.

@@ -91,7 +91,7 @@ def wav(sound: np.ndarray, rate: int) -> bytes:
 
 def test_features_at_the_models_own_rate(trained: VRNN, sounds: list[np.ndarray]):
     spec = trained.features
-    observations, instants = observe(spec)(
+    observations, instants, *_ = observe(spec)(
         tf.constant([wav(sound, spec.sample_rate) for sound in sounds])
     )
     for row, sound in enumerate(sounds):
@@ -113,7 +113,7 @@ def test_files_as_released_are_resampled_as_soxr_does(
 ):
     spec = trained.features
     contents = tf.constant([path.read_bytes() for path in originals])
-    observations, instants = observe(spec)(contents)
+    observations, instants, *_ = observe(spec)(contents)
     emotions = serve(audio=contents)["emotion"].numpy()
     for row, path in enumerate(originals):
         expected = features.extract(decoding.load(path, spec.sample_rate), spec)

@@ -83,9 +83,12 @@ def test_nobody_is_heard_in_two_parts(run: Path):
     with (run / "split.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     speakers = {
-        part: {row["speaker"] for row in rows if row["part"] == part} for part in ("train", "test")
+        part: {row["speaker"] for row in rows if row["part"] == part}
+        for part in ("train", "validation", "test")
     }
-    assert speakers == {"train": {"01", "02"}, "test": {"05", "06"}}
+    assert speakers["train"] | speakers["validation"] == {"01", "02"}
+    assert not speakers["train"] & speakers["validation"]
+    assert speakers["test"] == {"05", "06"}
 
 
 def test_evaluation_is_of_everything_left_out(run: Path, part: Path, tmp_path: Path):
