@@ -80,5 +80,4 @@ def load(options: argparse.Namespace) -> Corpus:
     """
     from ser_keras import corpora
 
-    # An evaluation has no such option: it takes a model's own classes.
     return corpora.load_joined(pairs(options), getattr(options, "merge_synonyms", False))

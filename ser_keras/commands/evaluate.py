@@ -61,9 +61,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         model = model_files.load(options.model)
         # Matching to the model's classes merges a manifest's synonyms in any case.
-        options.merge_synonyms = any(
-            name == "manifest" for name, _ in corpus_options.pairs(options)
-        )
+        names = [name for name, _ in corpus_options.pairs(options)]
+        options.merge_synonyms = "manifest" in names
         corpus = corpus_options.load(options)
         evaluation = evaluate(model, corpus, split="all", among_corpus=options.among_corpus)
         # Not before: a corpus of which no emotion is known leaves no folder behind.

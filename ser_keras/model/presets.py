@@ -65,7 +65,7 @@ CONVOLUTIONAL = Preset(
         range_db=60.0,
     ),
     objective=Objective(
-        generation_weight=5e-5,
+        generation_weight=2.5e-5,
         classification_weight=1.0,
         kl_weight=1e-4,
         class_term="last",
@@ -110,7 +110,7 @@ TINY = Preset(
         generation_channels=(8, 8, 12),
         embedding_units=40,
     ),
-    objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=8e-5),
+    objective=dataclasses.replace(CONVOLUTIONAL.objective, generation_weight=4e-5),
     optimization=dataclasses.replace(CONVOLUTIONAL.optimization, learning_rate=0.002),
     augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=5, frame_mask=6),
 )

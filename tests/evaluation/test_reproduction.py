@@ -62,7 +62,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, manifest: Path) -> list[TrainingR
     def evaluate_run(
         run: TrainingRun, folder: Path, out: Path, figures: bool, among_corpus: bool
     ) -> None:
-        assert not figures and not among_corpus
+        assert not figures
+        assert not among_corpus
         generator = np.random.default_rng([run.seed, run.fold, run.preset.architecture.attention])
         shares = dict(zip(labels, generator.random(len(labels)).tolist(), strict=True))
         similarity = generator.random((len(labels), len(labels))).tolist()
