@@ -42,13 +42,8 @@ class ConfigurationError(SerKerasError, ValueError):
     """
 
 
-class AudioError(SerKerasError, ValueError):
-    """A recording, named as the user did, cannot be used.
-
-    Example:
-        >>> print(AudioError("a.wav", "expected sound, found an empty file"))
-        a.wav: expected sound, found an empty file
-    """
+class _OfRecording(Exception):
+    """A problem with a recording, which is named as the user did."""
 
     def __init__(self, path: str | PathLike[str], reason: str) -> None:
         # These become `args`, from which an error is rebuilt when it leaves a worker process.
@@ -58,6 +53,15 @@ class AudioError(SerKerasError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class AudioError(_OfRecording, SerKerasError, ValueError):
+    """A recording cannot be used.
+
+    Example:
+        >>> print(AudioError("a.wav", "expected sound, found an empty file"))
+        a.wav: expected sound, found an empty file
+    """
 
 
 class DivergenceError(SerKerasError, ArithmeticError):
@@ -70,21 +74,13 @@ class DivergenceError(SerKerasError, ArithmeticError):
     """
 
 
-class AudioWarning(UserWarning):
+class AudioWarning(_OfRecording, UserWarning):
     """A recording can be used, but is perhaps not what its user takes it for.
 
     Example:
         >>> print(AudioWarning("a.wav", "the channels cancel"))
         a.wav: the channels cancel
     """
-
-    def __init__(self, path: str | PathLike[str], reason: str) -> None:
-        super().__init__(str(path), reason)
-        self.path = str(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 def warn_of(path: str | PathLike[str], reason: str) -> None:

@@ -38,7 +38,8 @@ LOWEST_RATE = 1_000
 HIGHEST_RATE = 768_000
 MOST_CHANNELS = 64
 LONGEST_DURATION = 6 * 3600.0
-_BLOCK = 1 << 16  # frames
+# Frames decoded at once: of a recording that is wanted whole, and of one that is read as a stream.
+_BLOCK, _FEW = 1 << 16, 1 << 14
 
 # Of the length that a header states; encoders round it.
 _LEAST_SHARE = 0.9
@@ -98,14 +99,8 @@ def load(
         >>> load(wav, 16000, end=1.0).shape
         (16000,)
     """
-    name = name_of(source)
-    mixer = Mixer(name, channel)
-    mixed, rate = [], sample_rate
-    for block, rate in _decode(source, _BLOCK, start, end, LONGEST_DURATION):  # noqa: B007
-        mixed.append(mixer.mix(block))
-    mono = np.concatenate(mixed)  # [N]
-    memory.check(name, mono)
-    mixer.warn()
+    decoded = list(_decode_mono(source, _BLOCK, channel, start, end, LONGEST_DURATION))
+    mono, rate = np.concatenate([block for block, _ in decoded]), decoded[0][1]  # [N]
     if rate == sample_rate:
         return mono
     # The length that librosa gives; soxr may round it the other way.
@@ -115,10 +110,7 @@ def load(
 
 
 def blocks(
-    source: Source,
-    frames: int = 1 << 14,
-    start: float | None = None,
-    end: float | None = None,
+    source: Source, frames: int = _FEW, start: float | None = None, end: float | None = None
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Decode a recording of any length block by block, in constant memory.
 
@@ -152,13 +144,7 @@ def mono_blocks(
         >>> next(mono_blocks(wav, end=0.001))[0].shape
         (22,)
     """
-    name = name_of(source)
-    mixer = Mixer(name, channel)
-    for block, rate in blocks(source, start=start, end=end):
-        mixed = mixer.mix(block)
-        memory.check(name, mixed)
-        yield mixed, rate
-    mixer.warn()
+    yield from _decode_mono(source, _FEW, channel, start, end)
 
 
 class Header(NamedTuple):
@@ -283,6 +269,24 @@ def _decode(
         if frames is not None and last is not None and decoded < _LEAST_SHARE * (last - first):
             seconds = f"{(last - first) / rate:.2f} s of sound, found {decoded / rate:.2f} s"
             raise AudioError(name, f"truncated: expected {seconds}")
+
+
+def _decode_mono(
+    source: Source,
+    size: int,
+    channel: int | None,
+    start: float | None,
+    end: float | None,
+    longest: float = float("inf"),
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode as `_decode`, mixed down to [N] and checked."""
+    name = name_of(source)
+    mixer = Mixer(name, channel)
+    for block, rate in _decode(source, size, start, end, longest):
+        mixed = mixer.mix(block)
+        memory.check(name, mixed)
+        yield mixed, rate
+    mixer.warn()
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class PyAvSound:
         >>> import io
         >>> PyAvSound(io.BytesIO(b"no"), "a.m4a", Format("MP4", "mov"))  # doctest: +SKIP
         Traceback (most recent call last):
-        ser_keras.errors.AudioError: a.m4a: expected sound, found MP4 that FFmpeg cannot read (...)
+        ser_keras.errors.AudioError: a.m4a: expected sound, found MP4 that cannot be read (...)
     """
 
     def __init__(self, file: BinaryIO | View, name: str, form: Format) -> None:
