@@ -99,7 +99,8 @@ def folds(corpus: Corpus, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarr
         held_out = _stratified(corpus, protocol.folds, protocol.seed)
     _refuse_missing(corpus, held_out, protocol)
     # What is left of a recording that is held out in part, as by speaker, is not trained on.
-    return [(np.array(left_by(corpus, chosen)[0]), np.array(chosen)) for chosen in held_out]
+    recordings = recordings_of(corpus)
+    return [(np.array(left_by(recordings, chosen)[0]), np.array(chosen)) for chosen in held_out]
 
 
 def _stratified(corpus: Corpus, count: int, seed: int) -> list[list[int]]:

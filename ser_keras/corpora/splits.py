@@ -221,15 +221,16 @@ def _groups_held_out(corpus: Corpus, attribute: str, fraction: float, seed: int)
         turns[sex_of[value]] += 1
     in_turn = sorted(turn_of, key=lambda value: turn_of[value])  # stable
     wanted, present = fraction * len(corpus), set(corpus.labels())
+    recordings = recordings_of(corpus)
     possible = [
         value
         for value in in_turn
-        if set(corpus.subset(left_by(corpus, members[value])[0]).labels()) == present
+        if set(corpus.subset(left_by(recordings, members[value])[0]).labels()) == present
     ]
     held_out: list[int] = []
     for value in possible:
         more = held_out + members[value]
-        rest, _ = left_by(corpus, more)
+        rest, _ = left_by(recordings, more)
         nearer = abs(len(more) - wanted) < abs(len(held_out) - wanted)
         if nearer and set(corpus.subset(rest).labels()) == present:
             held_out = more
@@ -277,7 +278,7 @@ def _one_group_out(corpus: Corpus, attribute: str, groups: Sequence[set[str]], f
 
 def _train_and_test(corpus: Corpus, test: Sequence[int]) -> Split:
     """Divide a corpus; what is left of a recording in the test subset is in neither."""
-    train, left_out = left_by(corpus, test)
+    train, left_out = left_by(recordings_of(corpus), test)
     if not train:
         raise CorpusError(
             f"{corpus.name}: expected recordings to train on, found every one in the test subset"

@@ -27,11 +27,11 @@ def recordings_of(corpus: Corpus) -> list[int]:
     return [number_of.setdefault(file_of[utterance.path], len(number_of)) for utterance in corpus]
 
 
-def left_by(corpus: Corpus, chosen: Iterable[int]) -> tuple[list[int], list[int]]:
+def left_by(recordings: Sequence[int], chosen: Iterable[int]) -> tuple[list[int], list[int]]:
     """Find what is left of a corpus when some utterances are taken out of it.
 
     Args:
-        corpus: any corpus.
+        recordings: the number of each utterance's recording, as from `recordings_of`.
         chosen: indexes of the utterances taken out.
 
     Returns:
@@ -39,12 +39,12 @@ def left_by(corpus: Corpus, chosen: Iterable[int]) -> tuple[list[int], list[int]
         those of recordings that something was taken of; both ascending.
 
     Example:
-        >>> left_by(corpus[:3], [1])
+        >>> left_by(recordings_of(corpus[:3]), [1])
         ([0, 2], [])
     """
-    recordings, taken = recordings_of(corpus), set(chosen)
+    taken = set(chosen)
     touched = {recordings[index] for index in taken}
-    others = [index for index in range(len(corpus)) if index not in taken]
+    others = [index for index in range(len(recordings)) if index not in taken]
     whole = [index for index in others if recordings[index] not in touched]
     return whole, [index for index in others if recordings[index] in touched]
 
