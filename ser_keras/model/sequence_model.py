@@ -62,11 +62,21 @@ class SequenceModel(MeasuredModel):
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as Keras does."""
-        self.check("fit", x, kwargs.get("steps_per_epoch"), "steps_per_epoch")
-        validation, steps = kwargs.get("validation_data"), kwargs.get("validation_steps")
-        require_end("fit(validation_data=…)", validation, steps, "validation_steps")
+        steps = kwargs.get("steps_per_epoch")
+        self.check("fit", x, steps, "steps_per_epoch")
+        validation, validation_steps = kwargs.get("validation_data"), kwargs.get("validation_steps")
+        require_end("fit(validation_data=…)", validation, validation_steps, "validation_steps")
+        self.prepare(x, steps)
         with _errors_in_one_line():
             return super().fit(x, *args, **kwargs)
+
+    def prepare(self, x: Any, steps: int | None) -> None:
+        """Learn from checked data what a subclass must know before it trains.
+
+        Args:
+            x: what `fit` is given.
+            steps: batches to take of it; None takes all.
+        """
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as Keras does."""

@@ -198,8 +198,7 @@ class VRNN(SequenceModel):
         if self.mask is None:
             return observations
         shape = tf.shape(observations)
-        unflattened = tf.concat([shape[:2], self.features.observation_shape], axis=0)
-        patches = tf.reshape(observations, unflattened)  # [B, T, frames, bands]
+        patches = tf.reshape(observations, tf.concat([shape[:2], self.observation_shape], axis=0))
         return tf.reshape(self.mask(patches, training=True), shape)
 
     def _steps(self, observations: Tensor, training: bool) -> Step:
@@ -277,11 +276,12 @@ class VRNN(SequenceModel):
         """
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
-        if not self.adapted:
-            steps = kwargs.get("steps_per_epoch")
-            self.check("fit", x, steps, "steps_per_epoch")
-            self.adapt(sources.rereadable(x, steps))
         return super().fit(x, *args, **kwargs)
+
+    def prepare(self, x: Any, steps: int | None) -> None:
+        """Learn the standardization if need be."""
+        if not self.adapted:
+            self.adapt(sources.rereadable(x, steps))
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Train as Keras does; one batch is too little to learn the standardization from."""
