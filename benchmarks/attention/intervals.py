@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ser_keras.evaluation.intervals import percentile_interval
+
 RESAMPLES = 2000
-LEVEL = 0.95
 
 
 class Speakers:
@@ -39,6 +40,5 @@ class Speakers:
 
 def interval(values: np.ndarray) -> dict[str, Any]:
     """Return the value itself, the first, and the interval of the resampled others."""
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.nanpercentile(values[1:], [tail, 100 - tail])
+    low, high = percentile_interval(values[1:])
     return {"value": float(values[0]), "low": float(low), "high": float(high)}

@@ -54,12 +54,13 @@ def answer(model: VRNN, extraction: Extraction, name: str, share: float) -> Answ
 
 def generate(model: VRNN, extraction: Extraction) -> Generation:
     """Compare the predictions of the model as it is with the observations, and with copies."""
-    new = new_frames(model)
+    spec = model.features
+    new = spec.frames - spec.overlap_frames if spec.patch_shape else 1
     found = []
     for steps, instants, observations in _walks(
         model, extraction, VARIATIONS["as-it-is"], 0.0, "as-it-is"
     ):
-        shape = (*observations.shape[:2], *(model.features.patch_shape or (1, -1)))
+        shape = (*observations.shape[:2], *(spec.patch_shape or (1, -1)))
         truth = observations.reshape(shape)[:, 1:]  # [B, T − 1, frames, bands]
         last = observations.reshape(shape)[:, :-1]
         copied = np.concatenate([last[:, :, new:], np.repeat(last[:, :, -1:], new, axis=2)], axis=2)
@@ -83,14 +84,6 @@ def pool(found: Sequence[Generation]) -> Generation:
         return np.concatenate(values)
 
     return Generation(*(join(values) for values in zip(*found, strict=True)))
-
-
-def new_frames(model: VRNN) -> int:
-    """Count the frames of a patch that the patch before does not hold."""
-    spec = model.features
-    if spec.patch_shape is None:
-        return 1
-    return min(round(spec.hop_length / spec.frame_hop), spec.frames)
 
 
 def _walks(

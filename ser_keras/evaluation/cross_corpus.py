@@ -12,6 +12,7 @@ from ser_keras import provenance
 from ser_keras.corpora import joining, splits
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import report, results
+from ser_keras.evaluation.metrics import ACCURACIES
 from ser_keras.evaluation.reproduction import spread, train_and_evaluate
 from ser_keras.files import finite, output_folder, write_json
 from ser_keras.training.run import TrainingRun, refuse_another, split_corpus
@@ -30,8 +31,6 @@ PROTOCOLS = {
     "by_speaker": _Protocol("speaker", "other speakers"),
     "leave_one_corpus_out": _Protocol("corpus", "corpus left out"),
 }
-
-_ACCURACIES = ("weighted_accuracy", "unweighted_accuracy")
 
 
 def cross_corpus(run: TrainingRun, out: Path) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def _by_corpus(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _accuracies(folds: Sequence[dict[str, float]]) -> dict[str, Any]:
-    return {name: spread([fold[name] for fold in folds]) for name in _ACCURACIES}
+    return {name: spread([fold[name] for fold in folds]) for name in ACCURACIES}
 
 
 def summary(found: dict[str, Any]) -> str:
@@ -136,7 +135,7 @@ def summary(found: dict[str, Any]) -> str:
             means = [
                 accuracies[accuracy]["mean"]
                 for accuracies in (tested, tested["among_corpus"])
-                for accuracy in _ACCURACIES
+                for accuracy in ACCURACIES
             ]
             shown = "".join(f"{mean:>8.1%}" for mean in means)
             lines.append(f"{f'{name}, {protocol.tested}':<32}{shown}")

@@ -20,6 +20,7 @@ from ser_keras.evaluation.intervals import accuracy_intervals
 from ser_keras.evaluation.metrics import (
     AttentionTotals,
     SampledFraction,
+    accuracies,
     by_group,
     calibration_error,
     confusion_matrix,
@@ -158,6 +159,7 @@ def evaluate(
     labels = extracted.corpus.labels(classes)
     matrix = confusion_matrix(labels, answers.probabilities.argmax(axis=-1), len(classes))
     recall = per_class_recall(matrix)
+    weighted_accuracy, unweighted_accuracy = accuracies(matrix)
     rows = _rows(extracted.corpus, answers, classes)
     among = None
     if among_corpus:
@@ -175,8 +177,8 @@ def evaluate(
         n_skipped_short=len(extracted.skipped_short),
         n_failed=len(extracted.failed),
         n_unknown_emotion=sum(matched.unknown.values()),
-        weighted_accuracy=float(np.trace(matrix) / len(labels)),
-        unweighted_accuracy=float(np.nanmean(recall)),
+        weighted_accuracy=weighted_accuracy,
+        unweighted_accuracy=unweighted_accuracy,
         intervals=accuracy_intervals(rows, classes),
         by_speaker=by_group(rows, "speaker"),
         by_sex=by_group(rows, "sex"),

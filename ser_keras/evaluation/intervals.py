@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ser_keras.evaluation.metrics import accuracies
+from ser_keras.evaluation.metrics import ACCURACIES, accuracies
 
 LEVEL = 0.95
 RESAMPLES = 1000
-
-_ACCURACIES = ("weighted_accuracy", "unweighted_accuracy")
 
 
 def accuracy_intervals(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, Any]:
@@ -78,9 +76,21 @@ def difference_intervals(
         **_description(over, units),
         **{
             name: {"value": float(value), "low": found[name][0], "high": found[name][1]}
-            for name, value in zip(_ACCURACIES, values, strict=True)
+            for name, value in zip(ACCURACIES, values, strict=True)
         },
     }
+
+
+def percentile_interval(resampled: np.ndarray) -> np.ndarray:
+    """Return the lower and the upper bound at `LEVEL` of resampled values: [N, …] to [2, …].
+
+    Example:
+        >>> percentile_interval(np.arange(101.0)).round(1).tolist()
+        [2.5, 97.5]
+    """
+    tail = 100 * (1 - LEVEL) / 2
+    bounds: np.ndarray = np.nanpercentile(resampled, [tail, 100 - tail], axis=0)
+    return bounds
 
 
 def _units(rows: Sequence[Mapping[str, Any]]) -> tuple[str, np.ndarray]:
@@ -120,8 +130,7 @@ def _description(over: str, units: np.ndarray) -> dict[str, Any]:
 
 def _by_accuracy(resampled: np.ndarray) -> dict[str, list[float]]:
     """Return [low, high] of accuracies [resamples, 2]."""
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.nanpercentile(resampled, [tail, 100 - tail], axis=0)
+    low, high = percentile_interval(resampled)
     return {
-        name: [float(low[number]), float(high[number])] for number, name in enumerate(_ACCURACIES)
+        name: [float(low[number]), float(high[number])] for number, name in enumerate(ACCURACIES)
     }

@@ -36,8 +36,11 @@ def per_class_recall(matrix: np.ndarray) -> np.ndarray:
     return ratio(np.diagonal(matrix), matrix.sum(axis=1))
 
 
+ACCURACIES = ("weighted_accuracy", "unweighted_accuracy")
+
+
 def accuracies(matrix: np.ndarray) -> tuple[float, float]:
-    """Return weighted and unweighted accuracy of a confusion matrix [C, C].
+    """Return the `ACCURACIES` of a confusion matrix [C, C].
 
     Example:
         >>> accuracies(np.array([[3, 1], [0, 1]]))
@@ -128,12 +131,8 @@ def _group_accuracy(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     true, predicted = (
         np.array([names.index(row[name]) for row in rows]) for name in ("emotion", "predicted")
     )
-    weighted, unweighted = accuracies(confusion_matrix(true, predicted, len(names)))
-    return {
-        "utterances": len(rows),
-        "weighted_accuracy": weighted,
-        "unweighted_accuracy": unweighted,
-    }
+    found = accuracies(confusion_matrix(true, predicted, len(names)))
+    return {"utterances": len(rows), **dict(zip(ACCURACIES, found, strict=True))}
 
 
 def ratio(totals: ArrayLike, counts: ArrayLike) -> np.ndarray:

@@ -16,6 +16,7 @@ from ser_keras import provenance
 from ser_keras.corpora import splits
 from ser_keras.evaluation import paper, plots, report, results
 from ser_keras.evaluation.intervals import difference_intervals
+from ser_keras.evaluation.metrics import ACCURACIES
 from ser_keras.files import finite, output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.training.run import TrainingRun, refuse_another, split_corpus
@@ -222,9 +223,6 @@ def summary(reproduction: dict[str, Any]) -> str:
         lines.append(f"{name:<20}{shown}{sampled:>10}{theirs:>10}")
     if "difference" in reproduction:
         difference = reproduction["difference"]
-        shown = "".join(
-            f"{difference[key]['value']:+9.1%}".ljust(16)
-            for key in ("weighted_accuracy", "unweighted_accuracy")
-        )
+        shown = "".join(f"{difference[key]['value']:+9.1%}".ljust(16) for key in ACCURACIES)
         lines.append(f"{'difference':<20}{shown}".rstrip())
     return "\n".join(lines)
