@@ -16,23 +16,25 @@ Line = Mapping[str, Any]
 
 
 @contextlib.contextmanager
-def output(out: Path | None, files: Sequence[str], json: bool) -> Iterator[Callable[[Line], None]]:
+def output(
+    out: Path | None, files: Sequence[str], as_json: bool
+) -> Iterator[Callable[[Line], None]]:
     """Open what takes the lines: a file, a terminal's table or standard output.
 
     Args:
         out: a file to append to; None for standard output.
         files: the names of the recordings.
-        json: whether a terminal, too, gets lines of JSON.
+        as_json: whether a terminal, too, gets lines of JSON.
 
     Example:
-        >>> with output(None, ["a.wav"], json=True) as show:
+        >>> with output(None, ["a.wav"], as_json=True) as show:
         ...     show({"file": "a.wav", "emotion": "calm"})
         {"file": "a.wav", "emotion": "calm"}
     """
     if out is not None:
         with _appending(out) as show:
             yield show
-    elif json or not sys.stdout.isatty():
+    elif as_json or not sys.stdout.isatty():
         yield lambda line: print(json_line(line), flush=True)
     else:
         from ser_keras.commands.table import AnswerTable

@@ -75,9 +75,10 @@ def load(options: argparse.Namespace) -> Corpus:
     """Load the corpus, or several joined.
 
     Example:
-        >>> load(argparse.Namespace(corpus="synthetic", data="sound")).name
+        >>> options = argparse.Namespace(corpus="synthetic", data="sound", merge_synonyms=False)
+        >>> load(options).name
         'synthetic'
     """
     from ser_keras import corpora
 
-    return corpora.load_joined(pairs(options), getattr(options, "merge_synonyms", False))
+    return corpora.load_joined(pairs(options), options.merge_synonyms)

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
             "model; found no folder"
         )
     shared.start_tensorflow()
+    from ser_keras import corpora
     from ser_keras.evaluation import results
     from ser_keras.evaluation.evaluate import evaluate
     from ser_keras.model import files as model_files
@@ -60,10 +61,10 @@ def run(options: argparse.Namespace) -> int:
         evaluation = results.evaluate_run(model, folder, out, among_corpus=options.among_corpus)
     else:
         model = model_files.load(options.model)
+        pairs = corpus_options.pairs(options)
         # Matching to the model's classes merges a manifest's synonyms in any case.
-        names = [name for name, _ in corpus_options.pairs(options)]
-        options.merge_synonyms = "manifest" in names
-        corpus = corpus_options.load(options)
+        has_manifest = any(name == "manifest" for name, _ in pairs)
+        corpus = corpora.load_joined(pairs, merge_synonyms=has_manifest)
         evaluation = evaluate(model, corpus, split="all", among_corpus=options.among_corpus)
         # Not before: a corpus of which no emotion is known leaves no folder behind.
         out = output_folder(options.out or folder)

@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         lines = _recognize(options, wanted)
     failed = 0
-    json = options.json or (options.attention and options.out is None)
-    with answers.output(lines_file, [take.file for take in wanted], json) as show:
+    as_json = options.json or (options.attention and options.out is None)
+    with answers.output(lines_file, [take.file for take in wanted], as_json) as show:
         for line in _progress(lines, len(wanted)) if lines_file else lines:
             failed += "error" in line
             show(line)
@@ -84,16 +84,17 @@ def _progress(lines: Iterator[dict[str, Any]], total: int) -> Iterable[dict[str,
 
 def _recognize(options: argparse.Namespace, wanted: Sequence[Take]) -> Iterator[dict[str, Any]]:
     """Recognise recordings by a model of this machine; yield a line each."""
-    paths = _paths(options.out, wanted) if options.attention and options.out else []
+    paths = _paths(options.out, wanted) if options.attention and options.out else None
     shared.start_tensorflow()
     from ser_keras.recognition.attention_file import AttentionFile
     from ser_keras.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(options.model)
-    if not paths:
+    if paths is None:
         for take in wanted:
             yield from recognizer.recognize_files([take.file], options.attention, take.channel)
-    for take, path in zip(wanted, paths, strict=bool(paths)):
+        return
+    for take, path in zip(wanted, paths, strict=True):
         with AttentionFile(path.parent, recognizer.model.features.observation_shape) as arrays:
             (line,) = recognizer.recognize_files([take.file], arrays.add, take.channel)
             if "error" not in line:

@@ -74,9 +74,8 @@ def terms(
     element = {
         "gaussian": tfd.Normal,
         "laplace": tfd.Laplace,
-        "student-t": partial(
-            tfd.StudentT, 4.0
-        ),  # the fewest degrees of freedom with all moments to 3
+        # 4: the fewest degrees of freedom with all moments up to the third.
+        "student-t": partial(tfd.StudentT, 4.0),
     }[objective.likelihood]
     elements = element(steps.next_mean, tf.exp(steps.next_log_scale))
     likelihood = tfd.Independent(elements, reinterpreted_batch_ndims=1)

@@ -39,8 +39,8 @@ class Architecture:
     generation_channels: tuple[int, ...] = ()
     embedding_units: int = 96  # size of the embedding that the recognition LSTM reads of a patch
     initial_log_scale: float = 0.0  # log σ_t of the posterior before training
-    # The decoder's mean is added to what is known of the next observation, see `Carry`; each frame
-    # of which is corrected by so many of the frames at either end of the known ones.
+    # Whether the decoder's mean is added to what is known of the next observation (`Carry`), and
+    # how many frames at either end of the known ones correct it.
     carry_over: bool = False
     end_frames: int = 0
     # The likelihood is made of g_t and of what the recognition LSTM reads of x_t, so that z_t need
