@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ser_keras.export.graph import wav
+from ser_keras.export.graph import sequences, wav
 from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.sound import resampling
@@ -22,13 +22,15 @@ class Observed(NamedTuple):
     """The observations of sound.
 
     Example:
-        >>> Observed(np.zeros((1, 3, 13)), np.array([3]), np.array([True])).silent
+        >>> observations, instants = np.zeros((1, 3, 13)), np.array([3])
+        >>> Observed(observations, instants, np.array([True]), np.array([""])).silent
         array([ True])
     """
 
     observations: tf.Tensor  # float32 [B, T, *observation_shape], zero beyond the valid ones
     instants: tf.Tensor  # int32 [B]
     silent: tf.Tensor  # bool [B]: all windows are below `ser_keras.sound.level.SILENT_LEVEL`
+    problem: tf.Tensor  # string [B], why the sound cannot be used; "" where it can
 
 
 class SoundFrontend:
@@ -53,12 +55,11 @@ class SoundFrontend:
         Args:
             waveform: float32 [B, N] at the specification's rate.
             samples: int32 [B], valid lengths, 1 to N; what lies beyond has no influence.
-
         """
+        waveform, samples, problem = sequences.usable("waveform", waveform, "samples", samples)
         window, silence = self.spec.window_length, self.spec.trailing_length
         longest = tf.shape(waveform)[1]
-        valid = tf.where(tf.sequence_mask(samples, longest), waveform, 0.0)
-        padded = tf.pad(valid, [[0, 0], [0, tf.maximum(window - longest, silence)]])
+        padded = tf.pad(waveform, [[0, 0], [0, tf.maximum(window - longest, silence)]])
         observations, instants = self._frontend(padded, tf.maximum(samples + silence, window))
         levels = self._deviations(padded)  # [B, at least T]
         complete = tf.sequence_mask(instants, tf.shape(levels)[1])
@@ -66,11 +67,12 @@ class SoundFrontend:
             observations,
             instants,
             _is_silent(tf.reduce_max(tf.where(complete, levels, 0.0), axis=1)),
+            problem,
         )
 
     def from_files(self, contents: tf.Tensor) -> Observed:
         """Do as `from_waveforms` for recordings: string [B], the bytes of 16-bit PCM WAV files."""
-        fields = wav.Recording(tf.int64, tf.int64, tf.int64, tf.int64)
+        fields = wav.Recording(tf.int64, tf.int64, tf.int64, tf.int64, tf.string)
         recordings = tf.map_fn(wav.inspect, contents, fn_output_signature=fields)  # [B] each
         # Windows that fit into the resampled sound and the silence, and at least one.
         length = self._samples(recordings) + self.spec.trailing_length
@@ -85,7 +87,7 @@ class SoundFrontend:
                 tf.TensorSpec([], tf.float32),
             ),
         )
-        return Observed(observations, instants, _is_silent(loudest))
+        return Observed(observations, instants, _is_silent(loudest), recordings.problem)
 
     def _deviations(self, waveforms: tf.Tensor) -> tf.Tensor:
         """Compute the standard deviation of every window: [B, N] to [B, T]."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ser_keras.export.graph.frontend import Observed, SoundFrontend
 from ser_keras.export.graph.inference import Inference
+from ser_keras.export.graph.sequences import blank, finite, usable
 from ser_keras.model.vrnn import VRNN
 
 STEP_OUTPUTS = ("probabilities", "attention", "prediction", "state")
@@ -33,7 +34,10 @@ def signatures(model: VRNN) -> dict[str, Any]:
     step: observation, float32 [B, D], and state, float32 [B, S], zeros to begin. It answers
         probabilities, attention and prediction, [B, D] both, and the new state.
 
-    Sound or numbers that cannot be used are a `tf.errors.InvalidArgumentError`, when called.
+    All answer error, too, string [B]: why sound or numbers cannot be used, "" where they can. The
+    rest of such an answer is 0 and "", but for the state of a step, which stays as it was sent.
+    Other instances of the batch are answered. Of the wrong shape, a batch is a
+    `tf.errors.InvalidArgumentError`, when called.
 
     Example:
         >>> list(signatures(model))
@@ -57,24 +61,38 @@ def signatures(model: VRNN) -> dict[str, Any]:
         return recognize(flat, instants)
 
     def answer_sound(observed: Observed) -> _Tensors:
-        return answer(observed.observations, observed.instants) | {"silent": observed.silent}
+        answers = answer(observed.observations, observed.instants)
+        return blank(answers | {"silent": observed.silent}, observed.problem)
+
+    def answer_observations(name: str, values: tf.Tensor, instants: tf.Tensor) -> _Tensors:
+        # TF Serving does not hold a request against the shapes that signatures declare.
+        values = tf.ensure_shape(values, sequences.shape)
+        values, instants, problem = usable(name, values, "instants", instants)
+        return blank(answer(values, instants), problem)
 
     def serving_default(audio: tf.Tensor) -> _Tensors:
-        return answer_sound(frontend.from_files(audio))
+        return answer_sound(frontend.from_files(tf.ensure_shape(audio, [None])))
 
     def waveform(waveform: tf.Tensor, samples: tf.Tensor) -> _Tensors:
-        valid = _valid("waveform", waveform, "samples", samples)
-        return answer_sound(frontend.from_waveforms(valid, samples))
+        waveform = tf.ensure_shape(waveform, [None, None])
+        return answer_sound(frontend.from_waveforms(waveform, samples))
 
     def features(features: tf.Tensor, instants: tf.Tensor) -> _Tensors:
-        return answer(_valid("features", features, "instants", instants), instants)
+        return answer_observations("features", features, instants)
 
     def mfcc(mfcc: tf.Tensor, instants: tf.Tensor) -> _Tensors:
-        return answer(_valid("mfcc", mfcc, "instants", instants), instants)
+        return answer_observations("mfcc", mfcc, instants)
 
     def step(observation: tf.Tensor, state: tf.Tensor) -> _Tensors:
-        outputs = inference.step(_finite("observation", observation), _finite("state", state))
-        return {name: outputs[name] for name in STEP_OUTPUTS}
+        observation = tf.ensure_shape(observation, [None, size])
+        sent = tf.ensure_shape(state, [None, inference.state_size])
+        problem = tf.zeros(tf.shape(observation)[:1], tf.string)
+        observation, problem = finite("observation", observation, problem)
+        state, problem = finite("state", sent, problem)
+        outputs = inference.step(observation, state)
+        answers = blank({name: outputs[name] for name in STEP_OUTPUTS}, problem)
+        unchanged = (problem != "")[:, tf.newaxis]
+        return answers | {"state": tf.where(unchanged, sent, answers["state"])}
 
     functions = {
         "serving_default": _function(serving_default, tf.TensorSpec([None], tf.string)),
@@ -90,7 +108,8 @@ def signatures(model: VRNN) -> dict[str, Any]:
 def page_functions(model: VRNN) -> dict[str, Any]:
     """Build functions that answer with saliency and attention, for the local server's page.
 
-    They are attributes of the SavedModel, which TF Serving does not see.
+    They are attributes of the SavedModel, which TF Serving does not see. Sound that cannot be used
+    is a `tf.errors.InvalidArgumentError`.
 
     explain: audio, string [B], WAV files, to the outputs of `Inference.utterances` and silent.
     live: audio, string [B], WAV files of one window each, and state, float32 [B, S], zeros to
@@ -102,13 +121,19 @@ def page_functions(model: VRNN) -> dict[str, Any]:
     """
     frontend, inference = SoundFrontend(model.features), Inference(model)
 
-    def explain(audio: tf.Tensor) -> _Tensors:
+    def observe(audio: tf.Tensor) -> Observed:
         observed = frontend.from_files(audio)
+        usable = tf.debugging.Assert(tf.reduce_all(observed.problem == ""), [observed.problem])
+        with tf.control_dependencies([usable]):
+            return observed._replace(observations=tf.identity(observed.observations))
+
+    def explain(audio: tf.Tensor) -> _Tensors:
+        observed = observe(audio)
         outputs = inference.utterances(observed.observations, observed.instants)
         return outputs | {"silent": observed.silent}
 
     def live(audio: tf.Tensor, state: tf.Tensor) -> _Tensors:
-        observed = frontend.from_files(audio)  # one instant each
+        observed = observe(audio)  # one instant each
         outputs = inference.step(observed.observations[:, 0], state)
         return outputs | {
             "emotion": inference.emotion(outputs["probabilities"]),
@@ -129,22 +154,3 @@ def _function(function: Callable[..., _Tensors], *inputs: tf.TensorSpec) -> Any:
 
 def _state(inference: Inference) -> tf.TensorSpec:
     return tf.TensorSpec([None, inference.state_size], tf.float32, "state")
-
-
-def _valid(name: str, values: tf.Tensor, lengths_name: str, lengths: tf.Tensor) -> tf.Tensor:
-    """Check lengths [B] and that values [B, N, …] within them are finite; zero the padding."""
-    longest = tf.shape(values)[1]
-    in_range = tf.reduce_all((lengths >= 1) & (lengths <= longest))
-    message = f"{lengths_name}: expected 1 to the length of {name}, found length and {lengths_name}"
-    with tf.control_dependencies([tf.debugging.Assert(in_range, [message, longest, lengths])]):
-        valid = tf.sequence_mask(lengths, longest)  # [B, N]
-    # One axis more for each that follows N: [B, N, 1, …].
-    valid = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (len(values.shape) - 2)], 0))
-    return _finite(name, tf.where(valid, values, 0.0))
-
-
-def _finite(name: str, values: tf.Tensor) -> tf.Tensor:
-    finite = tf.reduce_all(tf.math.is_finite(values))
-    message = f"{name}: expected finite numbers, found NaN or infinity"
-    with tf.control_dependencies([tf.debugging.Assert(finite, [message])]):
-        return tf.identity(values)

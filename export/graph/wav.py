@@ -8,7 +8,6 @@ Files (Microsoft, 2001).
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -28,64 +27,77 @@ _BYTES_PER_SAMPLE = 2
 
 
 class Recording(NamedTuple):
-    """The position and format of the sound in a file, every field int64 [].
+    """The position and format of the sound in a file, every field but the last int64 [].
 
     Example:
-        >>> Recording(first_byte=44, frames=8000, channels=1, rate=16_000)._fields
-        ('first_byte', 'frames', 'channels', 'rate')
+        >>> Recording(first_byte=44, frames=8000, channels=1, rate=16_000, problem="").frames
+        8000
     """
 
     first_byte: tf.Tensor
     frames: tf.Tensor  # samples of each channel
     channels: tf.Tensor
     rate: tf.Tensor  # hertz
+    problem: tf.Tensor  # string [], why the file cannot be used; "" where it can
 
 
 def inspect(contents: tf.Tensor) -> Recording:
     """Read the header of a WAV file.
 
-    A recording that was cut short, or whose writer left its length out, ends where its bytes end.
+    A recording that was cut short, or whose writer left its length out, ends where its bytes end. A
+    file that cannot be used has no samples, of one channel at the lowest rate, and its `problem`:
+    an error would take with it all other files of the batch.
 
     Args:
-        contents: string [], the bytes of a file. Any that is not 16-bit PCM within the limits of
-            `ser_keras.sound.decoding` and `MOST_CHUNKS` is an InvalidArgumentError, on running.
+        contents: string [], the bytes of a file, to be 16-bit PCM within the limits of
+            `ser_keras.sound.decoding` and `MOST_CHUNKS`.
 
     Example:
         >>> int(inspect(tf.io.read_file(wav)).rate)
         22050
+        >>> inspect(tf.constant("words")).problem.numpy()
+        b'audio: expected a WAV file, found another format'
     """
     size = tf.cast(tf.strings.length(contents), tf.int64)
     header = tf.strings.substr(contents, 0, _RIFF_HEADER)
     is_wav = tf.strings.regex_full_match(header, r"RIFF\C{4}WAVE")  # \C: any byte
-    with _require(is_wav, "audio: expected a WAV file, found another format"):
-        format_at, data_at, data_size, chunks = _find_chunks(contents, size)
-    too_many = (data_at == 0) & (chunks == MOST_CHUNKS)
-    far = f"audio: expected a data chunk among the first {MOST_CHUNKS} chunks, found none"
-    with (
-        _require(~too_many, far),
-        _require(format_at > 0, "audio: expected a format chunk, found none"),
-        _require(data_at > 0, "audio: expected a data chunk, found none"),
-    ):
-        coding, channels = _number(contents, format_at, 2), _number(contents, format_at + 2, 2)
-        rate, bits = _number(contents, format_at + 4, 4), _number(contents, format_at + 14, 2)
+    format_at, data_at, data_size, chunks = _find_chunks(contents, size)
+    coding = _number(contents, format_at, 2)
     coding = tf.cond(
         (coding == _EXTENSIBLE) & (format_at + _SUBFORMAT + 2 <= size),
         lambda: _number(contents, format_at + _SUBFORMAT, 2),
         lambda: coding,
     )
-    is_pcm = (coding == _PCM) & (bits == 8 * _BYTES_PER_SAMPLE)
-    some_channels = (channels >= 1) & (channels <= MOST_CHANNELS)
-    rates = f"{LOWEST_RATE} to {HIGHEST_RATE}"
-    known_rate = (rate >= LOWEST_RATE) & (rate <= HIGHEST_RATE)
+    channels, rate = _number(contents, format_at + 2, 2), _number(contents, format_at + 4, 4)
+    bits = _number(contents, format_at + 14, 2)
     frames = data_size // (_BYTES_PER_SAMPLE * tf.maximum(channels, 1))
-    with (
-        _require(is_pcm, "audio: expected 16-bit PCM, found coding and bits", coding, bits),
-        _require(some_channels, f"audio: expected 1 to {MOST_CHANNELS} channels, found", channels),
-        _require(known_rate, f"audio: expected a sample rate of {rates} Hz, found", rate),
-        _require(frames >= 1, "audio: expected samples, found none"),
-    ):
-        # Copies, so that what uses them waits for the checks.
-        return Recording(*map(tf.identity, (data_at, frames, channels, rate)))
+    searched = (data_at > 0) | (chunks < MOST_CHUNKS)
+    is_pcm = (coding == _PCM) & (bits == 8 * _BYTES_PER_SAMPLE)
+    found_coding = tf.strings.format("coding {} of {} bits", (coding, bits))
+    some_channels = (channels >= 1) & (channels <= MOST_CHANNELS)
+    known_rate = (rate >= LOWEST_RATE) & (rate <= HIGHEST_RATE)
+    # The first that does not hold is the problem; the values of those behind it mean nothing then.
+    requirements = [
+        (is_wav, "a WAV file", "another format"),
+        (searched, f"a data chunk among the first {MOST_CHUNKS} chunks", "none"),
+        (format_at > 0, "a format chunk", "none"),
+        (data_at > 0, "a data chunk", "none"),
+        (is_pcm, "16-bit PCM", found_coding),
+        (some_channels, f"1 to {MOST_CHANNELS} channels", tf.strings.as_string(channels)),
+        (
+            known_rate,
+            f"a sample rate of {LOWEST_RATE} to {HIGHEST_RATE} Hz",
+            tf.strings.as_string(rate),
+        ),
+        (frames >= 1, "samples", "none"),
+    ]
+    problem = tf.constant("")
+    for holds, expected, found in reversed(requirements):
+        message = tf.strings.join([f"audio: expected {expected}, found ", found])
+        problem = tf.where(holds, problem, message)
+    fields = tf.stack([data_at, frames, channels, rate])
+    nothing = tf.constant([0, 0, 1, LOWEST_RATE], tf.int64)
+    return Recording(*tf.unstack(tf.where(problem == "", fields, nothing)), problem)
 
 
 def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
@@ -162,11 +174,11 @@ def _is_chunk(contents: tf.Tensor, at: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def _number(contents: tf.Tensor, at: tf.Tensor, length: int) -> tf.Tensor:
-    """An unsigned little-endian number, int64 []; decode_raw has no uint32."""
-    digits = tf.io.decode_raw(tf.strings.substr(contents, at, length), tf.uint8)  # [length]
+    """Read an unsigned little-endian number, int64 []; bytes behind the end count as 0.
+
+    `tf.io.decode_raw` has no uint32.
+    """
+    inside = tf.minimum(at, tf.cast(tf.strings.length(contents), tf.int64))
+    found = tf.strings.join([tf.strings.substr(contents, inside, length), "\0" * length])
+    digits = tf.io.decode_raw(tf.strings.substr(found, 0, length), tf.uint8)  # [length]
     return tf.reduce_sum(tf.cast(digits, tf.int64) * [256**byte for byte in range(length)])
-
-
-def _require(holds: tf.Tensor, message: str, *found: tf.Tensor) -> AbstractContextManager[None]:
-    """Operations made within fail with the message and the values found unless it holds."""
-    return tf.control_dependencies([tf.debugging.Assert(holds, [message, *found])])

@@ -13,6 +13,7 @@ from ser_keras.export.serving.server import sound_limits
 from ser_keras.export.serving.server.answer import Answer
 from ser_keras.export.serving.server.repository import Repository
 from ser_keras.export.serving.tf_serving import examples, json_answers, json_tensors, json_text
+from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.metrics import Metrics
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
@@ -79,6 +80,8 @@ class RestInterface:
                 entered = time.perf_counter()
                 outputs = await model.batchers[signature.name].run(tensors, seconds)
                 running = time.perf_counter() - entered
+                if model.description:
+                    _check(outputs)
                 return Answer(json_answers.body(form, outputs))
             except ServingError as error:
                 status = error.code
@@ -103,6 +106,13 @@ def _parse(method: str, path: str) -> tuple[str, _Key]:
             raise malformed
         what = "status"
     return what, (_unescape(name or ""), number, None if label is None else _unescape(label))
+
+
+def _check(outputs: Tensors) -> None:
+    """Raise the first problem that a model of this package has with an instance."""
+    for problem in outputs.get("error", ()):
+        if problem:
+            raise invalid(problem.decode())
 
 
 def _unescape(text: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from tensorflow.python.client import pywrap_tf_session as tf_session
 
 from ser_keras import export
 from ser_keras.features import reference as features
@@ -66,6 +67,7 @@ def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signat
         "timeline": (tf.float32, [None, None, classes]),
         "sampled_fraction": (tf.float32, [None]),
         "instants": (tf.int32, [None]),
+        "error": (tf.string, [None]),
     }
     inputs = {
         "serving_default": {"audio": (tf.string, [None])},
@@ -81,7 +83,9 @@ def test_names_types_and_shapes_are_the_contract(model: VRNN, signatures: Signat
         is_of_sound = name in ("serving_default", "waveform")
         assert (outputs.pop("silent", None) == (tf.bool, [None])) is is_of_sound
         assert set(outputs) == set(
-            answer if name != "step" else ("probabilities", "attention", "prediction", "state")
+            answer
+            if name != "step"
+            else ("probabilities", "attention", "prediction", "state", "error")
         )
         if name != "step":
             assert {key: value[0] for key, value in outputs.items()} == {
@@ -219,15 +223,106 @@ def test_patches_at_another_rate_agree_with_the_model(
             {"features": [[[np.nan] * 40]], "instants": [1]},
             "features: expected finite numbers, found NaN",
         ),
-        ("features", {"features": [[[0.0] * 40]], "instants": [2]}, "length of features"),
+        ("features", {"features": [[[0.0] * 40]], "instants": [2]}, "the length of features"),
     ],
 )
-def test_inputs_that_cannot_be_used_are_refused(
-    signatures: Signatures, name: str, inputs: dict, message: str
+def test_an_instance_that_cannot_be_used_is_told_and_the_others_are_answered(
+    model: VRNN, signatures: Signatures, name: str, inputs: dict, message: str
 ):
-    tensors = {
-        key: tf.constant(value, tf.int32 if key in ("samples", "instants") else tf.float32)
-        for key, value in inputs.items()
-    }
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        signatures[name](**tensors)
+    bad = {key: np.asarray(value, _dtype(key)) for key, value in inputs.items()}
+    # Zeros as long as the bad instance, and one instant of them.
+    good = {key: np.ones_like(value) * (_dtype(key) is np.int32) for key, value in bad.items()}
+    both = {key: tf.constant(np.concatenate([good[key], bad[key]])) for key in bad}
+    answer = {key: value.numpy() for key, value in signatures[name](**both).items()}
+    alone = signatures[name](**{key: tf.constant(value) for key, value in good.items()})
+    assert answer["error"][0] == b""
+    assert message in answer["error"][1].decode()
+    assert answer["emotion"].tolist() == [alone["emotion"].numpy()[0], b""]
+    assert answer["instants"].tolist() == [1, 0]
+    for key in ("probabilities", "timeline", "sampled_fraction"):
+        np.testing.assert_allclose(answer[key][0], alone[key][0], atol=1e-6)
+        assert not answer[key][1].any()
+
+
+def _dtype(name: str) -> type:
+    return np.int32 if name in ("samples", "instants") else np.float32
+
+
+def test_a_file_that_cannot_be_used_is_told_and_the_others_are_answered(
+    model: VRNN, signatures: Signatures, speech: list[Path]
+):
+    rate = model.features.sample_rate
+    sounds = [decoding.load(path, rate) for path in speech[:2]]
+    files = [wav(sounds[0], rate), b"", b"a picture", wav(sounds[1], rate), wav(sounds[1], 500)]
+    answer = signatures["serving_default"](audio=tf.constant(files))
+    errors = [error.decode() for error in answer["error"].numpy()]
+    assert errors == [
+        "",
+        "audio: expected a WAV file, found another format",
+        "audio: expected a WAV file, found another format",
+        "",
+        "audio: expected a sample rate of 1000 to 768000 Hz, found 500",
+    ]
+    for row, sound in ((0, sounds[0]), (3, sounds[1])):
+        check(model, answer, row, expected(model, decoding.load(wav(sound, rate), rate)))
+    for row in (1, 2, 4):
+        assert answer["emotion"][row].numpy() == b""
+        for name in ("probabilities", "timeline", "sampled_fraction", "instants", "silent"):
+            assert not np.any(answer[name][row])
+
+
+def test_a_step_that_cannot_be_used_leaves_the_state_as_it_was(model: VRNN, signatures: Signatures):
+    size = model.features.observation_size
+    state_size = signatures["step"].structured_input_signature[1]["state"].shape[1]
+    random = np.random.default_rng(0)
+    observation = random.normal(size=(3, size)).astype(np.float32)
+    observation[1, 0] = np.nan
+    state = random.normal(size=(3, state_size)).astype(np.float32)
+    state[2, 0] = np.inf
+    answer = signatures["step"](observation=tf.constant(observation), state=tf.constant(state))
+    assert [error.decode().split(":")[0] for error in answer["error"].numpy()] == [
+        "", "observation", "state",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(answer["state"][1:], state[1:])
+    assert not answer["probabilities"][1:].numpy().any()
+    alone = signatures["step"](
+        observation=tf.constant(observation[:1]), state=tf.constant(state[:1])
+    )
+    for name, value in alone.items():
+        if name != "error":
+            np.testing.assert_allclose(answer[name][:1], value, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("features", {"features": np.zeros(80), "instants": [1]}),
+        ("features", {"features": np.zeros((1, 80)), "instants": [1]}),
+        ("mfcc", {"mfcc": np.zeros((1, 2, 20)), "instants": [1]}),
+        ("mfcc", {"mfcc": np.zeros((2, 1, 40)), "instants": [1]}),
+        ("waveform", {"waveform": np.zeros(100), "samples": [1]}),
+        ("waveform", {"waveform": np.zeros((1, 100)), "samples": [[1]]}),
+        ("step", {"observation": np.zeros((2, 20)), "state": np.zeros((1, 129))}),
+        ("serving_default", {"audio": [[b"RIFF"]]}),
+    ],
+)
+def test_the_graph_refuses_other_shapes_even_where_nobody_checks_them_before(
+    servable: Path, name: str, inputs: dict
+):
+    """As a TF Serving core does: a session, fed without a look at what signatures declare."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], str(servable))
+        signature = meta.signature_def[name]
+        feeds = {
+            session.graph.get_tensor_by_name(signature.inputs[key].name)._as_tf_output(): (
+                np.asarray(value, object if key == "audio" else _dtype(key))
+            )
+            for key, value in inputs.items()
+        }
+        fetches = [
+            session.graph.get_tensor_by_name(output.name)._as_tf_output()
+            for output in signature.outputs.values()
+        ]
+        session._extend_graph()
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tf_session.TF_SessionRun_wrapper(session._session, None, feeds, fetches, [], None)
