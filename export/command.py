@@ -35,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=PRECISIONS, help="of the weights in a TFLite file (default: float32)"
     )
     parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="saved-model: give the new version this label in models.config, such as stable, and "
+        "take it from the version that had it; may be repeated",
+    )
+    parser.add_argument(
         "--no-bundle",
         action="store_true",
         help="saved-model: leave out the files beside NAME that configure TF Serving, Docker and "
@@ -46,27 +54,32 @@ def run(options: argparse.Namespace) -> int:
     """Export, and print what was written."""
     if options.to == "saved-model" and options.precision is not None:
         raise ConfigurationError("--precision: expected --to tflite, found --to saved-model")
+    if options.label and (options.to == "tflite" or options.no_bundle):
+        found = "--to tflite" if options.to == "tflite" else "--no-bundle"
+        raise ConfigurationError(f"--label: expected a models.config to be written, found {found}")
     start_tensorflow()
     from ser_keras.model import files
 
     model = files.load(options.model)
     if options.to == "saved-model":
-        line = _saved_model(model, options.out, bundled=not options.no_bundle)
+        line = _saved_model(model, options.out, options.label, bundled=not options.no_bundle)
     else:
         line = _tflite(model, options.out, options.precision or "float32")
     print(json.dumps({"format": options.to, **line}, ensure_ascii=False))
     return 0
 
 
-def _saved_model(model: Any, out: Path, bundled: bool) -> dict[str, Any]:
+def _saved_model(model: Any, out: Path, labels: list[str], bundled: bool) -> dict[str, Any]:
     from ser_keras.export import saving
     from ser_keras.export.serving.tf_serving import bundle
 
+    version = saving.version_folder(out)
+    labeled = dict.fromkeys(labels, int(version.name))
     if bundled:
         # Before the export: if it failed afterwards, each attempt would leave one more version.
-        bundle.check(saving.version_folder(out).parent)
-    written = saving.saved_model(model, out)
-    beside = bundle.write(written.parent) if bundled else []
+        bundle.check(version.parent, labeled)
+    written = saving.saved_model(model, version)
+    beside = bundle.write(written.parent, labeled) if bundled else []
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     return {"path": str(written), "bytes": size, "bundle": [str(path) for path in beside]}
 

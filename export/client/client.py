@@ -75,6 +75,20 @@ class Client(AbstractContextManager["Client"]):
         Returns:
             For each: emotion, probabilities [C], timeline [T, C], sampled_fraction, instants and,
             by models exported since, silent.
+
+        Raises:
+            ServerError: also where one of them cannot be used; `predict_each` answers the others.
+        """
+        answers = self.predict_each(recordings)
+        for answer in answers:
+            if "error" in answer:
+                raise ServerError(self.server, answer["error"], 400)
+        return answers
+
+    def predict_each(self, recordings: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Do as `predict`, but give {"error"} for a recording that the model cannot use.
+
+        So do TF Serving and models exported since; others refuse the request.
         """
         outputs = self.call("serving_default", {"audio": list(recordings)})
         rows = zip(*outputs.values(), strict=True)
@@ -82,7 +96,11 @@ class Client(AbstractContextManager["Client"]):
         for answer in answers:
             # What follows is padding to the longest recording of the request.
             answer["timeline"] = answer["timeline"][: answer["instants"]]
-        return answers
+        problems = [answer.pop("error", "") for answer in answers]
+        return [
+            {"error": problem} if problem else answer
+            for problem, answer in zip(problems, answers, strict=True)
+        ]
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Call any signature.

@@ -110,9 +110,10 @@ def _ask(client: Client, contents: dict[Take, bytes]) -> dict[Take, dict[str, An
     if not contents:
         return {}
     try:
-        return dict(zip(contents, client.predict(list(contents.values())), strict=True))
+        return dict(zip(contents, client.predict_each(list(contents.values())), strict=True))
     except ServerError as error:
-        if not error.is_of_input:
+        # What says nothing of "audio", such as an unknown label, holds for all recordings.
+        if not error.is_of_input or (error.status != 413 and "audio" not in error.message):
             raise
         if len(contents) == 1:
             return {take: {"error": error.message} for take in contents}

@@ -97,7 +97,8 @@ def inspect(contents: tf.Tensor) -> Recording:
         problem = tf.where(holds, problem, message)
     fields = tf.stack([data_at, frames, channels, rate])
     nothing = tf.constant([0, 0, 1, LOWEST_RATE], tf.int64)
-    return Recording(*tf.unstack(tf.where(problem == "", fields, nothing)), problem)
+    first_byte, frames, channels, rate = tf.unstack(tf.where(problem == "", fields, nothing))
+    return Recording(first_byte, frames, channels, rate, problem)
 
 
 def read(contents: tf.Tensor, recording: Recording, first: tf.Tensor, last: tf.Tensor) -> tf.Tensor:

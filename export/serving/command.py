@@ -17,7 +17,10 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.fields import require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ser_keras.export.serving.server.http_server import Server
+    from ser_keras.export.serving.tf_serving.model_config import Labels, ModelConfig
 
 HELP = "serve exported models over TF Serving's REST interface, with a page to try them on"
 
@@ -46,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--versions",
         default="1",
         metavar="N|all",
-        help="number of a model's newest versions to serve (default: %(default)s)",
+        help="number of a model's newest versions to serve, where models.config has no "
+        "model_version_policy for it (default: %(default)s)",
     )
     parser.add_argument(
         "--label",
@@ -100,15 +104,32 @@ def build(options: argparse.Namespace) -> Server:
 
     latest, labels = _latest(options.versions), _labels(options.label)
     models = functools.partial(find_models, options.folder, latest, labels)
-    if not any(config.versions for config in models().values()):
+    found = models()
+    if not any(config.versions for config in found.values()):
         raise ConfigurationError(
             f"{options.folder}: expected NAME/VERSION/saved_model.pb, as "
             "`ser-keras export RUN --to saved-model --out DIR/NAME` leaves it, found none"
         )
+    _check_labels(labels, found)
     repository = Repository(models, options.threads, options.largest_batch)
     most_bytes = options.most_megabytes * 2**20
     application = Application(repository, most_bytes, options.most_seconds, options.poll)
     return Server(application, options.host, options.port)
+
+
+def _check_labels(labels: Labels, found: Mapping[str, ModelConfig]) -> None:
+    """Refuse a label that no request could use."""
+    for model, versions in labels.items():
+        served = found[model].versions if model in found else {}
+        for label, version in versions.items():
+            numbers = ", ".join(map(str, served)) or "none"
+            require(
+                version in served,
+                "--label",
+                f"{model}:{label}={version}",
+                f"a version of {model} that is served ({numbers}; --versions, or a policy in "
+                "models.config, decides)",
+            )
 
 
 def _keep_memory() -> None:

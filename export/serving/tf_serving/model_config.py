@@ -63,9 +63,10 @@ def find_models(
     """Find the models to serve.
 
     Args:
-        folder: holds NAME/VERSION/ for each model, or VERSION/ of only one; `models.config` in it
-            decides about the models that it names.
-        latest: number of newest versions to serve of the other models; None serves all.
+        folder: holds NAME/VERSION/ for each model, or VERSION/ of only one; a policy for a model in
+            the `models.config` in it decides which versions of that model are served.
+        latest: number of newest versions to serve of models for which it has no policy; None serves
+            all.
         labels: labels beside those of `models.config`.
 
     Example:
@@ -92,6 +93,8 @@ def find_models(
         if policy.specific.versions:
             wanted = versions.keys() & set(policy.specific.versions)
             versions = {number: versions[number] for number in sorted(wanted)}
+        elif not config.HasField("model_version_policy"):
+            versions = _newest(versions, latest)
         elif not policy.HasField("all"):
             versions = _newest(versions, max(policy.latest.num_versions, 1))
         own = dict(config.version_labels) | dict(labels.get(config.name, {}))

@@ -70,6 +70,8 @@ def check_kserve(model: str, content: dict[str, Any], where: str = "") -> None:
         kind = types[names[key]]
         if kind in ("str", "int", "bool", "float"):
             assert type(value).__name__ == kind, f"{place}: expected {kind}, found {value!r}"
+        elif kind == "list[str]":
+            assert all(type(one) is str for one in value), f"{place}: expected strings"
         elif kind.startswith("V1beta1"):
             check_kserve(kind, value, place)
         else:

@@ -80,13 +80,23 @@ MONITORING = ("config/monitoring_config", "MonitoringConfig")
 def test_batching_parameters_are_consistent(folder: Path):
     parameters = schemas.message(*BATCHING)()
     text_format.Parse((folder / "batching_parameters.txt").read_text(), parameters)
-    sizes = list(parameters.allowed_batch_sizes)
     assert parameters.max_batch_size.value == 32
     assert parameters.batch_timeout_micros.value == 2000
     assert parameters.max_enqueued_batches.value == 100
     assert parameters.pad_variable_length_inputs
-    assert sizes == sorted(sizes)
-    assert sizes[-1] == parameters.max_batch_size.value  # or TF Serving does not start
+    # With these, TF Serving fills a batch up with its first row, and ends where there is none.
+    assert not parameters.allowed_batch_sizes
+
+
+def test_a_line_of_an_earlier_export_that_can_end_the_server_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "vrnn").mkdir()
+    file = tmp_path / "batching_parameters.txt"
+    file.write_text("max_batch_size { value: 4 }\nallowed_batch_sizes: [1, 4]\n")
+    export.serving_bundle(tmp_path / "vrnn")
+    assert f"{file}: expected no allowed_batch_sizes" in capsys.readouterr().err
+    assert "allowed_batch_sizes" in file.read_text(), "people edit these files"
 
 
 def test_monitoring_config_enables_prometheus(folder: Path):
@@ -123,7 +133,16 @@ def test_kserve_manifest_has_the_fields_of_an_inference_service(folder: Path):
     assert manifest["metadata"]["name"] == "vrnn"
     predictor = manifest["spec"]["predictor"]
     assert predictor["model"]["modelFormat"] == {"name": "tensorflow"}
-    assert predictor["model"]["storageUri"] == "pvc://models/vrnn"
+    assert predictor["model"]["storageUri"] == "pvc://models"
+    arguments = dict(word.split("=") for word in predictor["model"]["args"])
+    assert arguments["--model_base_path"] == "/mnt/models/vrnn"
+    for argument, path in arguments.items():
+        if argument.endswith("_file"):
+            assert (folder / path.removeprefix("/mnt/models/")).is_file()
+    # A runtime that reads what this exports, and the port that KServe's REST runtime listens on.
+    assert predictor["model"]["runtimeVersion"] == "2.19.1"
+    monitoring = (folder / "monitoring.config").read_text()
+    assert manifest["metadata"]["annotations"]["prometheus.kserve.io/path"] in monitoring
     assert 1 <= predictor["minReplicas"] < predictor["maxReplicas"]
     assert predictor["scaleMetric"] in ("concurrency", "rps", "cpu", "memory")
 
@@ -213,6 +232,67 @@ def test_a_model_is_added_to_a_models_config_that_is_there(
     assert all(line in after.splitlines() for line in before.splitlines() if "#" in line)
     assert export.serving_bundle(tmp_path / "vrnn") == []
     assert set(model_config.find_models(tmp_path)) == {*others, "vrnn"}
+
+
+def labels_and_versions(folder: Path) -> tuple[dict[str, int], list[int]]:
+    found = model_config.find_models(folder)["vrnn"]
+    return dict(found.labels), list(found.versions)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        None,
+        OF_A_USER,
+        'model_config_list { config { name: "vrnn" base_path: "/models/vrnn" } }',
+        'model_config_list < config < name: "vrnn" base_path: "/models/vrnn" # ours >\n > >',
+        """model_config_list { config {
+            name: 'vrnn' base_path: "/models/vrnn"
+            version_labels { key: "stable" value: 1 } version_labels: < value: 2 key: 'old' >
+        } }""",
+    ],
+)
+def test_a_label_moves_to_a_new_version_and_both_are_served(before: str | None, tmp_path: Path):
+    for version in ("1", "2"):
+        (tmp_path / "vrnn" / version).mkdir(parents=True)
+        (tmp_path / "vrnn" / version / "saved_model.pb").touch()
+    config = tmp_path / "models.config"
+    if before is not None:
+        config.write_text(before)
+    export.serving_bundle(tmp_path / "vrnn", {"stable": 1})
+    labels, versions = labels_and_versions(tmp_path)
+    assert labels["stable"] == 1
+    assert versions == [1, 2]
+    assert export.serving_bundle(tmp_path / "vrnn", {"stable": 1}) == []
+    export.serving_bundle(tmp_path / "vrnn", {"stable": 2, "next": 2})
+    labels, versions = labels_and_versions(tmp_path)
+    assert {name: labels[name] for name in ("stable", "next")} == {"stable": 2, "next": 2}
+    assert versions == [1, 2]
+    assert config.read_text().count("stable") == 1
+    assert models_read_by_cpp(config.read_text())["vrnn"] == "/models/vrnn"
+    comments = [line for line in (before or "").splitlines() if "#" in line]
+    assert all(line.rstrip(" >") in config.read_text() for line in comments)
+
+
+@pytest.mark.parametrize(
+    ("policy", "served"),
+    [
+        ("specific { versions: 1 }", [1, 3]),
+        ("specific { versions: 3 versions: 2 }", [2, 3]),
+        ("latest { num_versions: 2 }", [2, 3]),
+        ("all {}", [1, 2, 3]),
+    ],
+)
+def test_a_label_keeps_to_the_policy_that_is_there(policy: str, served: list[int], tmp_path: Path):
+    for version in ("1", "2", "3"):
+        (tmp_path / "vrnn" / version).mkdir(parents=True)
+        (tmp_path / "vrnn" / version / "saved_model.pb").touch()
+    (tmp_path / "models.config").write_text(
+        'model_config_list { config { name: "vrnn" base_path: "/models/vrnn" '
+        f"model_version_policy {{ {policy} }} }} }}"
+    )
+    export.serving_bundle(tmp_path / "vrnn", {"stable": 3})
+    assert labels_and_versions(tmp_path) == ({"stable": 3}, served)
 
 
 @pytest.mark.parametrize(("here", "given"), [("vrnn", "."), ("vrnn/1", ".."), ("", "vrnn")])
