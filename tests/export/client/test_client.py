@@ -273,6 +273,45 @@ def test_predict_with_a_server_goes_on_where_it_was(
     assert len(written) == 2 + len(files) - 1 + 1
 
 
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("vrnn/labels/nowhere", "Unrecognized servable version label: nowhere"),
+        ("vrnn/versions/99", "Servable not found"),
+        ("nobody", "Servable not found"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_error_and_not_one_a_file(
+    server: Running,
+    servable: Path,
+    speech: list[Path],
+    named: str,
+    message: str,
+    capfd: pytest.CaptureFixture[str],
+):
+    files = [str(path) for path in speech[:3]]
+    labels = servable / "assets" / "labels.txt"
+    words = ["predict", "--server", server.url, "--model", named, "--labels", str(labels)]
+    assert cli.main([*words, *files]) == 1
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.count(message) == 1
+
+
+def test_one_request_answers_the_good_recordings_and_names_the_bad_ones(
+    speech: list[Path], direct: list[dict[str, Any]], servable: Path
+):
+    """Over gRPC from the model itself, as TF Serving answers; the local server refuses instead."""
+    good = speech[0].read_bytes()
+    with (
+        grpc_server(servable) as port,
+        Client(f"grpc://127.0.0.1:{port}", "vrnn", version=1) as client,
+    ):
+        first, second, third = client.predict_each([good, b"a picture", good])
+    check([first, third], [direct[0], direct[0]])
+    assert second == {"error": "audio: expected a WAV file, found another format"}
+
+
 def test_a_servers_lines_are_those_of_the_model_here(
     server: Running,
     model: VRNN,
