@@ -44,6 +44,18 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "comes with weights",
     },
     "preset": {"default": "ravdess", "metavar": "NAME", "help": "a preset, or a JSON file of one"},
+    "from": {
+        "dest": "pretrained",
+        "metavar": "RUN|FILE.keras|PRESET",
+        "help": "begin with this trained model, its preset and a lower learning rate; classes that "
+        "it does not know begin anew",
+    },
+    "freeze": {
+        "action": "append",
+        "metavar": "PART",
+        "help": "with --from: leave a part of the model as it is: encoder, recognition, posterior, "
+        "generation, likelihood or classification; may be repeated",
+    },
     "epochs": {"type": int, "metavar": "N", "help": "epochs of training (default: the preset's)"},
     "no-attention": {"action": "store_true", "help": "sample everything at every instant"},
     "set": {
@@ -120,13 +132,6 @@ def preset(options: argparse.Namespace) -> Preset:
     from ser_keras.model import presets
     from ser_keras.model.settings import Preset
 
-    if options.preset.endswith(".json"):
-        try:
-            chosen = Preset.from_dict(json.loads(Path(options.preset).read_text("utf-8")))
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"preset {options.preset}: {error}") from error
-    else:
-        chosen = presets.get(options.preset)
     settings: dict[str, Any] = {}
     for assignment in options.set or []:
         key, equals, value = assignment.partition("=")
@@ -136,6 +141,19 @@ def preset(options: argparse.Namespace) -> Preset:
         settings["epochs"] = options.epochs
     if options.no_attention:
         settings["attention"] = False
+    if getattr(options, "pretrained", None) is not None:
+        require(options.preset is None, "--preset", options.preset, "none beside --from")
+        start_tensorflow()
+        from ser_keras.training import fine_tuning
+
+        return fine_tuning.preset_for(options.pretrained, settings)
+    name = options.preset or "ravdess"
+    if not name.endswith(".json"):
+        return presets.get(name).with_settings(settings)
+    try:
+        chosen = Preset.from_dict(json.loads(Path(name).read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"preset {name}: {error}") from error
     return chosen.with_settings(settings)
 
 

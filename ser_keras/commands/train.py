@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ser_keras.commands import options as shared
+from ser_keras.errors import ConfigurationError
 
 HELP = "train a model; called again after a kill, it goes on"
 RESUMES = True
@@ -12,7 +13,7 @@ RESUMES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.TRAINING, "fold", "out")
+    shared.add(parser, *shared.TRAINING, "from", "freeze", "fold", "out", preset=None)
     parser.add_argument(
         "--validation-fraction",
         type=float,
@@ -26,8 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print where the model is."""
+    if options.freeze and options.pretrained is None:
+        raise ConfigurationError("--freeze: expected --from beside it, found none")
     run = shared.training_run(
-        options, fold=options.fold, validation_fraction=options.validation_fraction
+        options,
+        fold=options.fold,
+        validation_fraction=options.validation_fraction,
+        pretrained=options.pretrained,
+        frozen=tuple(options.freeze or ()),
     )
     from ser_keras.model import files as model_files
     from ser_keras.training.train import train

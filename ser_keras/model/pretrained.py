@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from ser_keras.corpora.matching import find_class
 from ser_keras.errors import ConfigurationError
 from ser_keras.model.settings import Preset
 
@@ -18,9 +19,11 @@ _WITHOUT_CONCERN = ("_dropout", "attention", "initial_log_scale")
 
 
 def take_weights(model: Any, trained: Any) -> None:
-    """Give a model the weights of a trained one, but for the head where the classes differ.
+    """Give a model the weights of a trained one, but for classes that the trained one lacks.
 
-    The head is the affine layer that makes logits, and the temperature that was fitted to them.
+    The affine layer that makes logits has a column for each class. Where the classes differ, those
+    that the trained model knows, by the same name or a synonym, keep their columns, and others
+    begin anew. The temperature was fitted to all of them, and begins at 1.
 
     Args:
         model: a new `VRNN`.
@@ -36,7 +39,8 @@ def take_weights(model: Any, trained: Any) -> None:
         True
     """
     own, others = _by_name(model), _by_name(trained)
-    if model.classes != trained.classes:
+    other_classes = model.classes != trained.classes
+    if other_classes:
         for name in _HEAD:
             del own[f"cell/{name}"], others[f"cell/{name}"]
     differing = sorted(
@@ -53,11 +57,25 @@ def take_weights(model: Any, trained: Any) -> None:
         )
     for name, weight in own.items():
         weight.assign(others[name])
+    if other_classes:
+        _take_columns(model, trained)
     if changed := [*_changed(model.preset, trained.preset)]:
         warnings.warn(
             f"{trained.preset.name}: the weights were trained with {', '.join(changed)}",
             stacklevel=3,
         )
+
+
+def _take_columns(model: Any, trained: Any) -> None:
+    """Take what makes the logits of the classes that the trained model knows."""
+    known = [find_class(emotion, trained.classes) for emotion in model.classes]
+    own = [index for index, name in enumerate(known) if name is not None]
+    others = [trained.classes.index(name) for name in known if name is not None]
+    layers = model.cell.class_logits, trained.cell.class_logits
+    for weight, other in zip(*(layer.weights for layer in layers), strict=True):
+        values = weight.numpy()
+        values[..., own] = other.numpy()[..., others]
+        weight.assign(values)
 
 
 def _by_name(model: Any) -> dict[str, keras.Variable]:

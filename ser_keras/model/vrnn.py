@@ -104,8 +104,8 @@ class VRNN(SequenceModel):
 
         Args:
             name: the preset's name, or the preset itself, which comes without weights.
-            classes: names of the emotions. If they are not those of the weights, the layer that
-                makes logits of the classes is new. None takes those of the weights.
+            classes: names of the emotions; the logits of those that the weights do not know, also
+                by no synonym, begin anew. None takes those of the weights.
             seed: seed of the initial weights, dropout and the latent samples.
             load_weights: False for new weights throughout.
             **settings: fields to replace of the preset, that saved with the weights if they are

@@ -40,6 +40,9 @@ class TrainingRun:
         seed: of the split, the initial weights, the noise and the order of the utterances.
         joined: further corpora that are joined to the first, each with its folder or file.
         merge_synonyms: make one class of a manifest's "Angry", "ANGRY" and "anger".
+        pretrained: trained model to begin with, as `ser_keras.model.files.load` takes; None for new
+            weights. The preset has to be that model's, but for what weights do not depend on.
+        frozen: parts of the pretrained model that stay as they are, of `fine_tuning.PARTS`.
 
     Example:
         >>> run = TrainingRun("ravdess", "/data/RAVDESS", split="speaker", fold=2)
@@ -57,10 +60,13 @@ class TrainingRun:
     seed: int = 0
     joined: tuple[tuple[str, str | None], ...] = ()
     merge_synonyms: bool = False
+    pretrained: str | None = None
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # JSON has lists only; tuples keep equal runs equal and hashable.
         object.__setattr__(self, "joined", tuple((name, data) for name, data in self.joined))
+        object.__setattr__(self, "frozen", tuple(self.frozen))
         share = self.validation_fraction
         require(0.0 <= share < 1.0, "validation_fraction", share, "at least 0 and below 1")
 

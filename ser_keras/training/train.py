@@ -16,7 +16,7 @@ from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.training import callbacks, checkpoint, pipeline
+from ser_keras.training import callbacks, checkpoint, fine_tuning, pipeline
 from ser_keras.training.balance import expected_draws
 from ser_keras.training.calibration import calibrate
 from ser_keras.training.run import (
@@ -86,8 +86,11 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
 
     with deferred(f"{label}: stopping soon; Ctrl-C again stops at once") as interruption:
         model = VRNN.from_preset(preset, classes, seed=run.seed)
+        if run.pretrained is not None:
+            fine_tuning.begin(model, run.pretrained, run.frozen)
         model.compile()
-        model.adapt(batches)
+        if not model.adapted:
+            model.adapt(batches)
         # Only now: a mistaken option must not claim the folder, and stand in the right one's way.
         if not (out / SPLIT_FILE).exists():
             splits.write(out / SPLIT_FILE, subsets)
