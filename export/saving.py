@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from os import PathLike
 from pathlib import Path
@@ -63,24 +64,24 @@ def saved_model_at(model: VRNN, path: str | PathLike[str]) -> None:
             f"{folder}: expected a new folder, or that of a SavedModel to replace, found "
             f"{min(found - _SAVED_MODEL, default='a file')}"
         )
-    _write_whole(model, folder)
+    _write_whole(model, folder, replaced=True)
 
 
-def _write_whole(model: VRNN, version: Path) -> None:
-    """Write a folder that appears complete or not at all, in place of one that is there."""
+def _write_whole(model: VRNN, version: Path, replaced: bool = False) -> None:
+    """Write a folder that appears complete or not at all, perhaps in place of one that is there."""
     try:
         version.parent.mkdir(parents=True, exist_ok=True)
-        # On the same file system, to be renamed; no server takes such a name for a version.
-        with tempfile.TemporaryDirectory(
-            prefix=f".{version.name}-", suffix=".partial", dir=version.parent
-        ) as scratch:
-            folder = Path(scratch) / "model"
+        # TensorFlow copies the assets from where they are.
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            # No server takes such a name for a version.
+            files.replacing(version) as folder,
+        ):
             _write(model, folder, Path(scratch))
             requests = warm_up.requests(describe(model))
             warm_up.write(folder / warm_up.PATH, version.parent.name, requests)
-            if version.exists():
-                version.rename(Path(scratch) / "replaced")
-            folder.rename(version)
+            if replaced:
+                shutil.rmtree(version, ignore_errors=True)
     except (OSError, tf.errors.OpError) as error:
         raise ConfigurationError(f"{version}: cannot be written ({error})") from error
 

@@ -1,5 +1,7 @@
 """Result files, written whole or not at all, so that a reader never sees half of one.
 
+A name appears when its content is on the disk: neither a kill nor a loss of power leaves half.
+
 Functions raise `OutputError` where the disk is full or a folder is a file, or cannot be made or
 written to.
 """
@@ -8,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import io
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,10 +57,16 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, moved there when the block ends without an error.
 
-    After an error, a file of that name stays as it was.
+    A file or folder is made at the temporary path. After an error, a file of the name `path` stays
+    as it was. After a kill, the next call for the same path removes what was left.
+
+    Args:
+        path: what is to appear whole or not at all; a folder is not moved onto another.
+        durable: what has appeared survives a loss of power. False for what is checked when it is
+            read and can be made again, and is written too often to wait for the disk.
 
     Example:
         >>> with replacing(Path("a.npy")) as temporary:
@@ -67,12 +77,67 @@ def replacing(path: Path) -> Iterator[Path]:
     # Keras, NumPy and matplotlib tell formats by the suffix, so it stays.
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
+        if durable:
+            _remove_left(path)
         yield temporary
+        if durable:
+            _flush(temporary)
         temporary.replace(path)
+        if durable:
+            _flush_entries(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove the temporary files and folders that killed processes left beside `path`."""
+    for left in path.parent.glob(f".[0-9]*-{glob.escape(path.name)}"):
+        process = left.name[1:].removesuffix(f"-{path.name}")
+        if process.isdecimal() and not _runs(int(process)):
+            _remove(left)
+
+
+def _runs(process: int) -> bool:
+    """Return whether there is such a process; True where that cannot be known."""
+    if os.name == "nt":  # where `os.kill` ends it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or all that is in a folder, is on the disk and not only in its cache."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            _flush(entry)
+        _flush_entries(path)
+        return
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_entries(folder: Path) -> None:
+    """Do so for the names in a folder, where the file system can."""
+    with contextlib.suppress(OSError):  # Windows opens no folder, and some network drives refuse
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

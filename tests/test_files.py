@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -108,8 +109,47 @@ def test_a_killed_write_leaves_the_old_file(tmp_path: Path):
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert path.read_text() == "old"
+    assert len(names(tmp_path)) == 2  # it could not remove its half file
+    running = tmp_path / f".{os.getppid()}-a.txt"
+    running.write_text("another process is at it")
     write_text(path, "new")
     assert path.read_text() == "new"
+    assert names(tmp_path) == [running.name, "a.txt"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc, which Linux has")
+def test_what_has_a_name_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The order that survives a loss of power: content, then the name, then the folder's entry."""
+    calls: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+
+    def replace(self: Path, target: Path) -> Path:
+        calls.append(f"rename {target.name}")
+        return rename(self, target)
+
+    rename = Path.rename
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_text(tmp_path / "a.txt", "a")
+    mine = f".{os.getpid()}-"
+    assert calls == [f"fsync {mine}a.txt", "rename a.txt", f"fsync {tmp_path.name}"]
+
+    calls.clear()
+    with replacing(tmp_path / "folder") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        (temporary / "inner" / "file").write_text("b")
+    assert (tmp_path / "folder" / "inner" / "file").read_text() == "b"
+    assert calls == [
+        *("fsync file", "fsync inner", f"fsync {mine}folder"),
+        *("rename folder", f"fsync {tmp_path.name}"),
+    ]
+
+    calls.clear()
+    with replacing(tmp_path / "entry", durable=False) as temporary:
+        temporary.write_text("c")
+    assert calls == ["rename entry"]
 
 
 def test_a_full_disk_is_named_and_costs_nothing_else(small_disk: Path):

@@ -67,9 +67,11 @@ class ResumableOracle(kt.Oracle):
         self._heartbeats: dict[str, float] = {}  # the last one's time by worker
 
     def get_state(self) -> dict[str, Any]:
-        """Return the whole search, the trials included."""
-        trials = {name: trial.get_state() for name, trial in self.trials.items()}
-        return {**super().get_state(), "trials": trials}
+        """Return the whole search, the trials included; the same for the same trials."""
+        state = super().get_state()
+        # KerasTuner's own order is that of a set of strings, which Python draws for each process.
+        state["tried_so_far"] = sorted(state["tried_so_far"])
+        return {**state, "trials": {name: each.get_state() for name, each in self.trials.items()}}
 
     def save(self) -> None:
         """Write the state, whole or not at all."""
@@ -84,7 +86,7 @@ class ResumableOracle(kt.Oracle):
             self.set_state(state)
         except FileNotFoundError:
             return  # killed before the first trial
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"{path}: expected the state of a search, found {error!r}"
             raise ConfigurationError(problem) from error
         if self.keep_workers:

@@ -91,6 +91,7 @@ def run_search(
         print(f"tune: {ended} trials ended in earlier calls", file=sys.stderr)
     if budget is None or ended < budget:
         tuner.search() if address is None else distribution.serve(oracle, address)
+    oracle.save()  # again, lest the last trial is left as running by a kill right after its end
     if oracle.failure is not None:
         reason = (oracle.failure.strip() or "the error that its worker printed").splitlines()[-1]
         raise SearchError(f"three trials in a row failed, the last with: {reason}")

@@ -29,6 +29,10 @@ class FeatureCache:
     Reading never fails: an entry that is missing or damaged is None. Writing never fails either:
     the first entry that cannot be written gives one warning, and no other is tried.
 
+    Attributes:
+        damaged: entries that were there and are not as they were written, by the checksums of
+            their format.
+
     Args:
         directory: folder of the entries, made when the first one is written; None keeps nothing.
         options: whatever else, in JSON's types, the observations follow from.
@@ -43,6 +47,7 @@ class FeatureCache:
 
     def __init__(self, directory: Path | None, options: dict[str, Any]) -> None:
         self.directory = directory
+        self.damaged: list[Path] = []
         self._hashes: dict[Path, str | None] = {}
         libraries = {name: version(name) for name in LIBRARIES}
         self._options = {"algorithm": ALGORITHM, "libraries": libraries, **options}
@@ -73,13 +78,17 @@ class FeatureCache:
         """Return observations, float32 [T, *shape], and the segment's duration in seconds."""
         if self.directory is None or key is None:
             return None
+        path = _path(self.directory, key)
         try:
-            with _path(self.directory, key).open("rb") as file:
+            with path.open("rb") as file:
                 entry = np.load(file, allow_pickle=False)
                 observations, duration = entry["observations"], float(entry["duration"])
-        except Exception:  # noqa: BLE001 - a damaged zip archive can raise nearly anything
+            if observations.shape[1:] != shape or observations.dtype != np.float32:
+                raise ValueError("other observations")
+        except FileNotFoundError:
             return None
-        if observations.shape[1:] != shape or observations.dtype != np.float32:
+        except Exception:  # noqa: BLE001 - a damaged zip archive can raise nearly anything
+            self.damaged.append(path)
             return None
         return observations, duration
 
@@ -90,7 +99,7 @@ class FeatureCache:
         path = _path(self.directory, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
                 np.savez(file, observations=observations, duration=np.float64(duration))
         except OSError as error:
             message = f"features are not cached in {self.directory}: {error.__cause__ or error}"

@@ -192,6 +192,13 @@ def _outcomes(
             yield index, Extracted(*entry)
         else:
             missing.append(index)
+    if store.damaged:
+        first, others = store.damaged[0], len(store.damaged) - 1
+        print(
+            f"{first}{f' and {others} others' if others else ''}: expected features as they were "
+            "written, found damaged ones; extracted again",
+            file=sys.stderr,
+        )
     rest = [segments[index] for index in missing]
     for position, outcome in _extract_segments(rest, spec, augmentation, workers, decoder):
         index = missing[position]

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import keras
 
+from ser_keras import archives
 from ser_keras.errors import ConfigurationError
 from ser_keras.files import replacing
 from ser_keras.model import presets
 from ser_keras.model.vrnn import VRNN
 
 MODEL_FILE = "model.keras"
+
+# Bytes that a `.keras` file may unpack to, if it is not itself longer: a hundred million weights
+# with an optimiser's state, forty times the paper's largest model.
+MOST_UNPACKED = 1 << 30
 
 
 def save(model: VRNN, path: Path) -> None:
@@ -40,7 +45,8 @@ def load(name: str | os.PathLike[str]) -> VRNN:
 
     Raises:
         ConfigurationError: there is no such model, a folder has the name of a preset with weights,
-            or the file does not hold a model of this package.
+            or the file is damaged, unpacks to more than `MOST_UNPACKED` bytes or does not hold a
+            model of this package.
 
     Example:
         >>> load("tiny").classes[:3]
@@ -51,10 +57,16 @@ def load(name: str | os.PathLike[str]) -> VRNN:
     if path.suffix != ".keras":
         raise ConfigurationError(f"model {path}: expected a .keras file, found {path.suffix!r}")
     try:
+        # Keras does not compress, so that no file of its own unpacks to much more than its size.
+        archives.check(path, most=max(MOST_UNPACKED, path.stat().st_size))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"model {error}") from error
+    try:
         model = keras.saving.load_model(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except Exception as error:  # Keras raises nearly anything for what it did not write
+        reason = " ".join(str(error).split())
         raise ConfigurationError(
-            f"model {path}: expected a .keras file of ser_keras, found another ({error})"
+            f"model {path}: expected a .keras file of ser_keras, found another ({reason})"
         ) from error
     if not isinstance(model, VRNN):
         raise ConfigurationError(f"model {path}: expected a VRNN, found a {type(model).__name__}")

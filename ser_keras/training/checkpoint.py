@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ser_keras import archives
 from ser_keras.files import replacing
 
 BACKUP_EVERY = 10.0  # seconds
@@ -71,17 +74,36 @@ class Backup(keras.callbacks.Callback):
 def restore(model: keras.Model, folder: Path) -> int:
     """Put a compiled model back to its last backup; return the epochs it was trained for, or 0.
 
+    A backup that is not as it was written is removed, with a line on standard error, and the one
+    before it is taken, if a kill left one.
+
     Example:
         >>> restore(model, Path("backup"))
         0
     """
-    backups = _backups(folder)
-    if not backups:
-        return 0
-    with np.load(backups[-1]) as arrays:
-        for variable, value in zip(_state(model), arrays.values(), strict=True):
+    state = _state(model)
+    for path in reversed(_backups(folder)):
+        try:
+            values = _read(path, [variable.shape for variable in state])
+        except ValueError as error:
+            print(f"{error}; removed, training goes on from before it", file=sys.stderr)
+            path.unlink()
+            continue
+        for variable, value in zip(state, values, strict=True):
             variable.assign(value)
-    return int(backups[-1].stem)
+        return int(path.stem)
+    return 0
+
+
+def _read(path: Path, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """Read a backup, all of it before any is used; raise ValueError for anything but these."""
+    # Each array is preceded by its description of some hundred bytes.
+    archives.check(path, most=2 * path.stat().st_size)
+    with np.load(path) as arrays:
+        values = [*arrays.values()]
+    if [value.shape for value in values] != [tuple(shape) for shape in shapes]:
+        raise ValueError(f"{path}: expected a backup of this model, found another's")
+    return values
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:
@@ -90,4 +112,4 @@ def _state(model: keras.Model) -> list[keras.Variable]:
 
 
 def _backups(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9]*.npz"))
+    return sorted(path for path in folder.glob("*.npz") if path.stem.isdecimal())

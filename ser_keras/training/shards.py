@@ -21,10 +21,12 @@ from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.fields import require
 from ser_keras.files import OutputError, output_folder, replacing, write_json
-from ser_keras.training import pipeline
+from ser_keras.training import checksums, pipeline
 from ser_keras.training.buckets import Buckets
 
 INDEX_FILE = "index.json"
+
+_FRAMING = 16  # bytes that TFRecord adds to a record: its length and two checksums
 
 # Options of `extract_corpus` that change the observations.
 _DECISIVE = ("decoder", "augmentation")
@@ -39,12 +41,14 @@ def write(
 ) -> dict[str, Any]:
     """Extract a corpus to shards; called again after a kill, keep the finished ones.
 
+    Those that are not as they were written are made again, with a line on standard error.
+
     `shard_size` is in utterances; `extraction` are options of `extract_corpus`.
 
     Returns:
         The index, as the folder's `index.json`: corpus, spec, emotions, and for every shard its
-        file, the utterances in it (path, start, end, emotion, speaker, session, instants) and those
-        left out (path, reason).
+        file, the utterances in it (path, start, end, emotion, speaker, session, instants), those
+        left out (path, reason), and checksums.
 
     Example:
         >>> index = write(corpus, model.features, "shards", shard_size=20, progress=False)
@@ -95,7 +99,9 @@ def dataset(
     within a buffer of `buffer_size` utterances, of the utterances.
 
     Raises:
-        CorpusError: the folder holds no features, or none of those utterances.
+        CorpusError: the folder holds no features, or none of those utterances; the index or the
+            length of a shard is not as `write` left it. What else is damaged in a shard TensorFlow
+            finds, by the checksum of each record, when it comes to it.
 
     Example:
         >>> index = write(corpus, model.features, "shards", progress=False)
@@ -114,6 +120,8 @@ def dataset(
     labels = np.full(len(rows), -1, np.int32)  # -1: not chosen
     labels[chosen] = corpus.subset(chosen).labels(classes)
     shape = FeatureSpec.from_dict(index["spec"]).observation_shape
+    for shard in index["shards"]:
+        _check_length(Path(folder) / shard["file"], shard, int(np.prod(shape)))
 
     def numbered(file: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         return tf.data.TFRecordDataset(file).enumerate(first)
@@ -151,9 +159,27 @@ def dataset(
 
 def _read_index(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        intact = all(checksums.rows_are_intact(shard) for shard in index["shards"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorpusError(f"{path}: expected an index of features, found none ({error})") from error
+    if not intact:
+        raise CorpusError(
+            f"{path}: expected the index as it was written, found another; "
+            "`ser-keras features`, called again, makes it anew"
+        )
+    return index
+
+
+def _check_length(path: Path, shard: dict[str, Any], values: int) -> None:
+    """Check that a shard has the length that follows from its rows, given values per instant."""
+    expected = sum(_FRAMING + 4 * values * row["instants"] for row in shard["utterances"])
+    found = path.stat().st_size if path.exists() else 0
+    if found != expected:
+        raise CorpusError(
+            f"{path}: expected {expected} bytes, found {found}; "
+            "`ser-keras features`, called again, makes the shard anew"
+        )
 
 
 def _write_shard(
@@ -186,18 +212,26 @@ def _write_shard(
             for utterance, reason in [*extracted.failed, *short]
         ],
     }
-    write_json(folder / f"{name}.json", shard)
-    return shard
+    sealed = checksums.seal(shard, target)
+    write_json(folder / f"{name}.json", sealed)
+    return sealed
 
 
 def _finished(folder: Path, name: str, key: str) -> dict[str, Any] | None:
     """Return a shard's rows if an earlier call finished it and this one would write the same."""
-    try:
-        shard = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    path, rows = folder / f"{name}.tfrecord", folder / f"{name}.json"
+    if not rows.exists():
         return None
-    same = shard.get("key") == key and (folder / f"{name}.tfrecord").exists()
-    return shard if same else None
+    try:
+        shard = json.loads(rows.read_text(encoding="utf-8"))
+        if checksums.is_intact(shard, path):
+            return shard if shard["key"] == key else None
+    except (OSError, ValueError, TypeError, AttributeError):
+        pass
+    print(
+        f"{path}: expected the shard as it was written, found another; made again", file=sys.stderr
+    )
+    return None
 
 
 def _remove_others(folder: Path, corpus: str, files: set[str]) -> None:

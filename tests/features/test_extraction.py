@@ -289,7 +289,9 @@ def test_the_cache_forgets_what_an_older_algorithm_gave(
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "one byte"])
-def test_a_damaged_entry_is_computed_again(recordings: list[Path], tmp_path: Path, damage: str):
+def test_a_damaged_entry_is_computed_again(
+    recordings: list[Path], tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+):
     first = extract(corpus_of(recordings[0]), cache=tmp_path)
     (entry,) = entries(tmp_path)
     content = bytearray(entry.read_bytes())
@@ -302,7 +304,9 @@ def test_a_damaged_entry_is_computed_again(recordings: list[Path], tmp_path: Pat
             "one byte": bytes(content),
         }[damage]
     )
+    capsys.readouterr()
     assert same(first, extract(corpus_of(recordings[0]), cache=tmp_path))
+    assert f"{entry}: expected features as they were written" in capsys.readouterr().err
     assert feature_cache.FeatureCache(tmp_path, {}).read(entry.stem, (40,)) is not None
 
 

@@ -93,6 +93,59 @@ def test_a_model_whose_weights_are_damaged_is_named(trained_run: Path, tmp_path:
         model_files.load(path)
 
 
+def test_a_flipped_bit_in_the_weights_is_named(trained_run: Path, tmp_path: Path):
+    """Keras would load it: it compares nothing with the archive's checksums."""
+    content = bytearray((trained_run / "model.keras").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(
+        ConfigurationError, match=r"model\.keras: expected .*, found .*CRC"
+    ) as error:
+        model_files.load(tmp_path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("config", ["{}", "[]", "null", '{"module": 1, "class_name": []}'])
+def test_a_model_whose_description_is_another_is_named(
+    config: str, trained_run: Path, tmp_path: Path
+):
+    path = tmp_path / "model.keras"
+    with (
+        zipfile.ZipFile(trained_run / "model.keras") as old,
+        zipfile.ZipFile(path, "w") as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, config if name == "config.json" else old.read(name))
+    with pytest.raises(ConfigurationError, match=r"model\.keras: expected") as error:
+        model_files.load(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_model_that_unpacks_beyond_the_bound_is_refused(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "model.keras"
+    with (
+        zipfile.ZipFile(trained_run / "model.keras") as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        new.writestr("assets/zeros", bytes(10_000_000))
+    assert model_files.load(path)
+    monkeypatch.setattr(model_files, "MOST_UNPACKED", 10_000_000)
+    monkeypatch.setattr("keras.saving.load_model", lambda _: pytest.fail("was unpacked"))
+    with pytest.raises(ConfigurationError, match=r"model\.keras.*at most 10000000 bytes"):
+        model_files.load(path)
+
+
+def test_a_large_model_that_is_not_compressed_is_no_bomb(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(model_files, "MOST_UNPACKED", 1000)
+    assert model_files.load(trained_run)
+
+
 def test_another_keras_model_is_named(tmp_path: Path):
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.save(tmp_path / "other.keras")

@@ -112,6 +112,47 @@ def test_a_kill_before_the_older_backup_is_removed_costs_nothing(
     assert restored(tmp_path / "backup", tiny_preset)[1] == 10
 
 
+@pytest.mark.usefixtures("backup_every_epoch")
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "of another model"])
+def test_a_damaged_backup_is_removed_and_said(
+    damage: str,
+    model: VRNN,
+    tiny_preset: Preset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    folder = tmp_path / "backup"
+    saver = backup(model, folder)
+    saver.on_epoch_end(7)
+    before = (folder / "000008.npz").read_bytes()
+    saver.on_epoch_end(9)
+    content = bytearray((folder / "000010.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    contents = {"truncated": bytes(content[: len(content) // 2]), "flipped": bytes(content)}
+    (folder / "000010.npz").write_bytes(contents.get(damage, b""))
+    if damage == "of another model":
+        np.savez(folder / "000010.npz", np.zeros(3))
+    capsys.readouterr()
+
+    (folder / "000008.npz").write_bytes(before)  # a kill left the one before
+    fresh, epochs = restored(folder, tiny_preset)
+    assert epochs == 8
+    for ours, theirs in zip(fresh.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(folder / "000010.npz") in line
+    assert "expected" in line
+    assert [path.name for path in folder.iterdir()] == ["000008.npz"]
+
+    (folder / "000008.npz").write_bytes(before[:-100])
+    fresh, epochs = restored(folder, tiny_preset)
+    initial = VRNN(("a", "b"), tiny_preset, seed=2)
+    assert epochs == 0
+    assert "000008.npz" in capsys.readouterr().err
+    for ours, theirs in zip(fresh.get_weights(), initial.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_backups_are_some_time_apart(model: VRNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)

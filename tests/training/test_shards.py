@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,71 @@ def test_killed_it_goes_on_with_the_next_shard(
     fresh = tmp_path / "fresh"
     records.write(own, spec, fresh, shard_size=2, **QUIET)
     assert content(gathered(records.dataset(out))) == content(gathered(records.dataset(fresh)))
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_truncated, _emptied, _flipped, Path.unlink])
+@pytest.mark.parametrize("ending", ["tfrecord", "json"])
+def test_a_damaged_shard_is_made_again_and_said(
+    damage: Callable[[Path], None],
+    ending: str,
+    own: Corpus,
+    spec: FeatureSpec,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    out = tmp_path / "out"
+    records.write(own, spec, out, shard_size=2, **QUIET)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    kept = files(out)
+    damage(out / f"own-00002-of-00003.{ending}")
+    capsys.readouterr()
+    records.write(own, spec, out, shard_size=2, **QUIET)
+    told = [line for line in capsys.readouterr().err.splitlines() if "expected" in line]
+    if (damage, ending) == (Path.unlink, "json"):
+        assert not told  # as a kill before the end of the shard leaves it
+    else:
+        (line,) = told
+        assert line.startswith(str(out / "own-00002-of-00003.tfrecord"))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    untouched = "own-00001-of-00003.tfrecord"
+    assert files(out)[untouched] == kept[untouched]
+
+
+def test_a_shard_without_all_of_its_utterances_is_not_read(
+    own: Corpus, spec: FeatureSpec, tmp_path: Path
+):
+    """TFRecord's own checksums do not notice a record that is missing at the end."""
+    out = tmp_path / "out"
+    records.write(own, spec, out, shard_size=3, **QUIET)
+    path = out / "own-00002-of-00002.tfrecord"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(CorpusError, match=rf"{path}: expected \d+ bytes, found \d+"):
+        records.dataset(out)
+    path.unlink()
+    with pytest.raises(CorpusError, match=rf"{path}: expected \d+ bytes, found 0"):
+        records.dataset(out)
+
+
+def test_a_flipped_index_is_not_read(own: Corpus, spec: FeatureSpec, tmp_path: Path):
+    records.write(own, spec, tmp_path / "out", shard_size=3, **QUIET)
+    path = tmp_path / "out" / "index.json"
+    path.write_text(path.read_text().replace('"emotion": "a"', '"emotion": "b"', 1))
+    with pytest.raises(CorpusError, match=r"index\.json: expected the index as it was written"):
+        records.dataset(tmp_path / "out")
 
 
 def test_a_changed_recording_is_extracted_again(own: Corpus, spec: FeatureSpec, tmp_path: Path):

@@ -52,6 +52,14 @@ def without_time(out: Path) -> list[dict[str, str]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows(out)]
 
 
+def oracle_state(out: Path) -> str:
+    """`oracle.json` to the letter, but for the trials' durations."""
+    state = json.loads((out / "trials" / "oracle.json").read_text())
+    for trial in state["trials"].values():
+        trial["metrics"]["metrics"].pop("seconds")
+    return json.dumps(state, indent=2)
+
+
 @pytest.mark.usefixtures("begun")
 @pytest.mark.parametrize("algorithm", oracles.ALGORITHMS)
 def test_the_same_seed_gives_the_same_trials(
@@ -122,6 +130,7 @@ def test_a_kill_at_any_write_of_the_state_loses_and_repeats_nothing(
     assert kills >= budget
     assert without_time(tmp_path / "killed") == without_time(tmp_path / "whole")
     assert set(begun) == set(whole)
+    assert oracle_state(tmp_path / "killed") == oracle_state(tmp_path / "whole")
 
 
 def _finished(state: dict[str, Any], search: Search, begun: Begun) -> set[str]:
