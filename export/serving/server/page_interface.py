@@ -16,7 +16,7 @@ import tensorflow as tf
 from ser_keras.export.serving.server import sound_limits
 from ser_keras.export.serving.server.answer import Answer
 from ser_keras.export.serving.server.repository import Repository
-from ser_keras.export.serving.tf_serving import json_text, status
+from ser_keras.export.serving.tf_serving import json_parsing, status
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors, tensor
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
@@ -82,18 +82,19 @@ class PageInterface:
             function = model.function(what)
             if function is None:
                 raise ServingError("UNIMPLEMENTED", f"model {name} cannot {what}")
+            loop, threads = asyncio.get_running_loop(), self._repository.inference
             if what == "explain":
                 inputs = {"audio": np.array([body], object)}
-            else:
-                inputs = _live_inputs(body, model.description["state_size"])
+            else:  # megabytes of JSON would hold up the event loop
+                size = model.description["state_size"]
+                inputs = await loop.run_in_executor(threads, _live_inputs, body, size)
             sound_limits.check(inputs, model.description, self._most_seconds)
-            loop, threads = asyncio.get_running_loop(), self._repository.inference
             return _json(await loop.run_in_executor(threads, _run, function, inputs))
 
 
 def _live_inputs(body: bytes, size: int) -> Tensors:
     """Read {"audio": {"b64": a WAV file of one window}, "state": the last answer's, or []}."""
-    document = json_text.parse(body)
+    document = json_parsing.parse(body)
     audio = tensor(document.get("audio"), tf.string).reshape(-1)[:1]
     state = tensor(document.get("state") or [], tf.float32)
     if state.shape not in ((0,), (size,)):

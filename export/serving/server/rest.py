@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -12,7 +15,13 @@ import orjson
 from ser_keras.export.serving.server import sound_limits
 from ser_keras.export.serving.server.answer import Answer
 from ser_keras.export.serving.server.repository import Repository
-from ser_keras.export.serving.tf_serving import examples, json_answers, json_tensors, json_text
+from ser_keras.export.serving.tf_serving import (
+    examples,
+    json_answers,
+    json_parsing,
+    json_tensors,
+    json_text,
+)
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors
 from ser_keras.export.serving.tf_serving.metrics import Metrics
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
@@ -23,23 +32,48 @@ _PATHS = {
     "POST": rf"/v1/models/([^/:]+){_VERSION}:(classify|regress|predict)",
     "GET": rf"/v1/models(?:/([^/:]+))?{_VERSION}(?:/(metadata))?",
 }
+# More is read and written outside the event loop, which a recording of seconds need not leave.
+_SHORT_BODY = 2**20  # bytes
+_FEW_VALUES = 10_000
+_T = TypeVar("_T")
 _Key = tuple[str, int | None, str | None]  # a model's name, and a version or a label, if any
 
 
 class RestInterface:
     """TF Serving's REST interface to the models of a repository.
 
+    Args:
+        repository: the models.
+        metrics: counts requests.
+        most_seconds: longest recording accepted.
+        worker: reads and writes what is long.
+
     Example:
-        >>> interface = RestInterface(Repository(dict, threads=1), Metrics(), most_seconds=600.0)
+        >>> interface = RestInterface(Repository(dict, threads=1), Metrics(), 600.0, worker=None)
     """
 
-    def __init__(self, repository: Repository, metrics: Metrics, most_seconds: float) -> None:
+    def __init__(
+        self, repository: Repository, metrics: Metrics, most_seconds: float, worker: Executor | None
+    ) -> None:
         self._repository = repository
         self._metrics = metrics
         self._most_seconds = most_seconds
+        self._worker = worker
+
+    def preflight(self, origin: bytes) -> Answer:
+        """Answer OPTIONS, which browsers ask with before they let a page of another origin ask.
+
+        As TF Serving by default: without the headers that would let it.
+        """
+        if not re.search(rb"https?://", origin):
+            raise ServingError("FAILED_PRECONDITION", "Origin header is missing in CORS preflight")
+        return Answer(b"")
 
     async def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """Answer a request, whose path is as it was sent, escapes and all, without the query."""
+        """Answer a request, whose path is as it was sent: escapes, query and all.
+
+        As in TF Serving a query is no query, but a part of the path or of a model's name.
+        """
         what, key = _parse(method, path)
         if method == "POST":
             return await self._infer(what, key, body)
@@ -47,7 +81,7 @@ class RestInterface:
             raise invalid("Missing model name in request.")
         if what == "metadata":
             return self._metadata(key)
-        return _pretty({"model_version_status": self._repository.status(*key)})
+        return _pretty({"model_version_status": self._repository.status(*key[:2])})
 
     def _metadata(self, key: _Key) -> Answer:
         with self._repository.use(*key) as model:
@@ -63,32 +97,48 @@ class RestInterface:
         """
         began = time.perf_counter()
         status, running = "OK", 0.0
-        document = json_text.parse(body)
+        is_long = len(body) > _SHORT_BODY or body.count(b",") > _FEW_VALUES
+        document = await self._do(is_long, json_parsing.parse, body)
         name = json_text.signature_name(document)
-        serialized = None if what == "predict" else examples.read(document)
+        serialized = None
+        if what != "predict":
+            serialized = await self._do(is_long, examples.read, document)
         with self._repository.use(*key) as model:
             try:
                 signature = model.signature(name)
-                inputs = signature.inputs
-                if serialized is None:
-                    form, tensors = json_tensors.predict_request(document, inputs)
-                else:
-                    form = what
-                    tensors = examples.tensors(serialized, what, signature.method, inputs)
-                del document  # megabytes, not needed while the request waits for its batch
-                seconds = sound_limits.check(tensors, model.description, self._most_seconds)
+
+                def read() -> tuple[str, Tensors, float]:
+                    if serialized is None:
+                        form, tensors = json_tensors.predict_request(document, signature.inputs)
+                    else:
+                        form = what
+                        tensors = examples.tensors(
+                            serialized, what, signature.method, signature.inputs
+                        )
+                    seconds = sound_limits.check(tensors, model.description, self._most_seconds)
+                    return form, tensors, seconds
+
+                form, tensors, seconds = await self._do(is_long, read)
+                document.clear()  # megabytes, not needed while the request waits for its batch
                 entered = time.perf_counter()
                 outputs = await model.batchers[signature.name].run(tensors, seconds)
                 running = time.perf_counter() - entered
                 if model.description:
                     _check(outputs)
-                return Answer(json_answers.body(form, outputs))
+                many = sum(value.size for value in outputs.values()) > _FEW_VALUES
+                return Answer(await self._do(many, json_answers.body, form, outputs))
             except ServingError as error:
                 status = error.code
                 raise
             finally:
                 seconds = time.perf_counter() - began
                 self._metrics.record(key[0], what, status, seconds, running)
+
+    async def _do(self, is_long: bool, function: Callable[..., _T], *arguments: Any) -> _T:
+        """Call a function, outside the event loop where it would hold it up."""
+        if not is_long:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, function, *arguments)
 
 
 def _parse(method: str, path: str) -> tuple[str, _Key]:

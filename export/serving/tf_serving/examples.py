@@ -89,10 +89,6 @@ def _convert(name: str, value: Any) -> tuple[str, Any]:
             raise invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
         return "int64_list", int(value)
     if isinstance(value, float):
-        if np.isfinite(value) and abs(value) > np.finfo(np.float32).max:
-            raise invalid(
-                f"Cannot convert JSON value: {describe(value)} to float without loss of precision."
-            )
         return "float_list", value
     content = json_text.to_bytes(value)
     if content is None:

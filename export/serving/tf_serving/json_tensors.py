@@ -21,17 +21,19 @@ Tensors = dict[str, np.ndarray]  # by name; strings are arrays of objects that a
 Inputs = Mapping[str, tf.TensorSpec]
 
 ROW, COLUMN = "instances", "inputs"  # the two forms of a request, by their keys
-MOST_LEVELS = 31  # of nested lists: NumPy 1 has 32 dimensions, the instances' among them
+# Of nested lists: NumPy has 64 dimensions (1.x: 32), the instances' among them; TF Serving 254.
+MOST_LEVELS = 31 if np.__version__.startswith("1.") else 63
 
 # The whole numbers that each type takes. TF Serving reads the short types as an int_val of the
-# protocol buffer and narrows it afterwards; floats take what they hold exactly.
+# protocol buffer and narrows it afterwards. Floats take any number, as the nearest that they hold.
 _WHOLE = dict.fromkeys((tf.int8, tf.uint8, tf.int16, tf.int32), range(-(2**31), 2**31)) | {
     tf.uint32: range(2**32),
     tf.int64: range(-(2**63), 2**63),
     tf.uint64: range(2**64),
-    tf.float32: range(1 - 2**24, 2**24),
-    tf.float64: range(1 - 2**53, 2**53),
+    tf.float32: range(-(2**63), 2**64),
+    tf.float64: range(-(2**63), 2**64),
 }
+_PART = 2**16  # values converted at once
 _MULTIPLE = "as multiple input tensors required as per tensorinfo_map"
 _FLOATS = {tf.float32: "float", tf.float64: "double"}
 
@@ -197,17 +199,9 @@ def _refusal(value: Any, level: int, dtype: tf.DType) -> ServingError:
     quoted, name = f"JSON Value: {describe(value)}", _FLOATS.get(dtype, dtype.name)
     if dtype not in (*_WHOLE, tf.bool, tf.string):
         return ServingError("UNIMPLEMENTED", f"Conversion of {quoted} to type: {name}")
-    if dtype in _FLOATS and type(value) is int:
-        return _lossy(value, name)
     if dtype == tf.string and isinstance(value, dict):
         return invalid(f"{quoted} not formatted correctly for base64 data")
     return invalid(f"{quoted} Type: {json_text.kind(value)} is not of expected type: {name}")
-
-
-def _lossy(value: Any, name: str) -> ServingError:
-    return invalid(
-        f"Cannot convert JSON value: {describe(value)} to {name} without loss of precision."
-    )
 
 
 def _array(flat: list[Any], shape: tuple[int, ...], dtype: tf.DType) -> np.ndarray:
@@ -215,12 +209,13 @@ def _array(flat: list[Any], shape: tuple[int, ...], dtype: tf.DType) -> np.ndarr
     wide = {tf.bool: bool, tf.string: object, tf.uint64: np.uint64}.get(dtype, np.int64)
     if dtype in _FLOATS:
         wide = np.float64
-    values = np.array(flat, wide)
-    if dtype == tf.float32:
-        beyond = np.isfinite(values) & (np.abs(values) > np.finfo(np.float32).max)
-        if beyond.any():
-            raise _lossy(flat[int(beyond.argmax())], "float")
-    return values.astype(dtype.as_numpy_dtype).reshape(shape)
+    values = np.empty(len(flat), dtype.as_numpy_dtype)
+    # In parts, between which other threads run. A float beyond float32 is infinite.
+    with np.errstate(over="ignore"):
+        for start in range(0, len(flat), _PART):
+            part = flat[start : start + _PART]
+            values[start : start + _PART] = np.array(part, wide).astype(values.dtype)
+    return values.reshape(shape)
 
 
 def _text(shape: tuple[object, ...]) -> str:

@@ -1,90 +1,18 @@
-"""JSON text to Python values, and Python values in the words of an error.
+"""JSON values as TF Serving speaks of them: strings and bytes, and the words of its errors.
 
-TF Serving parses with RapidJSON, which takes NaN, Infinity and text that is not UTF-8. orjson is
-fast and refuses these; Python's parser, which takes them, reads what orjson refused, and its errors
-are told in RapidJSON's words. All functions raise `ServingError` in TF Serving's words.
+All functions raise `ServingError` in TF Serving's words.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
-import orjson
 import pybase64
 
 from ser_keras.export.serving.tf_serving.status import invalid
 
 LONGEST_QUOTE = 1000  # characters of a value in an error: the request may be megabytes
-
-# The beginning of Python's message, and RapidJSON's message for the same mistake.
-_RAPIDJSON = {
-    "Extra data": "The document root must not be followed by other values.",
-    "Unterminated string": "Missing a closing quotation mark in string.",
-    "Expecting property name": "Missing a name for object member.",
-    "Illegal trailing comma before end of object": "Missing a name for object member.",
-    "Illegal trailing comma": "Invalid value.",
-    "Expecting ':'": "Missing a colon after a name of object member.",
-    "Expecting ','": "Missing a comma or } after an object member.",
-    "Invalid \\escape": "Invalid escape character in string.",
-    "Invalid \\uXXXX": "Incorrect hex digit after \\u escape in string.",
-    "Invalid control character": "Invalid encoding in string.",
-}
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """Parse the body of a request, in which NaN, Infinity and -Infinity are numbers.
-
-    Bytes that are not UTF-8 are kept as surrogate escapes.
-
-    Example:
-        >>> parse(b'{"instances": [1, NaN]}')
-        {'instances': [1, nan]}
-    """
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    if not body:
-        raise invalid("JSON Parse error: The document is empty")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        document = _parse_tolerantly(body)
-    if not isinstance(document, dict):
-        raise invalid(f"JSON Value: {describe(document)} Is not object")
-    return document
-
-
-def _parse_tolerantly(body: bytes) -> Any:
-    text = body.decode("utf-8", "surrogateescape")
-    if not text.strip():
-        raise invalid(f"JSON Parse error: The document is empty. at offset: {len(body)}")
-    try:
-        return json.loads(text, parse_float=_finite, parse_int=_whole)
-    except json.JSONDecodeError as error:
-        words = (to for start, to in _RAPIDJSON.items() if error.msg.startswith(start))
-        offset = len(text[: error.pos].encode("utf-8", "surrogateescape"))
-        raise invalid(
-            f"JSON Parse error: {next(words, 'Invalid value.')} at offset: {offset}"
-        ) from None
-    except RecursionError:
-        raise invalid("JSON Parse error: Terminate parsing: nested too deeply.") from None
-    except ValueError as error:
-        raise invalid(f"JSON Parse error: {error}") from None
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError("Number too big to be stored in double.")
-    return number
-
-
-def _whole(digits: str) -> int | float:
-    # Beyond 64 bits a whole number is a float, as orjson reads it. The length is looked at first:
-    # `int` refuses thousands of digits.
-    if len(digits) <= len(str(-(2**63))) and -(2**63) <= int(digits) < 2**64:
-        return int(digits)
-    return _finite(digits)
 
 
 def signature_name(document: dict[str, Any]) -> str:
