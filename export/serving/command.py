@@ -44,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1",
         help="the address to listen on; 0.0.0.0 lets others in (default: %(default)s)",
     )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name that clients may call the server by, such as a container's, or * for "
+        "any; addresses, localhost and the machine's own name are allowed; may be repeated",
+    )
     number("--port", 8501, "the port to listen on; 0 takes a free one")
     parser.add_argument(
         "--versions",
@@ -63,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     number("--largest-batch", 32, "largest number of recordings that run together")
     number("--poll", 1.0, "time between two looks for new versions, in seconds")
     number("--most-megabytes", 64, "largest request body accepted, in MiB")
+    number("--most-memory", 2048, "memory for all requests together, in MiB")
     number("--most-seconds", 600.0, "longest recording accepted, in seconds")
 
 
@@ -72,7 +81,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: there is nothing to serve, or an option is out of its range.
     """
-    for name in ("threads", "largest_batch", "poll", "most_megabytes", "most_seconds"):
+    limits = ("most_megabytes", "most_memory", "most_seconds")
+    for name in ("threads", "largest_batch", "poll", *limits):
         value = getattr(options, name)
         require(value > 0, f"--{name.replace('_', '-')}", value, "more than 0")
     require(0 <= options.port < 65536, "--port", options.port, "0 to 65535")
@@ -112,8 +122,14 @@ def build(options: argparse.Namespace) -> Server:
         )
     _check_labels(labels, found)
     repository = Repository(models, options.threads, options.largest_batch)
-    most_bytes = options.most_megabytes * 2**20
-    application = Application(repository, most_bytes, options.most_seconds, options.poll)
+    application = Application(
+        repository,
+        options.most_megabytes * 2**20,
+        options.most_seconds,
+        options.poll,
+        options.most_memory * 2**20,
+        (options.host, *options.allowed_host),
+    )
     return Server(application, options.host, options.port)
 
 

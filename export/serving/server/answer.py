@@ -30,7 +30,9 @@ class Answer:
     @classmethod
     def of_error(cls, error: ServingError, close: bool = False) -> Answer:
         """Return an error in the form that TF Serving documents."""
-        return cls(json_answers.error_body(error.message), error.http_status, close=close)
+        headers = {"retry-after": "1"} if error.http_status == 429 else {}
+        body = json_answers.error_body(error.message)
+        return cls(body, error.http_status, headers=headers, close=close)
 
     async def send(self, send: Send, head: bool = False) -> None:
         """Send it; to a HEAD request without its body."""

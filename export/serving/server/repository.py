@@ -18,6 +18,10 @@ from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
 FindModels = Callable[[], Mapping[str, ModelConfig]]
 
+# A version that fails to load is tried again, as often as by TF Serving (`max_num_load_retries`),
+# after pauses that double: 5 s to 80 s.
+LOAD_RETRIES = 5
+RETRY_SECONDS = 5.0
 DRAIN_SECONDS = 60.0  # that a version may take to answer what it began, once it is replaced
 
 log = logging.getLogger("ser_keras.serving")
@@ -35,6 +39,8 @@ class _Version:
     fingerprint: int = 0  # of the folder's files when loading began
     state: str = LOADING
     error: str = ""  # where it cannot be loaded
+    tries: int = 1  # to load these files
+    due: float = 0.0  # by the loop's clock, when it is tried again
     model: LoadedModel | None = None  # while the state is AVAILABLE or UNLOADING
     in_flight: int = 0  # requests
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,11 +83,15 @@ class Repository:
         """Return the models that have a version to answer with."""
         return sorted(name for name, versions in self._models.items() if _available(versions))
 
-    def status(self, name: str, version: int | None, label: str | None) -> list[dict[str, object]]:
-        """Return the status of one version or of all, the newest first; raise as `use` does."""
+    def status(self, name: str, version: int | None = None) -> list[dict[str, object]]:
+        """Return the status of one version or of all, the newest first.
+
+        As in TF Serving nobody is asked for a label: all versions are told then.
+
+        Raises:
+            ServingError: NOT_FOUND, no such model or version.
+        """
         versions = self._models.get(name, {})
-        if label is not None and versions:
-            version = self._labeled(name, label)
         if version is not None:
             if version not in versions:
                 raise ServingError("NOT_FOUND", f"Could not find version {version} of model {name}")
@@ -129,13 +139,21 @@ class Repository:
                 self._retire(name, version)
 
     async def watch(self, seconds: float) -> None:
-        """Look at the disk again and again."""
+        """Look at the disk again and again; say once when it cannot be read, and once it can."""
+        problem = ""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await self.refresh()
-            except Exception:
-                log.exception("the folder of models cannot be read; trying again")
+            except Exception as error:  # noqa: BLE001  # the models in memory are served anyhow
+                found = str(error) or type(error).__name__
+                if found != problem:
+                    log.error("the models cannot be looked for; those loaded stay: %s", error)
+                problem = found
+            else:
+                if problem:
+                    log.info("the models can be looked for again")
+                problem = ""
 
     async def close(self) -> None:
         """End the threads; nothing may be asked afterwards."""
@@ -150,12 +168,15 @@ class Repository:
             known = versions.get(number)
             if known is not None and known.state != END:
                 continue
-            # What failed to load is tried again once its files have changed: it may have been
-            # looked at while it was copied.
+            # What failed to load is tried again once its files have changed, as it may have been
+            # looked at while it was copied; and some times though they have not.
             found = _Version(number, folder, _fingerprint(folder))
-            if known is None or not known.error or known.fingerprint != found.fingerprint:
-                versions[number] = found
-                await self._load(name, found)
+            if known is not None and known.error and known.fingerprint == found.fingerprint:
+                if known.tries > LOAD_RETRIES or asyncio.get_running_loop().time() < known.due:
+                    continue
+                found.tries = known.tries + 1
+            versions[number] = found
+            await self._load(name, found)
         # The old version answers until a new one can: one that fails to load replaces nothing.
         if not wanted or wanted.keys() & set(_available(versions)):
             for number in versions.keys() - wanted.keys():
@@ -173,6 +194,8 @@ class Repository:
             log.error("%s version %d cannot be loaded: %s", name, version.number, error)
             version.state = END
             version.error = f"the SavedModel cannot be loaded ({type(error).__name__})"
+            pause = RETRY_SECONDS * 2 ** (version.tries - 1)
+            version.due = asyncio.get_running_loop().time() + pause
         else:
             version.state = AVAILABLE
             log.info("%s version %d is available", name, version.number)

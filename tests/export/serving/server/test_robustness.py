@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import contextlib
+import gzip
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import socket
@@ -14,17 +17,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ser_keras.commands import main as cli
-from ser_keras.export.serving.server import http_server
-from ser_keras.export.serving.tf_serving import model_config
+from ser_keras.export.serving.server import http_server, repository
+from ser_keras.export.serving.server.allowed_hosts import AllowedHosts
+from ser_keras.export.serving.server.loaded_model import LoadedModel
+from ser_keras.export.serving.tf_serving import metrics, model_config
 from ser_keras.export.serving.tf_serving.warm_up import wav
 from tests.export.serving.conftest import Reply, Running, running
 
-HEAD = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: here\r\n"
+HEAD = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def alive(server: Running) -> None:
@@ -68,10 +74,54 @@ def test_headers_that_never_end_are_cut_off(server: Running, monkeypatch: pytest
         assert received(slow).startswith(b"HTTP/1.1 408")
         assert received(silent) == b""
         assert time.monotonic() - began < 20
-    with connected(server) as client:
-        client.sendall(HEAD + b"X: " + b"x" * 70_000)
-        assert received(client).startswith(b"HTTP/1.1 431")
     alive(server)
+
+
+GOOD = b'{"instances": [1.0]}'
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HEAD + b"X: " + b"x" * 100_000 + b"\r\n\r\n",
+        HEAD + b"X: " + b"x" * 100_000,
+        HEAD + b"X: y\r\n" * 20_000 + b"\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        CHUNKED + b"14\r\n" + GOOD + b"\r\n0\r\n" + b"X: y\r\n" * 20_000,
+        CHUNKED + b"14\r\n" + GOOD + b"\r\n0\r\nX: " + b"y" * 100_000,
+        CHUNKED + b"14;x=" + b"y" * 100_000 + b"\r\n" + GOOD + b"\r\n0\r\n\r\n",
+        CHUNKED + (b"1;" + b"x" * 100 + b"\r\n \r\n") * 2_000,
+    ],
+)
+def test_what_is_long_and_no_body_is_refused(server: Running, request_: bytes):
+    with connected(server) as client:
+        client.sendall(request_)
+        reply = received(client)
+    assert reply.startswith(b"HTTP/1.1 431 Request Header Fields Too Large")
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head
+    assert "too long" in json.loads(body)["error"]
+    alive(server)
+
+
+def test_trailers_extensions_and_many_chunks_are_no_harm(server: Running):
+    chunks = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in GOOD)
+    spaces = b"1\r\n \r\n" * 50_000
+    with connected(server) as client:
+        client.sendall(CHUNKED + spaces + chunks + b"0\r\nX: y\r\nHost: x\r\n\r\n")
+        client.sendall(HEAD + b"Connection: close\r\nContent-Length: 20\r\n\r\n" + GOOD)
+        assert received(client).count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_a_client_that_goes_on_sending_reads_its_refusal(server: Running):
+    with connected(server) as client:
+        with contextlib.suppress(OSError):
+            for _ in range(2_000):
+                client.sendall(HEAD + b"X: " + b"x" * 100_000)
+                if select.select([client], [], [], 0)[0]:
+                    break
+        assert received(client).startswith(b"HTTP/1.1 431")
 
 
 def test_a_body_that_never_ends_times_out(
@@ -90,11 +140,113 @@ def test_a_body_that_never_ends_times_out(
         alive(server)
 
 
-def test_bytes_that_are_no_http_leave_the_server_alive(server: Running):
-    for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", bytes(1000)):
-        with connected(server) as client:
-            client.sendall(nonsense)
-            assert b"Traceback" not in received(client)
+@pytest.mark.parametrize(
+    ("nonsense", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400), (b"GET\r\n\r\n", 400), (bytes(1000), 400),
+        (b"FETCH / HTTP/1.1\r\n\r\n", 501), (HEAD + b"Content-Length: x\r\n\r\n", 400),
+        (CHUNKED + b"nonsense\r\n", 400),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_http_are_refused_in_json(server: Running, nonsense: bytes, status: int):
+    with connected(server) as client:
+        client.sendall(nonsense)
+        head, _, body = received(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-type: application/json" in head
+    assert list(json.loads(body)) == ["error"]
+    alive(server)
+
+
+def test_pipelined_requests_are_answered_in_order_up_to_the_one_that_is_no_http(server: Running):
+    with connected(server) as client:
+        one = b"Content-Length: %d\r\n\r\n%b"
+        bodies = [b'{"instances": [%d.0]}' % number for number in range(20)]
+        asked = b"".join(HEAD + one % (len(body), body) for body in bodies)
+        client.sendall(asked + b"nonsense\r\n\r\n")
+        reply = received(client)
+    found = [float(text) for text in re.findall(rb'"predictions": \[([\d.]+)\]', reply)]
+    assert found == [3.0 * number + 2.0 for number in range(20)]
+
+
+def test_clients_that_pipeline_and_leave_are_not_worth_a_line(
+    server: Running, caplog: pytest.LogCaptureFixture
+):
+    request_ = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(GOOD), GOOD)
+    for count in (1, 2, 10, 50):
+        for _ in range(5):
+            with connected(server) as client:
+                client.sendall(request_ * count)
+            with connected(server) as client:
+                client.sendall(request_ * count + request_[:-5])
+    alive(server)
+    time.sleep(0.5)
+    assert not caplog.records
+
+
+def test_requests_that_are_too_much_together_are_told_to_come_again(
+    toys: dict[int, Path], tmp_path: Path
+):
+    shutil.copytree(toys[2], tmp_path / "toy" / "2")
+    body = GOOD + b" " * 3 * 2**20
+    with running(tmp_path, "--most-memory", "30") as server:  # two of them, and what they become
+
+        def ask(_: int) -> Reply:
+            return server.predict("toy", body)
+
+        with connected(server) as slow:
+            slow.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:-1])
+            time.sleep(0.5)
+            with concurrent.futures.ThreadPoolExecutor(16) as pool:
+                replies = list(pool.map(ask, range(32)))
+            slow.sendall(body[-1:])
+            assert slow.recv(1000).startswith(b"HTTP/1.1 200")
+        assert {reply.status for reply in replies} <= {200, 429}
+        assert 429 in {reply.status for reply in replies}
+        for reply in replies:
+            if reply.status == 429:
+                assert reply.headers["retry-after"] == "1"
+                assert "try again later" in reply.error
+        assert server.predict("toy", body).status == 200  # everything was given back
+        with running(tmp_path, "--most-memory", "1") as other:
+            assert other.predict("toy", body).status == 429
+
+
+def test_a_gzip_bomb_is_not_inflated(server: Running):
+    bomb = gzip.compress(GOOD + b" " * 2**30)
+    assert len(bomb) < 2**21
+    reply = server.predict("toy", bomb, **{"Content-Encoding": "gzip"})
+    assert reply.status == 413
+    assert reply.error == "the request's body is longer than 8388608 bytes"
+    alive(server)
+
+
+@pytest.mark.parametrize(
+    ("words", "host", "status"),
+    [
+        ([], "localhost:8501", 200), ([], "LOCALHOST", 200), ([], "127.0.0.1:1", 200),
+        ([], "[::1]:8501", 200), ([], "192.168.1.7", 200), ([], "page.localhost:80", 200),
+        ([], socket.gethostname(), 200),
+        ([], "rebound.example", 403), ([], "127.0.0.1.rebound.example", 403), ([], "", 403),
+        ([], "localhost.rebound.example:8501", 403), ([], "localhost:8501@rebound.example", 403),
+        (["models.example"], "models.example:8501", 200), (["a", "b"], "b.", 200),
+        (["models.example"], "other.example", 403), (["*"], "rebound.example", 200),
+    ],
+)  # fmt: skip
+def test_a_host_that_is_not_ours_is_refused(words: list[str], host: str, status: int):
+    refusal = AllowedHosts(words).check([(b"accept", b"*/*"), (b"host", host.encode())])
+    assert (refusal.http_status if refusal else 200) == status
+
+
+def test_a_page_elsewhere_cannot_reach_the_server_by_its_own_name(server: Running):
+    for path in ("/", "/v1/models/toy", "/page/models", metrics.PATH):
+        reply = server.ask("GET", path, Host="rebound.example:8501")
+        assert reply.status == 403
+        assert reply.error.startswith("Host: expected localhost, an address or a name given with ")
+    assert server.predict("toy", b" " * 2**20, Host="rebound.example").status == 403
+    with connected(server) as client:  # as TF Serving answers it
+        client.sendall(b"GET /v1/models/toy HTTP/1.0\r\n\r\n")
+        assert received(client).startswith(b"HTTP/1.1 200")
     alive(server)
 
 
@@ -226,6 +378,54 @@ def test_a_new_version_replaces_the_old_one_which_finishes_first(
         server.wait_for(lambda: server.ask("GET", "/v1/models/other").status == 200)
         shutil.rmtree(tmp_path / "other")
         server.wait_for(lambda: server.predict("other", {"instances": [1.0]}).status == 404)
+
+
+def test_a_failed_load_is_tried_again_though_its_files_are_unchanged(
+    toys: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(repository, "RETRY_SECONDS", 0.2)
+    tries: list[Path] = []
+
+    def load(folder: Path, batcher: Any) -> LoadedModel:
+        tries.append(folder)
+        if folder.name == "2" or len(tries) == 1:
+            raise OSError("the disk is slow today")
+        return LoadedModel(folder, batcher)
+
+    monkeypatch.setattr(repository, "LoadedModel", load)
+    shutil.copytree(toys[1], tmp_path / "toy" / "1")
+    with running(tmp_path) as server:
+        server.wait_for(lambda: server.predict("toy", {"instances": [1.0]}).status == 200)
+        assert len(tries) == 2
+        # In the end it is given up.
+        shutil.copytree(toys[2], tmp_path / "toy" / "2")
+        server.wait_for(lambda: len(tries) == 2 + 1 + repository.LOAD_RETRIES, 60)
+        time.sleep(1.0)
+        assert len(tries) == 2 + 1 + repository.LOAD_RETRIES
+        (status,) = server.ask("GET", "/v1/models/toy/versions/2").json["model_version_status"]
+        assert status["state"] == "END"
+        assert server.predict("toy", {"instances": [1.0]}).json == {"predictions": [2.5]}
+
+
+def test_a_folder_that_vanished_is_told_once_and_once_when_it_is_back(
+    toys: dict[int, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", "ser_keras.serving")
+    shutil.copytree(toys[2], tmp_path / "models" / "toy" / "2")
+
+    def told(text: str) -> int:
+        return sum(text in record.getMessage() for record in caplog.records)
+
+    with running(tmp_path / "models") as server:
+        (tmp_path / "models").rename(tmp_path / "gone")
+        server.wait_for(lambda: told("those loaded stay") > 0)
+        time.sleep(1.0)  # ten more looks
+        alive(server)
+        (tmp_path / "gone").rename(tmp_path / "models")
+        server.wait_for(lambda: told("can be looked for again") > 0)
+        time.sleep(0.5)
+    assert (told("those loaded stay"), told("can be looked for again")) == (1, 1)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_versions_whose_names_begin_with_zeros_are_served(toys: dict[int, Path], tmp_path: Path):
