@@ -30,9 +30,8 @@ class Load:
 def request(model: str, recording: bytes) -> bytes:
     """Make a :predict request for one recording, with its headers."""
     body = json.dumps({"instances": [{"b64": base64.b64encode(recording).decode()}]}).encode()
-    head = (
-        f"POST /v1/models/{model}:predict HTTP/1.1\r\nHost: server\r\nContent-Length: {len(body)}"
-    )
+    head = f"POST /v1/models/{model}:predict HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Content-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 
