@@ -142,6 +142,7 @@ def _describe(
         "duration": recording.duration,
         "padded": recording.padded,
         "silent": recording.silent,
+        "familiarity": None,  # which servers do not tell
         "instants": instants,
     }
 

@@ -119,6 +119,12 @@ class SpectrogramMask(_RandomLayer):
         masked_frames = ops.swapaxes(masked_frames, 2, 3)  # [B, T, frames, 1]
         return ops.where(ops.logical_or(masked_bands, masked_frames), 0.0, inputs)
 
+    def mask_flat(self, observations: Tensor, shape: Shape) -> Tensor:
+        """Mask flattened patches of this shape, [B, T, D], as in training."""
+        batch, length, size = ops.shape(observations)
+        patches = ops.reshape(observations, (batch, length, *shape))
+        return ops.reshape(self(patches, training=True), (batch, length, size))
+
     def _draw(self, shape: tuple[Any, ...], size: int, widest: int) -> Tensor:
         """Draw one mask per element of `shape`: bool [*shape, size], True where masked."""
         width = keras.random.uniform(shape, 0.0, widest + 1.0, seed=self.seed_generator)

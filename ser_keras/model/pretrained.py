@@ -57,6 +57,7 @@ def take_weights(model: Any, trained: Any) -> None:
         )
     for name, weight in own.items():
         weight.assign(others[name])
+    model.familiarity = trained.familiarity
     if other_classes:
         _take_columns(model, trained)
     if changed := [*_changed(model.preset, trained.preset)]:

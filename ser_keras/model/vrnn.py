@@ -19,6 +19,7 @@ from ser_keras.model.cell import Step, VRNNCell
 from ser_keras.model.compile_arguments import checked_options, make_optimizer
 from ser_keras.model.compiled_metrics import build_metrics
 from ser_keras.model.dynamic_range import DynamicRange
+from ser_keras.model.familiarity import Familiarity
 from ser_keras.model.metrics import METRICS, Measurements, measure
 from ser_keras.model.pretrained import take_weights
 from ser_keras.model.sequence_model import SequenceModel
@@ -37,6 +38,7 @@ class VRNN(SequenceModel):
         preset: features, architecture, objective and optimization; the paper's for RAVDESS if None.
         seed: seed of the initial weights, dropout and the latent samples; None draws one, which
             `keras.utils.set_random_seed` makes repeatable.
+        familiarity: `Familiarity.quantiles` of what it has heard; None where nobody knows.
 
     Call arguments:
         inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
@@ -63,9 +65,11 @@ class VRNN(SequenceModel):
         classes: Sequence[str],
         preset: Preset | None = None,
         seed: int | None = None,
+        familiarity: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(METRICS, **kwargs)
+        self.familiarity = None if familiarity is None else Familiarity(tuple(familiarity))
         self.classes = batch.class_names(classes)
         self.preset, self.seed = preset or presets.RAVDESS, seed
         self.features, self.objective = self.preset.features, self.preset.objective
@@ -193,14 +197,6 @@ class VRNN(SequenceModel):
         observations = self.standardization(observations)
         return tf.reshape(observations, [count, length, self.features.observation_size]), instants
 
-    def _masked(self, observations: Tensor) -> Tensor:
-        """Mask standardized flat observations, [B, T, D]."""
-        if self.mask is None:
-            return observations
-        shape = tf.shape(observations)
-        patches = tf.reshape(observations, tf.concat([shape[:2], self.observation_shape], axis=0))
-        return tf.reshape(self.mask(patches, training=True), shape)
-
     def _steps(self, observations: Tensor, training: bool) -> Step:
         """Run the cell over [B, T, D]; fields [B, T, …]."""
         # No mask: padding comes last and the scan is causal, so it cannot reach a valid instant.
@@ -322,7 +318,9 @@ class VRNN(SequenceModel):
         if augment and self.mixup is not None:
             probabilities = batch.one_hot(labels, len(self.classes))
             observations, targets = self.mixup(observations, instants, probabilities)
-        seen = self._masked(observations) if augment else observations
+        seen = observations
+        if augment and self.mask is not None:
+            seen = self.mask.mask_flat(observations, self.observation_shape)
         steps = self._steps(seen, training)
         # What was masked is to be generated all the same, as the sound that it is.
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
@@ -337,7 +335,8 @@ class VRNN(SequenceModel):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         own = {"classes": list(self.classes), "preset": self.preset.to_dict(), "seed": self.seed}
-        return super().get_config() | own
+        heard = None if self.familiarity is None else list(self.familiarity.quantiles)
+        return super().get_config() | own | {"familiarity": heard}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> VRNN:

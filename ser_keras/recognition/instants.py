@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_keras.features.frontend import Frontend
+from ser_keras.model.familiarity import surprisal
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.chunks import ChunkResampler, Windows
 from ser_keras.sound.level import level
@@ -29,6 +30,7 @@ class Answer(NamedTuple):
     sampled_fraction: float
     saliency: Tensor  # S_t, float32 [D]
     attention: Tensor  # W_t, float32 [D]
+    surprisal: float = np.nan  # of the window, in nats an element; NaN of the first
 
 
 class Instant(NamedTuple):
@@ -67,21 +69,32 @@ class SoundStep:
         self._function = function.get_concrete_function()
 
     def initial_states(self) -> list[Tensor]:
-        """Return the states that a recording begins with."""
-        return self.model.get_initial_state(1)
+        """Return the states that a recording begins with: the model's, and its log scale."""
+        log_scale = tf.zeros([1, self.model.features.observation_size])
+        return [*self.model.get_initial_state(1), log_scale]
 
     def __call__(self, window: np.ndarray, states: list[Tensor]) -> tuple[Answer, list[Tensor]]:
         """Answer float32 [window_length]; return the new states, too."""
         outputs = self._function(tf.constant(window), states)
-        probabilities, fraction, saliency, attention, states = outputs
+        probabilities, fraction, saliency, attention, cost, states = outputs
         (sampled,) = shortest(fraction.numpy()[np.newaxis])
-        return Answer(probabilities.numpy(), sampled, saliency, attention), states
+        answer = Answer(probabilities.numpy(), sampled, saliency, attention, float(cost))
+        return answer, states
 
     def _step(self, window: Tensor, states: list[Tensor]) -> tuple[Tensor, ...]:
         observation = self._frontend.extract_windows(window[tf.newaxis])  # [1, ...]
+        *states, log_scale = states
+        begun = states[-1][0, 0]  # 0 at the first instant, where nothing was predicted
         step, states = self.model.step(observation, states)
-        fraction = tf.reduce_mean(step.attention)
-        return tf.nn.softmax(step.logits[0]), fraction, step.saliency[0], step.attention[0], states
+        cost = surprisal(step.saliency[0], log_scale[0], self.model.objective.likelihood)
+        return (
+            tf.nn.softmax(step.logits[0]),
+            tf.reduce_mean(step.attention),
+            step.saliency[0],
+            step.attention[0],
+            tf.where(begun > 0, cost, np.nan),
+            [*states, step.next_log_scale],
+        )
 
 
 class Instants:

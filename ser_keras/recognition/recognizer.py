@@ -77,7 +77,9 @@ class Recognizer:
             file, of a path; channel, if one was chosen; emotion and probabilities {label: 0..1} at
             the end; duration in seconds; padded, whether the segment was shorter than one window
             and silence was added to it; silent, whether there is nothing but silence: every window
-            below `ser_keras.sound.level.SILENT_LEVEL`; and instants: time (where the window ends,
+            below `ser_keras.sound.level.SILENT_LEVEL`; familiarity, the share of the recordings
+            that the model knows that it finds as surprising as this one, None of a single instant
+            or where the model has not learnt it; and instants: time (where the window ends,
             in seconds of the segment: past its end where silence was appended), emotion,
             probabilities, sampled_fraction and, unless `attention` says otherwise, saliency [D] in
             standard deviations and attention [D] of zeros and ones.
@@ -130,11 +132,12 @@ class Recognizer:
 
     def _answer(self, chunks: Iterable[Chunk], attention: bool | Receive) -> dict[str, Any]:
         recording = Instants(self._step)
-        instants, silent = [], True
+        instants, surprisals, silent = [], [], True
         with deferred() as interruption:
             for instant in _instants(recording, chunks):
                 if instant.answer is not None:  # it never is, without a gate
                     instants.append(self._describe(instant.time, instant.answer, attention))
+                    surprisals.append(instant.answer.surprisal)
                 silent = silent and instant.level < SILENT_LEVEL
                 interruption.check()
         return {
@@ -143,8 +146,15 @@ class Recognizer:
             "duration": recording.duration,
             "padded": recording.padded,
             "silent": silent,
+            "familiarity": self._familiarity(surprisals[1:]),
             "instants": instants,
         }
+
+    def _familiarity(self, surprisals: list[float]) -> float | None:
+        """Tell how familiar a recording is, by the instants that something was predicted for."""
+        if self.model.familiarity is None or not surprisals:
+            return None
+        return round(self.model.familiarity.of(float(np.mean(surprisals))), 4)
 
     def _describe(self, time: float, answer: Answer, attention: bool | Receive) -> dict[str, Any]:
         described = {

@@ -55,3 +55,20 @@ def begin(model: VRNN, pretrained: str, frozen: tuple[str, ...] = ()) -> None:
             raise ConfigurationError(f"frozen: expected a part of {pretrained}, found {part}")
         layer.trainable = False
     take_weights(model, model_files.load(pretrained))
+
+
+def release(model: VRNN, frozen: tuple[str, ...]) -> None:
+    """Let parts that were frozen be trained again, once training is over.
+
+    The optimizer is new, since a `.keras` file cannot be loaded with one of fewer weights.
+
+    Example:
+        >>> mine = ser.VRNN.from_preset("tiny")
+        >>> release(mine, frozen=("encoder",))
+        >>> mine.cell.encoder.trainable
+        True
+    """
+    for part in frozen:
+        getattr(model.cell, part).trainable = True
+    if frozen:
+        model.compile()

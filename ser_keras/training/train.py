@@ -19,6 +19,7 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.training import callbacks, checkpoint, fine_tuning, pipeline
 from ser_keras.training.balance import expected_draws
 from ser_keras.training.calibration import calibrate
+from ser_keras.training.familiarity import learn_familiarity
 from ser_keras.training.run import (
     CONFIGURATION_FILE,
     SPLIT_FILE,
@@ -111,6 +112,11 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         )
         if validation is not None:
             calibrate(model, validation)
+        heard = extracted.get("validation")
+        if heard is None:  # without copies, which sound as no recording does
+            heard = extract_subsets({"train": subsets["train"]}, preset.features)["train"]
+        learn_familiarity(model, pipeline.batches(heard, optimization.batch_size, classes=classes))
+        fine_tuning.release(model, run.frozen)
         model_files.save(model, out / model_files.MODEL_FILE)
         shutil.rmtree(out / callbacks.BACKUP_FOLDER, ignore_errors=True)
     return model

@@ -1,0 +1,72 @@
+"""How familiar a recording is, by the likelihood of what the generator did not know yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+Tensor = Any
+
+_DEGREES = 4.0  # of freedom, of Student's t, as in `ser_keras.model.objective`
+_LOG_T = (
+    math.lgamma((_DEGREES + 1) / 2) - math.lgamma(_DEGREES / 2) - math.log(_DEGREES * math.pi) / 2
+)
+
+# −log density at a distance from the mean in scales, of scale 1. Not of TFP: recognition does
+# without it, since it takes nearly a second to import.
+_COSTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gaussian": lambda distance: 0.5 * (distance * distance + math.log(2 * math.pi)),
+    "laplace": lambda distance: distance + math.log(2),
+    "student-t": lambda distance: (
+        (_DEGREES + 1) / 2 * ops.log1p(distance * distance / _DEGREES) - _LOG_T
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """The surprisals of recordings that a model had not been trained on, or not often.
+
+    Args:
+        quantiles: of the recordings' mean surprisals, ascending, from the least to the most.
+
+    Example:
+        >>> familiarity = Familiarity.among([1.0, 2.0, 3.0, 4.0, 5.0])
+        >>> familiarity.of(0.0), familiarity.of(4.5), familiarity.of(9.0)
+        (1.0, 0.125, 0.0)
+    """
+
+    quantiles: tuple[float, ...]
+
+    @classmethod
+    def among(cls, surprisals: Sequence[float]) -> Familiarity:
+        """Learn from the mean surprisals of recordings; not finite ones are left out."""
+        finite = np.asarray(surprisals)[np.isfinite(surprisals)]
+        return cls(tuple(np.quantile(finite, np.linspace(0.0, 1.0, 101)).tolist()))
+
+    def of(self, surprisal: float) -> float:
+        """Return the share of those recordings that are as surprising as this, or more so."""
+        ranks = np.linspace(1.0, 0.0, len(self.quantiles))
+        return float(np.interp(surprisal, self.quantiles, ranks))
+
+
+def surprisal(saliency: Tensor, log_scale: Tensor, likelihood: str) -> Tensor:
+    """Return −log p of an observation that was predicted, the mean over its elements, in nats.
+
+    Args:
+        saliency: |X_t − x̂_t|, [..., D].
+        log_scale: of the distribution that x̂_t is the mean of, [..., D].
+        likelihood: its kind, `Objective.likelihood`.
+
+    Example:
+        >>> cost = surprisal(np.array([0.0, 0.0]), np.array([0.0, 0.0]), "gaussian")
+        >>> round(float(cost), 4)  # log(2 π) / 2
+        0.9189
+    """
+    cost = _COSTS[likelihood](saliency * ops.exp(-log_scale))
+    return ops.mean(cost + log_scale, axis=-1)

@@ -1,0 +1,42 @@
+"""What a model has heard, so that it can tell how strange a recording is."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from ser_keras.model.familiarity import Familiarity
+from ser_keras.model.vrnn import VRNN
+
+
+def learn_familiarity(model: VRNN, data: tf.data.Dataset) -> Familiarity | None:
+    """Learn how surprising the recordings of `data` are to a trained model, and remember it.
+
+    A recording of one instant has no prediction, and does not count; None where none counts.
+
+    Example:
+        >>> copy = ser.VRNN(model.classes, model.preset)
+        >>> heard = ser.pipeline.dataset(corpus, model.features, cache=False, progress=False)
+        >>> copy.adapt(heard)
+        >>> learn_familiarity(copy, heard) == copy.familiarity
+        True
+    """
+    found = np.concatenate([surprisals(model, inputs, labels) for inputs, labels in data])
+    model.familiarity = Familiarity.among(found) if np.isfinite(found).any() else None
+    return model.familiarity
+
+
+def surprisals(model: VRNN, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> np.ndarray:
+    """Compute the mean surprisal of each utterance of a batch, [B]; NaN of a single instant.
+
+    It is the generation term of Eq. 5, by instant and element.
+
+    Example:
+        >>> data = ser.pipeline.dataset(corpus, model.features, cache=False, progress=False)
+        >>> surprisals(model, *next(iter(data))).shape
+        (32,)
+    """
+    _, terms = model.call_with_terms(inputs, labels)
+    predicted = inputs["instants"].numpy() - 1.0
+    elements = np.where(predicted > 0, predicted, np.nan) * model.features.observation_size
+    return np.asarray(terms.generation.numpy() / elements)
