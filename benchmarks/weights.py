@@ -91,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A new model has no optimiser, which is twice the size of the weights.
     shipped = VRNN(trained.classes, trained.preset)
     shipped.set_weights(trained.get_weights())
+    shipped.familiarity = trained.familiarity
     shipped.cell.temperature.assign(temperature)
     path = out / f"{options.preset}.keras"
     model_files.save(shipped, path)
