@@ -19,11 +19,11 @@ import argparse
 import contextlib
 import hashlib
 import json
+import multiprocessing
+import multiprocessing.process
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,16 +35,18 @@ from typing import Any
 import numpy as np
 
 import ser_keras as ser
-from ser_keras.files import output_folder, write_csv, write_text
-
-# `ser-keras`, but for the time between backups.
-_COMMAND = """
-import sys
 from ser_keras.commands.main import main
+from ser_keras.files import output_folder, write_csv, write_text
 from ser_keras.training import checkpoint
-checkpoint.BACKUP_EVERY = 0.5
-sys.exit(main())
-"""
+
+# Starts processes that have imported what takes seconds, lest most kills come before any work.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PRELOADED = [
+    "ser_keras.export.saving",
+    "ser_keras.evaluation.reproduction",
+    "ser_keras.tuning.run",
+]
+
 _SIZES = ("recognition_units=8", "generation_units=8", "classification_units=8", "batch_size=8")
 _SMALL = [word for size in _SIZES for word in ("--set", size)]
 
@@ -54,11 +56,11 @@ def commands(manifest: Path, space: Path) -> dict[str, list[str]]:
     corpus = ["--corpus", "manifest", "--data", str(manifest)]
     return {
         "features": ["features", *corpus, "--shard-size", "4", "--workers", "1"],
-        "train": ["train", *corpus, *_SMALL, "--epochs", "60"],
-        "reproduce": ["reproduce", *corpus, *_SMALL, "--epochs", "10", "--seeds", "1"],
+        "train": ["train", *corpus, *_SMALL, "--epochs", "12"],
+        "reproduce": ["reproduce", *corpus, *_SMALL, "--epochs", "4", "--seeds", "1"],
         "tune": [
             *("tune", *corpus, *_SMALL, "--epochs", "4", "--every", "2", "--folds", "2"),
-            *("--budget", "4", "--space", str(space), "--no-prune"),
+            *("--budget", "3", "--space", str(space), "--no-prune"),
         ],
         "export": ["export", "tiny", "--to", "saved-model"],
     }
@@ -80,33 +82,27 @@ class Trials:
     def killed(self, number: int, after: float) -> tuple[bool, dict[str, str]]:
         """Kill a run and let it go on; return whether it ran, and what differs, by file."""
         run = f"killed-{number:02d}"
-        with self._started(run) as process:
-            try:
-                process.wait(after)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-        was_killed = process.returncode == -signal.SIGKILL
-        return was_killed, self._differences(self._to_the_end(run))
+        process = self._started(run)
+        process.join(after)
+        process.kill()
+        process.join()
+        return process.exitcode == -signal.SIGKILL, self._differences(self._to_the_end(run))
 
-    def _started(self, run: str) -> subprocess.Popen[bytes]:
-        folder = output_folder(self.folder / run)
+    def _started(self, run: str) -> multiprocessing.process.BaseProcess:
+        output_folder(self.folder / run)
         words = [*self.words, "--out", "vrnn/1" if self.name == "export" else "."]
-        with (folder.parent / f"{run}.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-c", _COMMAND, *words],
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                # Of its own for each run, or the second would find the features of the first.
-                env={**os.environ, "SER_KERAS_CACHE": str(self.folder / f"{run}-cache")},
-            )
+        process = _PROCESSES.Process(target=_call, args=(words, self.folder / run))
+        process.start()
+        return process
 
     def _to_the_end(self, run: str) -> dict[str, str]:
         folder = self.folder / run
         # The same command would refuse a version that is there, and it is there when it is whole.
-        if not (folder / "vrnn" / "1").exists() and self._started(run).wait():
-            sys.exit(f"{self.name}: {(self.folder / f'{run}.log').read_text()}")
-        shutil.rmtree(self.folder / f"{run}-cache", ignore_errors=True)
+        if not (folder / "vrnn" / "1").exists():
+            process = self._started(run)
+            process.join()
+            if process.exitcode:
+                sys.exit(f"{self.name}: {_log_of(folder).read_text()}")
         return contents(folder)
 
     def _differences(self, found: dict[str, str]) -> dict[str, str]:
@@ -119,6 +115,22 @@ class Trials:
             for name in sorted({*found, *self.expected})
             if found.get(name) != self.expected.get(name)
         }
+
+
+def _call(words: list[str], folder: Path) -> None:
+    """Be `ser-keras` in a folder, but for the time between backups."""
+    os.chdir(folder)
+    # Of its own for each run, or the second would find the features of the first.
+    os.environ["SER_KERAS_CACHE"] = f"{folder}-cache"
+    with _log_of(folder).open("ab") as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    checkpoint.BACKUP_EVERY = 0.5
+    sys.exit(main(words))
+
+
+def _log_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.log")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -166,7 +178,7 @@ def _without_seconds(text: str) -> bytes:
 _TIMES_OF = {"seconds", "date_saved"}
 
 
-def main() -> None:
+def measure_all() -> None:
     """Run all of it, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
@@ -182,7 +194,7 @@ def main() -> None:
 
 def measure(folder: Path, options: argparse.Namespace) -> None:
     """Run every command, and write the table after each."""
-    corpus = ser.corpora.load("synthetic", folder, speakers=2, takes=3)
+    corpus = ser.corpora.load("synthetic", folder, speakers=2, takes=2)
     manifest = folder / "manifest.csv"
     write_csv(
         manifest,
@@ -216,4 +228,6 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before TensorFlow is imported
+    _PROCESSES.set_forkserver_preload([f"ser_keras.{module}" for module in _PRELOADED])
+    measure_all()

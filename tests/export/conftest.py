@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from ser_keras.features import reference
 from ser_keras.model.vrnn import VRNN
 from ser_keras.sound import decoding
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CLASSES = ("neutral", "happy", "sad", "angry")
 SIZES: dict[str, Any] = {
     "recognition_units": 16,
@@ -20,6 +24,27 @@ SIZES: dict[str, Any] = {
     "classification_units": 16,
     "latent_size": 4,
 }
+
+
+@pytest.fixture(scope="session")
+def browser(speech: list[Path]) -> Iterator[Any]:
+    """Chromium without a window, whose microphone is fed a recording."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    found = os.environ.get("SER_KERAS_CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if found is None:
+        pytest.skip("needs a browser: Chromium on the path, or SER_KERAS_CHROMIUM")
+    arguments = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={speech[0]}",
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ]
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=found, args=arguments)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 
 from ser_keras import export
 from ser_keras.model.vrnn import VRNN
@@ -105,3 +106,84 @@ def test_the_page_finds_its_modules_where_npm_puts_them():
         pytest.skip("needs LiteRT.js: npm install in export/browser")
     for name, path in modules.items():
         assert (BROWSER / path).is_file(), name
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(48000, 22050), (44100, 16000), (8000, 22050)])
+def test_the_microphone_is_resampled_as_by_soxr(rate: int, wanted: int):
+    """In pieces of any length, the same; against another implementation."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js")
+    time = np.arange(rate) / rate
+    chirp = np.sin(2 * np.pi * time * (100.0 + 0.35 * min(rate, wanted) / 2 * time))
+    program = f"""
+      import {{Resampler}} from {json.dumps((BROWSER / "resampler.mjs").as_uri())};
+      const chirp = Float32Array.from({json.dumps(chirp.tolist())});
+      const found = [128, 1000, chirp.length].map((size) => {{
+        const resampler = new Resampler({rate}, {wanted});
+        const made = [];
+        for (let at = 0; at < chirp.length; at += size) {{
+          made.push(...resampler.push(chirp.subarray(at, at + size)));
+        }}
+        return made;
+      }});
+      console.log(JSON.stringify(found));
+    """
+    done = subprocess.run(
+        [node, "--input-type=module"], input=program, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    pieces = [np.array(values) for values in json.loads(done.stdout)]
+    for values in pieces[1:]:
+        np.testing.assert_allclose(values, pieces[0], atol=1e-6)
+    expected = soxr.resample(chirp, rate, wanted)
+    assert len(expected) - 0.02 * wanted < len(pieces[0]) <= len(expected)
+    inner = slice(200, len(pieces[0]) - 200)
+    np.testing.assert_allclose(pieces[0][inner], expected[: len(pieces[0])][inner], atol=0.01)
+
+
+RUNNER = """
+export class Runner {
+  static async load() { return new Runner(); }
+  sampleRate = 22050;
+  reset() {}
+  async push(samples) { globalThis.pushed = (globalThis.pushed ?? 0) + samples.length; return []; }
+}
+"""
+
+
+def edge_page(browser: Any, address: str) -> Any:
+    """The page at an address, of which nothing is asked but its own files; a stub of the runner."""
+    page = browser.new_context(permissions=["microphone"]).new_page()
+
+    def answer(route: Any) -> None:
+        name = route.request.url.rpartition("/")[2] or "index.html"
+        if name == "runner.mjs":
+            route.fulfill(body=RUNNER, content_type="text/javascript")
+        else:
+            route.fulfill(path=BROWSER / name)
+
+    page.route(f"{address}**", answer)
+    page.goto(address)
+    page.wait_for_function("() => document.getElementById('said').textContent.startsWith('Choose')")
+    return page
+
+
+def test_the_page_says_what_a_microphone_needs(browser: Any):
+    page = edge_page(browser, "http://edge.test/")
+    said = page.text_content("#said")
+    assert "browsers expect a page from https or localhost" in said
+    assert "http://edge.test" in said
+    assert page.is_disabled("#microphone")
+    assert page.is_enabled("#file")
+
+
+def test_the_page_takes_the_microphones_own_rate(browser: Any):
+    page = edge_page(browser, "https://edge.test/")
+    page.evaluate(
+        """() => { globalThis.AudioContext = class extends AudioContext {
+        constructor(options) { super(options); globalThis.options = options; } } }"""
+    )
+    page.click("#microphone")
+    page.wait_for_function("() => globalThis.pushed > 11025", timeout=60_000)
+    assert page.evaluate("globalThis.options === undefined")

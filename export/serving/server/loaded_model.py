@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -51,6 +52,7 @@ class LoadedModel:
         self.description = _description(folder)
         for name, tensors in warm_up.read(folder / warm_up.PATH):
             self.signature(name).run(tensors)  # the first call of each shape takes seconds
+        self._warm_up_page()
 
     def signature(self, name: str) -> Signature:
         """Return the signature of a name; "" is the default one."""
@@ -58,6 +60,17 @@ class LoadedModel:
         if name not in self._signatures:
             raise invalid(f'Serving signature name: "{name}" not found in signature def')
         return self._signatures[name]
+
+    def _warm_up_page(self) -> None:
+        """Call what the page calls, as the requests beside a model do with its signatures."""
+        explain, live = self.function("explain"), self.function("live")
+        if not self.description or explain is None or live is None:
+            return
+        rate, window = self.description["sample_rate"], self.description["window_length"]
+        silence = np.zeros(window + self.description["hop_length"], np.float32)
+        explain(tf.constant([warm_up.wav(silence, rate)]))
+        state = tf.zeros([1, self.description["state_size"]])
+        live(tf.constant([warm_up.wav(silence[:window], rate)]), state)
 
     def function(self, name: str) -> Callable[..., dict[str, tf.Tensor]] | None:
         """Return a function that models of this package have beside their signatures, or None."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,10 +14,11 @@ import numpy as np
 import orjson
 import tensorflow as tf
 
+from ser_keras.corpora.speech_synthesis import SAMPLE_RATE, Manner, Voice, speak
 from ser_keras.export.serving.server import sound_limits
 from ser_keras.export.serving.server.answer import Answer
 from ser_keras.export.serving.server.repository import Repository
-from ser_keras.export.serving.tf_serving import json_parsing, status
+from ser_keras.export.serving.tf_serving import json_parsing, status, warm_up
 from ser_keras.export.serving.tf_serving.json_tensors import Tensors, tensor
 from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 
@@ -26,6 +28,7 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page/answer.js": ("answer.js", "text/javascript; charset=utf-8"),
     "/page/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
     "/page/sound.js": ("sound.js", "text/javascript; charset=utf-8"),
     "/page/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
@@ -38,6 +41,11 @@ _SAFETY = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
+_NEVER_KEPT = {"cache-control": "no-store"}
+
+# Columns of a picture on the page; a minute of sound, at the hops that presets have.
+MOST_COLUMNS = 120
+
 _CALL = re.compile(r"/page/models/([^/:]+):(explain|live)")
 
 
@@ -62,6 +70,9 @@ class PageInterface:
                 return Answer((FOLDER / name).read_bytes(), 200, content_type, dict(_SAFETY))
             if path == "/page/models":
                 return _json({"models": self._models()})
+            if path == "/page/example.wav":
+                loop, threads = asyncio.get_running_loop(), self._repository.inference
+                return Answer(await loop.run_in_executor(threads, _example), 200, "audio/wav")
         elif method == "POST" and (match := _CALL.fullmatch(path)):
             return await self._call(unquote(match[1]), match[2], body)
         raise ServingError("NOT_FOUND", f"Not found: {method} {path}")
@@ -89,7 +100,8 @@ class PageInterface:
                 size = model.description["state_size"]
                 inputs = await loop.run_in_executor(threads, _live_inputs, body, size)
             sound_limits.check(inputs, model.description, self._most_seconds)
-            return _json(await loop.run_in_executor(threads, _run, function, inputs))
+            content = await loop.run_in_executor(threads, _run, function, inputs)
+            return Answer(content, headers=dict(_NEVER_KEPT))
 
 
 def _live_inputs(body: bytes, size: int) -> Tensors:
@@ -103,19 +115,49 @@ def _live_inputs(body: bytes, size: int) -> Tensors:
     return {"audio": audio, "state": state[np.newaxis]}
 
 
-def _run(function: Callable[..., dict[str, tf.Tensor]], inputs: Tensors) -> dict[str, Any]:
-    """Run a function of the model, in a thread, on the one recording."""
+def _run(function: Callable[..., dict[str, tf.Tensor]], inputs: Tensors) -> bytes:
+    """Run a function of the model, in a thread, on the one recording; return its answer's JSON."""
     audio = tf.constant(inputs.pop("audio").tolist(), tf.string)
     try:
         outputs = function(audio, *map(tf.constant, inputs.values()))
     except tf.errors.OpError as error:
         raise status.from_tensorflow(error) from None
     first = {name: value.numpy()[0] for name, value in outputs.items()}
-    return {
-        name: value.decode() if isinstance(value, bytes) else value.tolist()
-        for name, value in first.items()
+    if "timeline" in first:
+        first = in_columns(first)
+    texts = {name: value.decode() for name, value in first.items() if isinstance(value, bytes)}
+    return orjson.dumps(first | texts, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def in_columns(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Average saliency and attention [T, D] over instants, so that a picture has columns for them.
+
+    Of ten minutes they would have millions of values, of which nobody sees more than some thousand.
+
+    Example:
+        >>> long = {name: np.ones((300, 40), np.float32) for name in ("saliency", "attention")}
+        >>> answer = in_columns(long)
+        >>> answer["instants_per_column"], answer["attention"].shape
+        (3, (100, 40))
+    """
+    instants = len(answer["attention"])
+    grouped = max(1, -(-instants // MOST_COLUMNS))
+    starts = np.arange(0, instants, grouped)
+    sizes = np.diff([*starts, instants])[:, np.newaxis]
+    columns = {
+        name: np.add.reduceat(answer[name], starts) / sizes.astype(np.float32)
+        for name in ("saliency", "attention")
     }
+    return {**answer, **columns, "instants_per_column": grouped}
+
+
+@functools.cache
+def _example() -> bytes:
+    """Make a recording to try: angry, as far as a source-filter model can be."""
+    voice = Voice(pitch=120, formant_scale=1.0, breathiness=0.05, tempo=4.5, expressiveness=1.0)
+    manner = Manner(pitch=4, pitch_range=5, final_pitch=-4, tempo=1.3, level=6, tilt=3)
+    return warm_up.wav(speak(voice, manner, 4.0, np.random.default_rng(0)), SAMPLE_RATE)
 
 
 def _json(value: Any) -> Answer:
-    return Answer(orjson.dumps(value), headers={"cache-control": "no-store"})
+    return Answer(orjson.dumps(value), headers=dict(_NEVER_KEPT))

@@ -106,11 +106,10 @@ export class Tape {
     }
   }
 
-  /** The samples before a place, counted from the beginning of all that was heard. */
+  /** `count` samples before a place, counted from the beginning of all that was heard; null if forgotten. */
   before(place, count) {
-    const all = this.all();
-    const end = all.length - (this.heard - place);
-    return all.subarray(Math.max(0, end - count), end);
+    const end = this.length - (this.heard - place);
+    return end < count ? null : this.all().subarray(end - count, end);
   }
 
   all() {
