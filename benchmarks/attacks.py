@@ -99,6 +99,8 @@ def watch(server: Server, pipe: Connection) -> None:
         except OSError:
             failed += 1
         longest = max(longest, time.perf_counter() - began)
+        if not memory:
+            pipe.send("watching")
         memory = max(memory, server.memory)
     pipe.send((longest, memory, failed))
 
@@ -111,10 +113,11 @@ def run(folder: Path, name: str, attack: Callable[[Server], tuple[list[str], str
         idle, (ours, theirs) = server.memory, multiprocessing.Pipe()
         watcher = multiprocessing.Process(target=watch, args=(server, theirs))
         watcher.start()
-        time.sleep(1.0)
+        ours.recv()
         began = time.perf_counter()
         answers, note = attack(server)
         seconds = time.perf_counter() - began
+        time.sleep(0.5)
         ours.send(None)
         longest, memory, failed = ours.recv()
         watcher.join()

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ctypes
 import functools
+import gc
 import logging
 import os
 import re
@@ -95,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
     server = build(options)
     # The models' threads need Python only for moments, and must not wait 5 ms for each.
     sys.setswitchinterval(0.0005)
+    # What TensorFlow has imported is no garbage: looking for some in it would hold up requests.
+    gc.freeze()
     server.run()
     return 0 if server.started else 1
 

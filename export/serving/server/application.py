@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
 from ser_keras.export.serving.server import request_body
 from ser_keras.export.serving.server.allowed_hosts import AllowedHosts
 from ser_keras.export.serving.server.answer import Answer, Send
-from ser_keras.export.serving.server.memory_budget import MemoryBudget, Share
+from ser_keras.export.serving.server.memory_budget import COPIES, MemoryBudget, Share
 from ser_keras.export.serving.server.page_interface import PageInterface
 from ser_keras.export.serving.server.repository import Repository
 from ser_keras.export.serving.server.request_body import Receive, Scope
@@ -31,7 +30,7 @@ class Application:
 
     Args:
         repository: the models.
-        most_bytes: longest body of a request accepted, in bytes.
+        most_bytes: longest body of a request accepted, in bytes; less where memory is less.
         most_seconds: longest recording accepted, in seconds.
         poll: seconds between two looks for new versions.
         most_memory: bytes that requests may take together (`memory_budget`).
@@ -51,7 +50,7 @@ class Application:
         hosts: tuple[str, ...] = (),
     ) -> None:
         self._repository = repository
-        self._most_bytes = most_bytes
+        self._most_bytes = min(most_bytes, most_memory // COPIES)
         self._poll = poll
         self._memory = MemoryBudget(most_memory)
         self._hosts = AllowedHosts(hosts)
@@ -88,6 +87,7 @@ class Application:
             body = await loop.run_in_executor(
                 self._worker, request_body.inflate, body, self._most_bytes
             )
+            share.release()
             share.add(len(body))
         return body
 
@@ -122,10 +122,6 @@ class Application:
             log.exception("cannot start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        # TensorFlow's objects live as long as the server: looking through them for garbage would
-        # hold up every request.
-        gc.collect()
-        gc.freeze()
         watching = asyncio.ensure_future(self._repository.watch(self._poll))
         await send({"type": "lifespan.startup.complete"})
         await receive()

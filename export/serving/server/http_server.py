@@ -65,8 +65,8 @@ class _GuardedProtocol(HttpToolsProtocol):
     """A connection that nobody can hold open by sending slowly, or fill with what is no body.
 
     uvicorn waits for the end of a request's headers for ever, and keeps headers and trailers of any
-    size. Of its private parts `flow`, `headers` and `pipeline` are used, and of the request being
-    answered, `cycle`, the `body`, `disconnected`, `message_event`, `response_complete`.
+    size. Of its private parts `flow` and `pipeline` are used, and of the last request, `cycle`, the
+    `body`, `disconnected`, `keep_alive`, `message_event`, `response_complete`, `response_started`.
     """
 
     def connection_made(self, transport: Any) -> None:
