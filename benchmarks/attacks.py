@@ -213,24 +213,20 @@ def disconnect(server: Server) -> tuple[list[str], str]:
     return [], f"{files:+d} file descriptors, {threads:+d} threads"
 
 
-def minute(folder: Path) -> Callable[[Server], tuple[list[str], str]]:
+def minute(server: Server, folder: Path) -> tuple[list[str], str]:
     """A minute of 64 clients with recordings."""
     recordings = read(None, 22050)
     emotions = Direct(folder / NAME / "1").emotions(recordings)
     sent = [load.request(NAME, one) for one in recordings]
-
-    def clients(server: Server) -> tuple[list[str], str]:
-        tenth: list[float] = []
-        timer = threading.Timer(10.0, lambda: tenth.append(server.memory))
-        timer.start()
-        found = load.run(server.port, sent, emotions, 64, 60.0)
-        last = server.memory
-        answers = ["200 OK"] * (len(found.latencies) - found.wrong)
-        answers += ["wrong"] * found.wrong + found.errors
-        change = 100 * (last / tenth[0] - 1)
-        return answers, f"memory {change:+.1f} % from the tenth second to the last"
-
-    return clients
+    tenth: list[float] = []
+    timer = threading.Timer(10.0, lambda: tenth.append(server.memory))
+    timer.start()
+    found = load.run(server.port, sent, emotions, 64, 60.0)
+    last = server.memory
+    answers = ["200 OK"] * (len(found.latencies) - found.wrong)
+    answers += ["wrong"] * found.wrong + found.errors
+    change = 100 * (last / tenth[0] - 1)
+    return answers, f"memory {change:+.1f} % from the tenth second to the last"
 
 
 def attacks(folder: Path) -> dict[str, Callable[[Server], tuple[list[str], str]]]:
@@ -254,7 +250,7 @@ def attacks(folder: Path) -> dict[str, Callable[[Server], tuple[list[str], str]]
     listed["32 clients with 59 MiB each"] = many
     listed["100 clients that pipeline and leave"] = pipeline_and_leave
     listed["1,000 disconnects"] = disconnect
-    listed["a minute of 64 clients"] = minute(folder)
+    listed["a minute of 64 clients"] = lambda server: minute(server, folder)
     return listed
 
 
@@ -277,7 +273,7 @@ def table(outcomes: list[Outcome]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="NAME/VERSION; a new one of the paper's sizes")
-    parser.add_argument("--only", default="", help="attacks whose name holds this text")
+    parser.add_argument("--only", nargs="*", default=[""], help="parts of attacks' names")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -287,7 +283,7 @@ def main() -> None:
         (folder / NAME / "1").symlink_to(model.resolve())
         outcomes: list[Outcome] = []
         for name, attack in attacks(folder).items():
-            if options.only in name:
+            if any(text in name for text in options.only):
                 outcomes.append(run(folder, name, attack))
                 print(table(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     print(table(outcomes))
