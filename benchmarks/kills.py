@@ -43,6 +43,7 @@ from ser_keras.training import checkpoint
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PRELOADED = [
     "ser_keras.export.saving",
+    "ser_keras.training.shards",
     "ser_keras.evaluation.reproduction",
     "ser_keras.tuning.run",
 ]
@@ -229,5 +230,5 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before TensorFlow is imported
-    _PROCESSES.set_forkserver_preload([f"ser_keras.{module}" for module in _PRELOADED])
+    _PROCESSES.set_forkserver_preload(_PRELOADED)
     measure_all()

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import keras
 
-from ser_keras import archives
 from ser_keras.errors import ConfigurationError
 from ser_keras.files import replacing
-from ser_keras.model import presets
+from ser_keras.model import archives, presets
 from ser_keras.model.vrnn import VRNN
 
 MODEL_FILE = "model.keras"

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ser_keras import archives
 from ser_keras.files import replacing
+from ser_keras.model import archives
 
 BACKUP_EVERY = 10.0  # seconds
 

@@ -19,8 +19,8 @@ class ArchiveError(SerKerasError, ValueError):
         4
         >>> check(Path("model.keras"), most=1000)
         Traceback (most recent call last):
-        ser_keras.archives.ArchiveError: model.keras: expected a zip archive as it was written,
-        found otherwise (File is not a zip file)
+        ser_keras.model.archives.ArchiveError: model.keras: expected a zip archive as it was
+        written, found otherwise (File is not a zip file)
     """
 
 

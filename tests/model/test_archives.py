@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser_keras.archives import ArchiveError, check
+from ser_keras.model.archives import ArchiveError, check
 
 MOST = 1 << 20
 
