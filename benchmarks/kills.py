@@ -6,8 +6,8 @@ Each of `features`, `train`, `reproduce`, `tune` and `export` runs once without 
 for every kill, it runs in a folder of its own, is sent SIGKILL at an instant drawn evenly over the
 time that the quiet run took, and is called again until it ends. All files are compared with the
 quiet run's, but for what cannot be the same twice: durations, the time at which Keras saved a
-model, and TensorBoard's logs. A second quiet run is compared as well: without a kill, too, the
-files must be the same.
+model, the numbers that TensorFlow counts functions by, and TensorBoard's logs. A second quiet run
+is compared as well: without a kill, too, the files must be the same.
 
 The corpus is synthetic and small. Backups are made every half second instead of every ten, so that
 a short training has some.
@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tensorflow.core.protobuf import saved_model_pb2
 
 import ser_keras as ser
 from ser_keras.commands.main import main
@@ -48,6 +49,8 @@ _PRELOADED = [
     "ser_keras.tuning.run",
 ]
 
+_TIMES_OF = {"seconds", "date_saved"}
+_SECONDS_ROW = r"seconds</th>\s*<td>\s*[\d.,]+\s*</td>"
 _SIZES = ("recognition_units=8", "generation_units=8", "classification_units=8", "batch_size=8")
 _SMALL = [word for size in _SIZES for word in ("--set", size)]
 
@@ -139,7 +142,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(_comparable(path)).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "tensorboard" not in path.parts
+        if path.is_file() and "tensorboard" not in path.parts and path.name != "fingerprint.pb"
     }
 
 
@@ -148,9 +151,17 @@ def _comparable(path: Path) -> bytes:
         ".keras": _archive,
         ".json": lambda path: _without_times(path.read_text()),
         ".csv": lambda path: _without_seconds(path.read_text()),
-        ".html": lambda path: re.sub(r"[\d.,]+ (s|min|h)\b", "", path.read_text()).encode(),
+        ".html": lambda path: re.sub(_SECONDS_ROW, "", path.read_text()).encode(),
+        ".pb": _graph,
     }
     return readers.get(path.suffix, Path.read_bytes)(path)
+
+
+def _graph(path: Path) -> bytes:
+    """Return a SavedModel's functions without the numbers that TensorFlow counts their names by."""
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    return "".join(sorted(re.sub(r"_\d+", "_", str(each)) for each in functions)).encode()
 
 
 def _archive(path: Path) -> bytes:
@@ -174,9 +185,6 @@ def _without_seconds(text: str) -> bytes:
     lines = text.splitlines()
     timed = lines and lines[0].endswith(",seconds")
     return "\n".join(line.rpartition(",")[0] if timed else line for line in lines).encode()
-
-
-_TIMES_OF = {"seconds", "date_saved"}
 
 
 def measure_all() -> None:
