@@ -22,7 +22,7 @@ def learn_familiarity(model: VRNN, data: tf.data.Dataset) -> Familiarity | None:
         True
     """
     found = np.concatenate([surprisals(model, inputs, labels) for inputs, labels in data])
-    model.familiarity = Familiarity.among(found) if np.isfinite(found).any() else None
+    model.familiarity = Familiarity.among(found.tolist()) if np.isfinite(found).any() else None
     return model.familiarity
 
 
