@@ -158,10 +158,10 @@ def _comparable(path: Path) -> bytes:
 
 
 def _graph(path: Path) -> bytes:
-    """Return a SavedModel's functions without the numbers that TensorFlow counts their names by."""
+    """Return a SavedModel's functions without the numbers that TensorFlow counts them by."""
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     functions = saved.meta_graphs[0].graph_def.library.function
-    return "".join(sorted(re.sub(r"_\d+", "_", str(each)) for each in functions)).encode()
+    return "".join(sorted(re.sub(r'(_|s: ")\d+', r"\1", str(each)) for each in functions)).encode()
 
 
 def _archive(path: Path) -> bytes:
