@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from ser_keras.export.serving.tf_serving.status import ServingError
 
-# A body is held as bytes, as JSON values, as bytes of sound and as a tensor.
-COPIES = 4
+# A body is held as chunks, as bytes, as JSON values, as bytes of sound and as a tensor, and what is
+# freed is not all given back: measured, 32 clients with 59 MiB each took seven times theirs.
+COPIES = 8
 
 
 class MemoryBudget:
@@ -18,13 +19,13 @@ class MemoryBudget:
         most_bytes: of all requests; each counts `COPIES` times what has come of its body.
 
     Example:
-        >>> budget = MemoryBudget(4000)
+        >>> budget = MemoryBudget(8000)
         >>> with budget.share() as share:
         ...     share.add(1000)
         ...     budget.free
         0
         >>> budget.free
-        4000
+        8000
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -44,7 +45,7 @@ class Share:
     """One request's part of a budget.
 
     Example:
-        >>> share = Share(MemoryBudget(4000))
+        >>> share = Share(MemoryBudget(8000))
         >>> share.add(1001)
         Traceback (most recent call last):
         ser_keras.export.serving.tf_serving.status.ServingError: RESOURCE_EXHAUSTED: the requests...

@@ -189,7 +189,7 @@ def test_requests_that_are_too_much_together_are_told_to_come_again(
 ):
     shutil.copytree(toys[2], tmp_path / "toy" / "2")
     body = GOOD + b" " * 3 * 2**20
-    with running(tmp_path, "--most-memory", "30") as server:  # two of them, and what they become
+    with running(tmp_path, "--most-memory", "60") as server:  # two of them, and what they become
 
         def ask(_: int) -> Reply:
             return server.predict("toy", body)
