@@ -229,7 +229,7 @@ def test_patches_at_another_rate_agree_with_the_model(
 def test_an_instance_that_cannot_be_used_is_told_and_the_others_are_answered(
     model: VRNN, signatures: Signatures, name: str, inputs: dict, message: str
 ):
-    bad = {key: np.asarray(value, _dtype(key)) for key, value in inputs.items()}
+    bad: dict[str, Any] = {key: np.asarray(value, _dtype(key)) for key, value in inputs.items()}
     # Zeros as long as the bad instance, and one instant of them.
     good = {key: np.ones_like(value) * (_dtype(key) is np.int32) for key, value in bad.items()}
     both = {key: tf.constant(np.concatenate([good[key], bad[key]])) for key in bad}
@@ -313,7 +313,7 @@ def test_the_graph_refuses_other_shapes_even_where_nobody_checks_them_before(
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(servable))
         signature = meta.signature_def[name]
-        feeds = {
+        feeds: dict[Any, np.ndarray] = {
             session.graph.get_tensor_by_name(signature.inputs[key].name)._as_tf_output(): (
                 np.asarray(value, object if key == "audio" else _dtype(key))
             )
