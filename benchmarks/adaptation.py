@@ -1,4 +1,4 @@
-"""How many recordings of a new corpus it takes to make a trained model one's own.
+"""Recordings of a new corpus that it takes to make a trained model one's own.
 
     python -m benchmarks.adaptation --corpus nemo --data DIR --model tiny --fold 0 --out OUT
 

@@ -1,4 +1,4 @@
-"""How well a model tells what it has never heard: other corpora, noise, music.
+"""Recordings unlike those that a model knows, told by its surprise: other corpora, noise, music.
 
     python -m benchmarks.familiarity RUN --corpus crema-d --data A --corpus nemo --data B --out OUT
 

@@ -121,19 +121,19 @@ def page_functions(model: VRNN) -> dict[str, Any]:
     """
     frontend, inference = SoundFrontend(model.features), Inference(model)
 
-    def observe(audio: tf.Tensor) -> Observed:
+    def usable_sound(audio: tf.Tensor) -> Observed:
         observed = frontend.from_files(audio)
-        usable = tf.debugging.Assert(tf.reduce_all(observed.problem == ""), [observed.problem])
-        with tf.control_dependencies([usable]):
+        no_problem = tf.reduce_all(observed.problem == "")
+        with tf.control_dependencies([tf.debugging.Assert(no_problem, [observed.problem])]):
             return observed._replace(observations=tf.identity(observed.observations))
 
     def explain(audio: tf.Tensor) -> _Tensors:
-        observed = observe(audio)
+        observed = usable_sound(audio)
         outputs = inference.utterances(observed.observations, observed.instants)
         return outputs | {"silent": observed.silent}
 
     def live(audio: tf.Tensor, state: tf.Tensor) -> _Tensors:
-        observed = observe(audio)  # one instant each
+        observed = usable_sound(audio)  # one instant each
         outputs = inference.step(observed.observations[:, 0], state)
         return outputs | {
             "emotion": inference.emotion(outputs["probabilities"]),

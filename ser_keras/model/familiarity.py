@@ -1,4 +1,4 @@
-"""How familiar a recording is, by the likelihood of what the generator did not know yet."""
+"""Familiarity of a recording: the likelihood of what the generator did not know yet, as a rank."""
 
 from __future__ import annotations
 

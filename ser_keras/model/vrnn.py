@@ -335,8 +335,8 @@ class VRNN(SequenceModel):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         own = {"classes": list(self.classes), "preset": self.preset.to_dict(), "seed": self.seed}
-        heard = None if self.familiarity is None else list(self.familiarity.quantiles)
-        return super().get_config() | own | {"familiarity": heard}
+        known = None if self.familiarity is None else list(self.familiarity.quantiles)
+        return super().get_config() | own | {"familiarity": known}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> VRNN:

@@ -1,4 +1,4 @@
-"""What a model has heard, so that it can tell how strange a recording is."""
+"""Surprisals of the recordings that a model knows, to rank those of others among."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def learn_familiarity(model: VRNN, data: tf.data.Dataset) -> Familiarity | None:
 
     Example:
         >>> copy = ser.VRNN(model.classes, model.preset)
-        >>> heard = ser.pipeline.dataset(corpus, model.features, cache=False, progress=False)
-        >>> copy.adapt(heard)
-        >>> learn_familiarity(copy, heard) == copy.familiarity
+        >>> data = ser.pipeline.dataset(corpus, model.features, cache=False, progress=False)
+        >>> copy.adapt(data)
+        >>> learn_familiarity(copy, data) == copy.familiarity
         True
     """
     found = np.concatenate([surprisals(model, inputs, labels) for inputs, labels in data])

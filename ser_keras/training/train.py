@@ -112,10 +112,10 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         )
         if validation is not None:
             calibrate(model, validation)
-        heard = extracted.get("validation")
-        if heard is None:  # without copies, which sound as no recording does
-            heard = extract_subsets({"train": subsets["train"]}, preset.features)["train"]
-        learn_familiarity(model, pipeline.batches(heard, optimization.batch_size, classes=classes))
+        known = extracted.get("validation")
+        if known is None:  # without copies, which sound as no recording does
+            known = extract_subsets({"train": subsets["train"]}, preset.features)["train"]
+        learn_familiarity(model, pipeline.batches(known, optimization.batch_size, classes=classes))
         fine_tuning.release(model, run.frozen)
         model_files.save(model, out / model_files.MODEL_FILE)
         shutil.rmtree(out / callbacks.BACKUP_FOLDER, ignore_errors=True)
