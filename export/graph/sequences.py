@@ -38,7 +38,7 @@ def usable(
         >>> problems.numpy().tolist()
         [b'', b'x: expected finite numbers, found NaN or infinity']
     """
-    lengths = tf.ensure_shape(lengths, [None])
+    lengths = tf.cast(tf.ensure_shape(lengths, [None]), tf.int32)
     count, longest = tf.unstack(tf.shape(values)[:2])
     rank = len(values.shape)
     counts = f"{lengths_name}: expected as many as {name}"
