@@ -81,8 +81,8 @@ def restore(model: keras.Model, folder: Path) -> int:
         >>> restore(model, Path("backup"))
         0
     """
-    state = _state(model)
     for path in reversed(_backups(folder)):
+        state = _state(model)
         try:
             values = _read(path, [variable.shape for variable in state])
         except ValueError as error:

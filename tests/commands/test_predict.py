@@ -19,7 +19,8 @@ from ser_keras.commands import main as cli
 from ser_keras.commands.standard_output import results_only
 from ser_keras.sound import decoding
 
-LINE_KEYS = ["file", "emotion", "probabilities", "duration", "padded", "silent", "instants"]
+LINE_KEYS = ["file", "emotion", "probabilities", "duration", "padded", "silent"]
+LINE_KEYS += ["familiarity", "instants"]
 INSTANT_KEYS = ["time", "emotion", "probabilities", "sampled_fraction"]
 
 

@@ -26,7 +26,8 @@ SIZES: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
+# No longer than a module: while Playwright runs, nobody else can run an event loop.
+@pytest.fixture(scope="module")
 def browser(speech: list[Path]) -> Iterator[Any]:
     """Chromium without a window, whose microphone is fed a recording."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")

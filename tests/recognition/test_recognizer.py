@@ -21,7 +21,8 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound import decoding
 
-LINE_KEYS = ["file", "emotion", "probabilities", "duration", "padded", "silent", "instants"]
+LINE_KEYS = ["file", "emotion", "probabilities", "duration", "padded", "silent"]
+LINE_KEYS += ["familiarity", "instants"]
 INSTANT_KEYS = ["time", "emotion", "probabilities", "sampled_fraction"]
 
 WriteSound = Callable[..., Path]

@@ -191,5 +191,5 @@ def test_a_training_is_balanced_by_its_preset(
 
     train(dataclasses.replace(tiny_run, preset=preset), tmp_path / "run")
 
-    assert asked == ["corpus,emotion", "none"]  # training, validation
+    assert asked == ["corpus,emotion", "none", "none"]  # training, validation, familiarity
     assert "an epoch draws an utterance 1 to 1 times" in capsys.readouterr().err
