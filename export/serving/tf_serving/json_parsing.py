@@ -23,6 +23,7 @@ from ser_keras.export.serving.tf_serving.status import ServingError, invalid
 MOST_VALUES = 2**22
 MOST_CONTAINERS = 2**19
 PIECE = 2**16  # bytes, more where a string is longer
+_FEW = 1000  # values; a megabyte of a few long strings, as of recordings, takes no time to parse
 
 _STRUCTURE = re.compile(rb'["\[\]{}]')
 _WINDOW = 2**18  # bytes searched at once
@@ -49,7 +50,8 @@ def parse(body: bytes) -> dict[str, Any]:
     origin = len(body) - len(text)
     text = text.partition(b"\0")[0] if b"\0" in text else text
     _check_size(text)
-    document = _parse_long(text, origin) if len(text) > PIECE else _parse_short(text, origin)
+    is_short = len(text) <= PIECE or (len(text) <= 16 * PIECE and text.count(b",") <= _FEW)
+    document = _parse_short(text, origin) if is_short else _parse_long(text, origin)
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {describe(document)} Is not object")
     return document
