@@ -20,16 +20,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.outcome import leave
 from ser_keras import provenance
 from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import SerKerasError
 from ser_keras.evaluation import results
 from ser_keras.evaluation.evaluate import evaluate
-from ser_keras.files import output_folder, write_csv, write_json, write_text
+from ser_keras.files import write_csv
 from ser_keras.model import files as model_files
+from ser_keras.model.pretrained import take_weights
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import fine_tuning
 from ser_keras.training.run import TrainingRun
@@ -93,7 +94,7 @@ def measure(
 def _as_it_is(model: str, corpus: Corpus) -> VRNN:
     trained = model_files.load(model)
     limited = VRNN(corpus.emotions, trained.preset)
-    fine_tuning.begin(limited, model)
+    take_weights(limited, trained)
     return limited
 
 
@@ -138,18 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shared.add(parser, *shared.CORPUS, "model", "fold", "seed", "out")
     parser.add_argument("--counts", default="0,5,10,20,50", metavar="N,N,…")
     options = parser.parse_args(arguments)
-    try:
-        out = output_folder(options.out)
+    counts = [int(count) for count in options.counts.split(",")]
+
+    def measure_all(out: Path) -> dict[str, Any]:
         corpus = corpus_options.load(options)
-        counts = [int(count) for count in options.counts.split(",")]
-        found = measure(corpus, options.model, options.fold, counts, out, options.seed)
-        write_json(out / "adaptation.json", found)
-        write_text(out / "adaptation.md", markdown(found))
-    except SerKerasError as error:
-        print(f"benchmarks.adaptation: {error}", file=sys.stderr)
-        return 1
-    print(markdown(found), end="")
-    return 0
+        return measure(corpus, options.model, options.fold, counts, out, options.seed)
+
+    return leave("adaptation", options.out, measure_all, markdown)
 
 
 if __name__ == "__main__":

@@ -17,19 +17,18 @@ import http.client
 import json
 import multiprocessing
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from benchmarks.serving import load
-from benchmarks.serving.__main__ import Direct, export, read
+from benchmarks.serving.__main__ import Direct, export, read, serving
 
 NAME = "vrnn"
 MIB = 2**20
@@ -60,17 +59,6 @@ class Server:
     def descriptors(self) -> int:
         """Open files and sockets."""
         return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    words = [sys.executable, "-m", "ser_keras", "serve", str(folder), "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield Server(int(process.stdout.readline().rpartition(":")[2]), process.pid)
-        finally:
-            process.terminate()
 
 
 @dataclass
@@ -107,7 +95,8 @@ def watch(server: Server, pipe: Connection) -> None:
 
 def run(folder: Path, name: str, attack: Callable[[Server], tuple[list[str], str]]) -> Outcome:
     """Start a server, attack it, and report."""
-    with serving(folder) as server:
+    with serving(folder) as (port, pid):
+        server = Server(port, pid)
         ask(server, HEAD + b"Content-Length: 2\r\n\r\n{}")
         time.sleep(1.0)
         idle, (ours, theirs) = server.memory, multiprocessing.Pipe()

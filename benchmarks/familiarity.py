@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.outcome import leave
 from ser_keras import corpora, provenance
 from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import AudioError, SerKerasError
-from ser_keras.files import output_folder, write_json, write_text
+from ser_keras.errors import AudioError
 from ser_keras.model import files as model_files
 from ser_keras.recognition.instants import Instants, SoundStep
 from ser_keras.sound import decoding
@@ -145,17 +145,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shared.add(parser, "corpus", "data", "out")
     parser.add_argument("--most", type=int, default=100, metavar="N", help="recordings of a kind")
     options = parser.parse_args(arguments)
-    try:
-        out = output_folder(options.out)
+
+    def measure_all(_: Path) -> dict[str, Any]:
         others = {name: corpora.load(name, data) for name, data in corpus_options.pairs(options)}
-        found = measure(options.run, others, options.most)
-        write_json(out / "familiarity.json", found)
-        write_text(out / "familiarity.md", markdown(found))
-    except SerKerasError as error:
-        print(f"benchmarks.familiarity: {error}", file=sys.stderr)
-        return 1
-    print(markdown(found), end="")
-    return 0
+        return measure(options.run, others, options.most)
+
+    return leave("familiarity", options.out, measure_all, markdown)
 
 
 if __name__ == "__main__":

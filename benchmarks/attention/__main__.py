@@ -14,9 +14,8 @@ from pathlib import Path
 
 from benchmarks.attention import measurement, table
 from benchmarks.attention.variations import VARIATIONS
+from benchmarks.outcome import leave
 from ser_keras.commands import options as shared
-from ser_keras.errors import SerKerasError
-from ser_keras.files import output_folder, write_json, write_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,17 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     shared.add(parser, "out")
     options = parser.parse_args(arguments)
-    try:
-        out = output_folder(options.out)
-        found = measurement.measure(options.runs, options.only or tuple(VARIATIONS))
-        shown = table.markdown(found)
-        write_json(out / "attention.json", found)
-        write_text(out / "attention.md", shown)
-    except SerKerasError as error:
-        print(f"benchmarks.attention: {error}", file=sys.stderr)
-        return 1
-    print(shown, end="")
-    return 0
+    variations = options.only or tuple(VARIATIONS)
+    return leave(
+        "attention",
+        options.out,
+        lambda _: measurement.measure(options.runs, variations),
+        table.markdown,
+    )
 
 
 if __name__ == "__main__":

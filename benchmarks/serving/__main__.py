@@ -123,20 +123,20 @@ class Direct:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[int]:
-    """Start the server in a process of its own; yield its port."""
+def serving(folder: Path) -> Iterator[tuple[int, int]]:
+    """Start the server in a process of its own; yield its port and the process' number."""
     words = [sys.executable, "-m", "ser_keras", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline().rpartition(":")[2])
+            yield int(process.stdout.readline().rpartition(":")[2]), process.pid
         finally:
             process.terminate()
 
 
 def measure(folder: Path, recordings: list[bytes], options: argparse.Namespace) -> dict[str, Any]:
     threads = os.cpu_count() or 1
-    with serving(folder) as port:
+    with serving(folder) as (port, _):
         direct = Direct(folder / NAME / "1")
         requests = [load.request(NAME, one) for one in recordings]
         emotions = direct.emotions(recordings)
