@@ -17,6 +17,7 @@ from ser_keras.files import OutputError
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
+from tests.damage import flipped
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +96,8 @@ def test_a_model_whose_weights_are_damaged_is_named(trained_run: Path, tmp_path:
 
 def test_a_flipped_bit_in_the_weights_is_named(trained_run: Path, tmp_path: Path):
     """Keras would load it: it compares nothing with the archive's checksums."""
-    content = bytearray((trained_run / "model.keras").read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "model.keras").write_bytes(content)
+    content = (trained_run / "model.keras").read_bytes()
+    (tmp_path / "model.keras").write_bytes(flipped(content))
     with pytest.raises(
         ConfigurationError, match=r"model\.keras: expected .*, found .*CRC"
     ) as error:

@@ -13,6 +13,7 @@ from ser_keras.files import OutputError
 from ser_keras.model.settings import Preset
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import checkpoint
+from tests.damage import flipped
 
 
 @pytest.fixture
@@ -126,9 +127,8 @@ def test_a_damaged_backup_is_removed_and_said(
     saver.on_epoch_end(7)
     before = (folder / "000008.npz").read_bytes()
     saver.on_epoch_end(9)
-    content = bytearray((folder / "000010.npz").read_bytes())
-    content[len(content) // 2] ^= 1
-    contents = {"truncated": bytes(content[: len(content) // 2]), "flipped": bytes(content)}
+    content = (folder / "000010.npz").read_bytes()
+    contents = {"truncated": content[: len(content) // 2], "flipped": flipped(content)}
     (folder / "000010.npz").write_bytes(contents.get(damage, b""))
     if damage == "of another model":
         np.savez(folder / "000010.npz", np.zeros(3))

@@ -25,6 +25,7 @@ from ser_keras.files import OutputError, write_json
 from ser_keras.model.settings import Preset
 from ser_keras.training import pipeline
 from ser_keras.training import shards as records
+from tests.damage import flipped
 
 QUIET: dict[str, Any] = {"cache": False, "progress": False}
 
@@ -229,9 +230,7 @@ def _emptied(path: Path) -> None:
 
 
 def _flipped(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    path.write_bytes(flipped(path.read_bytes()))
 
 
 @pytest.mark.parametrize("damage", [_truncated, _emptied, _flipped, Path.unlink])
