@@ -64,9 +64,6 @@ def check(model: Path, labels: Mapping[str, int] | None = None) -> None:
         Traceback (most recent call last):
         ser_keras.errors.ConfigurationError: label: expected no slash and no colon, found 'a/b'
     """
-    for label in labels or {}:
-        # TF Serving's paths have no place for them.
-        require(bool(re.fullmatch(r"[^/:\"\\]+", label)), "label", label, "no slash and no colon")
     _models_with(_absolute(model), labels or {})
 
 
@@ -88,6 +85,9 @@ def _absolute(model: str | os.PathLike[str]) -> Path:
 
 def _models_with(model: Path, labels: Mapping[str, int]) -> str | None:
     """Return `models.config` with a model and its labels; None where they are in it."""
+    for label in labels:
+        # TF Serving's paths have no place for them.
+        require(bool(re.fullmatch(r"[^/:\"\\]+", label)), "label", label, "no slash and no colon")
     text, config = model_config.parse(model.parent / model_config.FILE)
     configs = {one.name: one for one in config.model_config_list.config}
     found, changed = configs.get(model.name), text

@@ -274,6 +274,13 @@ def test_a_label_moves_to_a_new_version_and_both_are_served(before: str | None, 
     assert all(line.rstrip(" >") in config.read_text() for line in comments)
 
 
+def test_a_label_that_no_path_has_a_place_for_is_refused(tmp_path: Path):
+    (tmp_path / "vrnn").mkdir()
+    with pytest.raises(ConfigurationError, match="label: expected no slash and no colon"):
+        export.serving_bundle(tmp_path / "vrnn", {"a/b": 1})
+    assert not (tmp_path / "models.config").exists()
+
+
 @pytest.mark.parametrize(
     ("policy", "served"),
     [
