@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
     from ser_keras.training.run import TrainingRun
 
+_DEFAULT_PRESET = "ravdess"
 _SPLITS = ("random", "speaker", "session", "corpus", "predefined")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
@@ -43,12 +44,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "a trained model: the folder that `train` left, a .keras file, or a preset that "
         "comes with weights",
     },
-    "preset": {"default": "ravdess", "metavar": "NAME", "help": "a preset, or a JSON file of one"},
+    "preset": {
+        "default": _DEFAULT_PRESET,
+        "metavar": "NAME",
+        "help": "a preset, or a JSON file of one",
+    },
     "from": {
         "dest": "pretrained",
         "metavar": "RUN|FILE.keras|PRESET",
-        "help": "begin with this trained model, its preset and a lower learning rate; classes that "
-        "it does not know begin anew",
+        "help": "begin with this trained model, its preset and a lower learning rate, instead of "
+        f"new weights of --preset ({_DEFAULT_PRESET} by default); classes that it does not know "
+        "begin anew",
     },
     "freeze": {
         "action": "append",
@@ -147,7 +153,7 @@ def preset(options: argparse.Namespace) -> Preset:
         from ser_keras.training import fine_tuning
 
         return fine_tuning.preset_for(options.pretrained, settings)
-    name = options.preset or "ravdess"
+    name = options.preset or _DEFAULT_PRESET
     if not name.endswith(".json"):
         return presets.get(name).with_settings(settings)
     try:

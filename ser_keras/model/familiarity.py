@@ -10,27 +10,25 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from ser_keras.model.objective import DEGREES_OF_FREEDOM
+
 Tensor = Any
 
-_DEGREES = 4.0  # of freedom, of Student's t, as in `ser_keras.model.objective`
-_LOG_T = (
-    math.lgamma((_DEGREES + 1) / 2) - math.lgamma(_DEGREES / 2) - math.log(_DEGREES * math.pi) / 2
-)
+_NU = DEGREES_OF_FREEDOM
+_LOG_T = math.lgamma((_NU + 1) / 2) - math.lgamma(_NU / 2) - math.log(_NU * math.pi) / 2
 
 # −log density at a distance from the mean in scales, of scale 1. Not of TFP: recognition does
 # without it, since it takes nearly a second to import.
 _COSTS: dict[str, Callable[[Tensor], Tensor]] = {
     "gaussian": lambda distance: 0.5 * (distance * distance + math.log(2 * math.pi)),
     "laplace": lambda distance: distance + math.log(2),
-    "student-t": lambda distance: (
-        (_DEGREES + 1) / 2 * ops.log1p(distance * distance / _DEGREES) - _LOG_T
-    ),
+    "student-t": lambda distance: (_NU + 1) / 2 * ops.log1p(distance * distance / _NU) - _LOG_T,
 }
 
 
 @dataclass(frozen=True)
 class Familiarity:
-    """The surprisals of recordings that a model had not been trained on, or not often.
+    """The surprisals of the recordings that a model knows, among which another one's has a rank.
 
     Args:
         quantiles: of the recordings' mean surprisals, ascending, from the least to the most.

@@ -14,6 +14,9 @@ from ser_keras.model.settings import Objective
 
 Tensor = Any
 
+# Of Student's t: the fewest with all moments up to the third.
+DEGREES_OF_FREEDOM = 4.0
+
 
 class Terms(NamedTuple):
     """Costs of each utterance, float32 [B] in nats: the smaller, the better.
@@ -74,8 +77,7 @@ def terms(
     element = {
         "gaussian": tfd.Normal,
         "laplace": tfd.Laplace,
-        # 4: the fewest degrees of freedom with all moments up to the third.
-        "student-t": partial(tfd.StudentT, 4.0),
+        "student-t": partial(tfd.StudentT, DEGREES_OF_FREEDOM),
     }[objective.likelihood]
     elements = element(steps.next_mean, tf.exp(steps.next_log_scale))
     likelihood = tfd.Independent(elements, reinterpreted_batch_ndims=1)

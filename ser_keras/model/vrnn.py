@@ -38,7 +38,7 @@ class VRNN(SequenceModel):
         preset: features, architecture, objective and optimization; the paper's for RAVDESS if None.
         seed: seed of the initial weights, dropout and the latent samples; None draws one, which
             `keras.utils.set_random_seed` makes repeatable.
-        familiarity: `Familiarity.quantiles` of what it has heard; None where nobody knows.
+        familiarity: `Familiarity.quantiles` of the recordings it knows; None if never learnt.
 
     Call arguments:
         inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
