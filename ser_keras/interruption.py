@@ -11,10 +11,14 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
+from typing import TypeVar, cast
+
+Item = TypeVar("Item")
 
 _STANDARD_ERROR = 2
+_END = object()
 
 
 class Deferred:
@@ -87,3 +91,19 @@ def deferred(message: str = "") -> Iterator[Deferred]:
         _outermost = None
         signal.signal(signal.SIGINT, signal.default_int_handler)
     interruption.check()
+
+
+def undisturbed(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, each of which is made to its end before Ctrl-C is raised.
+
+    Example:
+        >>> list(undisturbed([1, 2]))
+        [1, 2]
+    """
+    iterator = iter(items)
+    while True:
+        with deferred():
+            item = next(iterator, _END)
+        if item is _END:
+            return
+        yield cast(Item, item)

@@ -17,7 +17,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.evaluation.evaluate import evaluate
 from ser_keras.evaluation.metrics import AttentionTotals
 from ser_keras.features import extraction, segments
-from ser_keras.interruption import deferred
+from ser_keras.interruption import deferred, undisturbed
 from ser_keras.model import files as model_files
 from ser_keras.model.settings import Preset
 from ser_keras.sound import decoding
@@ -184,3 +184,20 @@ def test_evaluation_is_interrupted_between_two_batches(
     with pytest.raises(KeyboardInterrupt):
         evaluate(model_files.load(trained_run), synthetic_corpus, batch_size=4)
     assert len(batches) == 1
+
+
+def test_an_item_that_is_being_made_is_made_to_its_end():
+    made: list[int] = []
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            if number == 1:
+                press()
+            made.append(number)
+            yield number
+
+    with pytest.raises(KeyboardInterrupt):
+        taken.extend(undisturbed(items()))
+    assert made == [0, 1]
+    assert taken == [0]

@@ -12,7 +12,7 @@ import numpy as np
 from ser_keras.commands import options as shared
 from ser_keras.errors import AudioError
 from ser_keras.files import json_line
-from ser_keras.interruption import deferred
+from ser_keras.interruption import deferred, undisturbed
 from ser_keras.sound import decoding
 from ser_keras.sound import live as live_sound
 from ser_keras.sound.channels import Mixer
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.file == "-":
         chunks = live_sound.from_pipe(sys.stdin.buffer, raw)
     else:
-        chunks = decoding.blocks(options.file)
+        chunks = undisturbed(decoding.blocks(options.file))
     refused: list[AudioError] = []
     mixer = Mixer(options.file or "microphone", options.channel)
     instants = _instants(recognizer, _mixed(mixer, chunks), refused)

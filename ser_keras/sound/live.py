@@ -19,6 +19,7 @@ import soundfile
 
 from ser_keras.errors import AudioError, ConfigurationError, warn_of
 from ser_keras.fields import require
+from ser_keras.interruption import deferred, undisturbed
 from ser_keras.sound import decoding, formats, wav_header
 from ser_keras.sound.views import View
 
@@ -105,7 +106,7 @@ def from_pipe(pipe: Any, raw: RawFormat) -> Iterator[Chunk]:
         file.write(replayed.seen)
         while received := replayed.read1(_BLOCK):
             file.write(received)
-        yield from decoding.blocks(View(file, 0, file.tell(), name=_PIPE))
+        yield from undisturbed(decoding.blocks(View(file, 0, file.tell(), name=_PIPE)))
 
 
 def from_microphone(device: str | None, sample_rate: int) -> Iterator[Chunk]:
@@ -170,10 +171,13 @@ def _samples(
         rest = content[whole:]
         if whole:
             decoded += whole // frame
-            yield soundfile.read(
-                io.BytesIO(content[:whole]), dtype="float32", always_2d=True, format="RAW",
-                subtype=coding, samplerate=sample_rate, channels=channels, endian="LITTLE",
-            )  # fmt: skip
+            # Waiting for more may be interrupted, libsndfile may not.
+            with deferred():
+                chunk = soundfile.read(
+                    io.BytesIO(content[:whole]), dtype="float32", always_2d=True, format="RAW",
+                    subtype=coding, samplerate=sample_rate, channels=channels, endian="LITTLE",
+                )  # fmt: skip
+            yield chunk
     if not decoded:
         raise AudioError(_PIPE, "expected sound, found no samples")
     if missing and math.isfinite(missing):
