@@ -78,6 +78,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "F",
         "help": "share of the test subset in a random split",
     },
+    "folds": {
+        "type": int,
+        "metavar": "N",
+        "help": "groups of speakers that are left out in turn (default: the corpus' own)",
+    },
     "fold": {"type": int, "default": 0, "metavar": "K", "help": "index of the fold to test on"},
     "out": {"type": Path, "required": True, "metavar": "DIR", "help": "folder for results"},
 }

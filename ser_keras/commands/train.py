@@ -13,7 +13,7 @@ RESUMES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.TRAINING, "from", "freeze", "fold", "out", preset=None)
+    shared.add(parser, *shared.TRAINING, "from", "freeze", "folds", "fold", "out", preset=None)
     parser.add_argument(
         "--validation-fraction",
         type=float,
@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigurationError("--freeze: expected --from beside it, found none")
     run = shared.training_run(
         options,
+        folds=options.folds,
         fold=options.fold,
         validation_fraction=options.validation_fraction,
         pretrained=options.pretrained,

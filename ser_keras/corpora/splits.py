@@ -237,21 +237,28 @@ def _groups_held_out(corpus: Corpus, attribute: str, fraction: float, seed: int)
     return held_out or min((members[value] for value in possible), key=len, default=[])
 
 
-def folds(corpus: Corpus, kind: str) -> int:
+def folds(corpus: Corpus, kind: str, groups: int | None = None) -> int:
     """Return the number of folds that a kind of split has; 1 for random and predefined splits.
+
+    `groups` is the number of groups of speakers where it is not the corpus' own.
 
     Example:
         >>> ser.splits.folds(corpus, "speaker")
         2
     """
     require(kind in KINDS, "split", kind, f"one of {', '.join(KINDS)}")
-    return len(fold_groups(corpus, kind)) if kind in FOLDED else 1
+    return len(fold_groups(corpus, kind, groups)) if kind in FOLDED else 1
 
 
 def split(
-    corpus: Corpus, kind: str, fold: int = 0, test_fraction: float = 0.2, seed: int = 0
+    corpus: Corpus,
+    kind: str,
+    fold: int = 0,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    folds: int | None = None,
 ) -> Split:
-    """Make the split of a kind: one of `KINDS`.
+    """Make the split of a kind: one of `KINDS`; the other arguments are those of its function.
 
     Example:
         >>> train, test = ser.splits.split(corpus, "random", test_fraction=0.5)
@@ -262,7 +269,7 @@ def split(
     if kind == "random":
         return random(corpus, test_fraction, seed)
     if kind == "speaker":
-        return by_speaker(corpus, fold, seed=seed)
+        return by_speaker(corpus, fold, folds, seed)
     if kind == "predefined":
         return predefined(corpus)
     return by_session(corpus, fold) if kind == "session" else by_corpus(corpus, fold)

@@ -37,7 +37,7 @@ def cross_corpus(run: TrainingRun, out: Path) -> dict[str, Any]:
     """Train and evaluate by speaker and without each corpus in turn; resume after a kill.
 
     Args:
-        run: what to train; its corpora are joined, its split and fold are not used.
+        run: what to train; its corpora are joined, its split and folds are not used.
         out: folder for `cross_corpus.json`, `report.html` and a folder per run.
 
     Returns:
@@ -91,6 +91,7 @@ def cross_corpus(run: TrainingRun, out: Path) -> dict[str, Any]:
 def _runs(run: TrainingRun, out: Path) -> dict[Path, TrainingRun]:
     """Return every training by its folder."""
     corpus = run.load_corpus()
+    run = dataclasses.replace(run, folds=None)
     return {
         out / "runs" / f"{split}-{fold}": dataclasses.replace(run, split=split, fold=fold)
         for split, _ in PROTOCOLS.values()

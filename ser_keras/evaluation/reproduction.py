@@ -101,7 +101,7 @@ def _runs(run: TrainingRun, out: Path, seeds: int) -> dict[Path, TrainingRun]:
     if run.split == "random":
         name, split_indexes = "seed", range(run.seed, run.seed + seeds)
     else:
-        folds = splits.folds(run.load_corpus(), run.split)
+        folds = splits.folds(run.load_corpus(), run.split, run.folds)
         name, split_indexes = "fold", range(folds)
     runs = {}
     for split_index in split_indexes:

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 import soxr
 
 from ser_keras.fields import check_kinds, require
@@ -31,6 +32,11 @@ class Augmentation:
         gain: lowest and highest change of level, in decibels.
         noise: lowest and highest level of the white noise added, in decibels relative to full
             scale.
+        noise_slope: the noise's level falls by up to this many decibels an octave: 0 is white, 3
+            pink, 6 brown.
+        rooms: share of the copies that are put into a room (`ser_keras.features.rooms`).
+        codecs: share of the copies that go through a codec, a telephone or a narrower band
+            (`ser_keras.features.codecs`).
         trim: a copy loses a random share of what is quieter than so many decibels below the
             loudest, at either end; None cuts nothing off.
         band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; both
@@ -54,6 +60,9 @@ class Augmentation:
     shift: float = 0.3
     gain: tuple[float, float] = (-12.0, 6.0)
     noise: tuple[float, float] = (-95.0, -55.0)
+    noise_slope: float = 0.0
+    rooms: float = 0.0
+    codecs: float = 0.0
     trim: float | None = None
     band_mask: int = 0
     frame_mask: int = 0
@@ -63,8 +72,10 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        for name in ("copies", "speed", "shift", *STEPWISE):
+        for name in ("copies", "speed", "shift", "noise_slope", *STEPWISE):
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name in ("rooms", "codecs"):
+            require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "from 0 to 1")
         trim = self.trim
         require(trim is None or trim > 0, "trim", trim, "decibels above 0, or none")
         for name in ("gain", "noise"):
@@ -109,7 +120,29 @@ def vary(
     varied = soxr.resample(samples, sample_rate * speed, sample_rate, quality="MQ")
     shift = round(draw(-augmentation.shift, augmentation.shift) * sample_rate)
     varied = varied[shift:] if shift > 0 else np.pad(varied, (-shift, 0))
+    # Options that came later have draws of their own, so that they leave the others' as they were.
+    later = np.random.default_rng([content, copy, 2])
+    if later.random() < augmentation.rooms:
+        from ser_keras.features.rooms import reverberate
+
+        varied = reverberate(varied, sample_rate, later)
     varied = varied * 10 ** (draw(*augmentation.gain) / 20)
-    level = 10 ** (draw(*augmentation.noise) / 20)
-    noise = np.random.default_rng([content, copy, 1])
-    return (varied + level * noise.standard_normal(len(varied))).astype(np.float32)
+    noise = np.random.default_rng([content, copy, 1]).standard_normal(len(varied))
+    if augmentation.noise_slope:
+        noise = _colored(noise, later.uniform(0.0, augmentation.noise_slope))
+    varied = (varied + 10 ** (draw(*augmentation.noise) / 20) * noise).astype(np.float32)
+    if later.random() < augmentation.codecs:
+        from ser_keras.features.codecs import transmit
+
+        varied = transmit(varied, sample_rate, later)
+    return varied
+
+
+def _colored(noise: np.ndarray, slope: float) -> np.ndarray:
+    """Let the level of white noise fall by so many decibels an octave; its power stays."""
+    size = scipy.fft.next_fast_len(len(noise), real=True)
+    spectrum = scipy.fft.rfft(noise, size)
+    spectrum[0] = 0.0
+    octaves = np.log2(np.maximum(np.arange(len(spectrum)), 1))
+    filtered = scipy.fft.irfft(spectrum * 10 ** (-slope * octaves / 20), size)[: len(noise)]
+    return filtered * (np.std(noise) / np.std(filtered))

@@ -32,6 +32,8 @@ class TrainingRun:
         preset: features, architecture, objective and optimisation.
         split: "random", "speaker", "session", "corpus" or "predefined".
         fold: index of the speakers, the session or the corpus left out as the test subset.
+        folds: number of groups of speakers that take turns as the test subset; None for the
+            corpus' own.
         test_fraction: share of the test subset in a random split.
         validation_fraction: share of the training subset held out for the learning curves and to
             fit the temperature; nothing else is chosen by it. Where speakers, sessions or corpora
@@ -62,6 +64,7 @@ class TrainingRun:
     merge_synonyms: bool = False
     pretrained: str | None = None
     frozen: tuple[str, ...] = ()
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         # JSON has lists only; tuples keep equal runs equal and hashable.
@@ -69,6 +72,8 @@ class TrainingRun:
         object.__setattr__(self, "frozen", tuple(self.frozen))
         share = self.validation_fraction
         require(0.0 <= share < 1.0, "validation_fraction", share, "at least 0 and below 1")
+        by_speaker = self.split == "speaker"
+        require(by_speaker or self.folds is None, "folds", self.folds, "none but by speaker")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a nested dictionary that JSON can hold."""
@@ -112,7 +117,9 @@ def split_corpus(run: TrainingRun) -> dict[str, Corpus]:
         {'train': 16, 'validation': 8, 'test': 8}
     """
     corpus = run.load_corpus()
-    training, test = splits.split(corpus, run.split, run.fold, run.test_fraction, run.seed)
+    training, test = splits.split(
+        corpus, run.split, run.fold, run.test_fraction, run.seed, run.folds
+    )
     if run.validation_fraction == 0.0:
         return {"train": training, "test": test}
     training, validation = splits.validation(training, run.split, run.validation_fraction, run.seed)

@@ -118,3 +118,42 @@ def test_a_corpus_is_followed_by_its_copies(tmp_path: Path):
 def test_an_impossible_range_is_named(options: dict, message: str):
     with pytest.raises(ConfigurationError, match=message):
         Augmentation(**options)
+
+
+def test_options_that_came_later_leave_the_other_draws_as_they_were():
+    plain = vary(TONE, RATE, Augmentation(copies=1), 1)
+    rooms = vary(TONE, RATE, Augmentation(copies=1, rooms=1.0), 1)
+    assert len(plain) == len(rooms)
+    assert loudest_frequency(plain) == pytest.approx(loudest_frequency(rooms), rel=1e-3)
+    assert np.std(plain) == pytest.approx(np.std(rooms), rel=0.01)
+    assert not np.allclose(plain, rooms, atol=0.01)
+
+
+def test_noise_falls_by_its_slope():
+    augmentation = dataclasses.replace(STILL, noise=(-40.0, -40.0), noise_slope=12.0)
+    slopes = []
+    for copy in range(1, 9):
+        noise = vary(TONE, RATE, augmentation, copy) - TONE
+        assert 20 * np.log10(np.std(noise)) == pytest.approx(-40, abs=0.5)
+        power = 20 * np.log10(np.abs(np.fft.rfft(noise)))
+        octave_up = np.mean(power[2000:3000]) - np.mean(power[1000:1500])
+        slopes.append(-octave_up)
+    assert -1.0 < min(slopes) < 4.0
+    assert 6.0 < max(slopes) < 13.0
+
+
+def test_shares_of_copies_in_rooms_and_through_codecs():
+    noise = np.random.default_rng(0).normal(0.0, 0.1, RATE).astype(np.float32)
+    for some in (dataclasses.replace(STILL, rooms=0.5), dataclasses.replace(STILL, codecs=0.5)):
+        changed = [
+            not np.allclose(vary(noise, RATE, some, copy), noise, atol=1e-4)
+            for copy in range(1, 41)
+        ]
+        assert 10 < sum(changed) < 30
+
+
+def test_shares_are_from_0_to_1():
+    with pytest.raises(ConfigurationError, match=r"rooms: expected from 0 to 1, found 1\.5"):
+        Augmentation(rooms=1.5)
+    with pytest.raises(ConfigurationError, match=r"codecs: expected from 0 to 1, found -0\.5"):
+        Augmentation(codecs=-0.5)

@@ -30,6 +30,25 @@ def test_every_kind_of_split_is_what_the_splits_say(tiny_run: TrainingRun, manif
     assert {utterance.speaker for utterance in test} == {"02"}
 
 
+def test_speakers_are_left_out_in_as_many_groups_as_are_asked_for(tmp_path: Path):
+    for speaker in range(6):
+        (tmp_path / f"{speaker}.wav").touch()
+    table = ["path,emotion,speaker", *(f"{speaker}.wav,calm,{speaker}" for speaker in range(6))]
+    (tmp_path / "own.csv").write_text("\n".join(table), encoding="utf-8")
+    run = TrainingRun(
+        "manifest", str(tmp_path / "own.csv"), split="speaker", folds=3, validation_fraction=0.0
+    )
+    tested = [
+        split_corpus(dataclasses.replace(run, fold=fold))["test"].speakers for fold in range(3)
+    ]
+    assert [len(speakers) for speakers in tested] == [2, 2, 2]
+    assert len({speaker for speakers in tested for speaker in speakers}) == 6
+    with pytest.raises(ConfigurationError, match="fold: expected 0 to 2"):
+        split_corpus(dataclasses.replace(run, fold=3))
+    with pytest.raises(ConfigurationError, match="folds: expected none but by speaker, found 3"):
+        TrainingRun("synthetic", folds=3)
+
+
 def test_validation_is_taken_from_the_training_subset(tiny_run: TrainingRun):
     subsets = split_corpus(tiny_run)
     alone = split_corpus(dataclasses.replace(tiny_run, validation_fraction=0.0))
