@@ -50,12 +50,41 @@ def _noisy(samples: np.ndarray, rate: int) -> Sound:
     return samples + level * np.random.default_rng(0).standard_normal(len(samples)), rate
 
 
+def _opus(samples: np.ndarray, rate: int) -> Sound:
+    """Encode at 24 kHz and 32 kbit/s (libsndfile: from 6 to 256), and decode."""
+    resampled = soxr.resample(samples, rate, 24000, quality="HQ")
+    return _coded(resampled, 24000, "OGG", "OPUS", (256 - 32) / (256 - 6))
+
+
+def _mp3(samples: np.ndarray, rate: int) -> Sound:
+    """Encode at 22.05 kHz and 64 kbit/s (libsndfile: from 8 to 160), and decode."""
+    resampled = soxr.resample(samples, rate, 22050, quality="HQ")
+    return _coded(resampled, 22050, "MP3", "MPEG_LAYER_III", (160 - 64) / (160 - 8))
+
+
+def _coded(samples: np.ndarray, rate: int, kind: str, subtype: str, compression: float) -> Sound:
+    file = io.BytesIO()
+    soundfile.write(
+        file,
+        samples,
+        rate,
+        format=kind,
+        subtype=subtype,
+        compression_level=compression,
+        bitrate_mode="CONSTANT" if kind == "MP3" else None,
+    )
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")
+
+
 CHANGES: dict[str, Change] = {
     "as-it-is": Change("as they are", lambda samples, rate: (samples, rate)),
     "half": Change("at half the level", lambda samples, rate: (samples / 2, rate)),
     "tenth": Change("at a tenth of the level", lambda samples, rate: (samples / 10, rate)),
     "16-khz": Change("resampled to 16 kHz", _resampled(16000)),
     "8-khz": Change("resampled to 8 kHz", _resampled(8000)),
+    "opus": Change("as Opus, 32 kbit/s", _opus),
+    "mp3": Change("as MP3, 64 kbit/s", _mp3),
     "noise": Change("with white noise, 20 dB below", _noisy),
     "offset": Change(
         f"with a constant of {OFFSET:.1%} of full scale",

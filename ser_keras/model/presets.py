@@ -115,8 +115,27 @@ TINY = Preset(
     augmentation=dataclasses.replace(CONVOLUTIONAL.augmentation, band_mask=5, frame_mask=6),
 )
 
+# For CREMA-D, whose license lets its weights be used commercially: many people, who are recorded
+# in one way. So the copies differ in rooms, codecs and noise too.
+OPEN = dataclasses.replace(
+    CONVOLUTIONAL,
+    name="open",
+    optimization=dataclasses.replace(
+        CONVOLUTIONAL.optimization, learning_rate=0.002, batch_size=32, epochs=8, balance="emotion"
+    ),
+    augmentation=dataclasses.replace(
+        CONVOLUTIONAL.augmentation, copies=5, noise_slope=6.0, rooms=0.3, codecs=0.5
+    ),
+)
+
 _WEIGHTS = Path(__file__).parent / "weights"
-_PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY)}
+_PRESETS = {preset.name: preset for preset in (RAVDESS, IEMOCAP, CONVOLUTIONAL, TINY, OPEN)}
+# What the corpora that weights were trained on ask of those who use them.
+_LICENSES = {
+    "convolutional": "CC BY-NC-SA 4.0, not for commercial use",
+    "tiny": "CC BY-NC-SA 4.0, not for commercial use",
+    "open": "ODbL 1.0, for commercial use too, with attribution",
+}
 
 
 def names() -> tuple[str, ...]:
@@ -124,7 +143,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('ravdess', 'iemocap', 'convolutional', 'tiny')
+        ('ravdess', 'iemocap', 'convolutional', 'tiny', 'open')
     """
     return tuple(_PRESETS)
 
@@ -147,8 +166,8 @@ def get(name: str) -> Preset:
 def weights(name: str) -> Path | None:
     """Return the `.keras` file of the trained weights of a preset, None if it comes without.
 
-    The first use in a process says on standard error which license they are under. Their model
-    cards are in docs/model-card.md.
+    The first use in a process says on standard error which license they are under, and which other
+    weights are under the same. Their model cards are in docs/model-card.md.
 
     Example:
         >>> weights("tiny").name, weights("ravdess")
@@ -156,7 +175,7 @@ def weights(name: str) -> Path | None:
     """
     if name not in trained():
         return None
-    _state_license()
+    _state_license(_LICENSES[name])
     return _WEIGHTS / f"{name}.keras"
 
 
@@ -171,10 +190,10 @@ def trained() -> tuple[str, ...]:
 
 
 @functools.cache
-def _state_license() -> None:
+def _state_license(license_: str) -> None:
     """Print one line, once a process; the notice itself lies beside the weights."""
+    alike = " and ".join(name for name in trained() if _LICENSES[name] == license_)
     print(
-        f"ser_keras: the weights of {' and '.join(trained())} are licensed CC BY-NC-SA 4.0, "
-        f"not for commercial use: {_WEIGHTS / 'NOTICE'}",
+        f"ser_keras: the weights of {alike} are licensed {license_}: {_WEIGHTS / 'NOTICE'}",
         file=sys.stderr,
     )

@@ -146,7 +146,7 @@ def test_what_cannot_be_measured_is_told_without_a_traceback(
     words = ["--corpus", "manifest", "--data", str(manifest), "--out", str(tmp_path)]
     assert main(["nowhere", *words]) == 1
     assert (
-        "preset: expected one of ravdess, iemocap, convolutional, tiny, found 'nowhere'"
+        "preset: expected one of ravdess, iemocap, convolutional, tiny, open, found 'nowhere'"
         in capsys.readouterr().err
     )
     words[1] = "synthetic"

@@ -38,6 +38,10 @@ def test_changes_do_what_they_say(sound: np.ndarray):
     assert loudness["tenth"] == pytest.approx(0.05, abs=1e-3)
     assert (rates["16-khz"], rates["8-khz"], rates["half"]) == (16000, 8000, RATE)
     assert seconds["8-khz"] == pytest.approx(5, abs=1e-3)
+    for codec, lasts in (("opus", 5.0), ("mp3", 5.0)):
+        assert seconds[codec] == pytest.approx(lasts, abs=0.1)
+        assert loudness[codec] == pytest.approx(0.5, rel=0.1)
+        assert rates[codec] < RATE
     # A frame of librosa's is 2048 samples: silence is known no better.
     assert seconds["cut"] == pytest.approx(1.4, abs=0.1)
     noise = changed["noise"][0][: 2 * RATE]

@@ -19,81 +19,61 @@ from ser_keras.training import run as training
 from ser_keras.training.calibration import best_temperature
 
 
-def leave(run: training.TrainingRun, folder: Path) -> VRNN:
-    """A run of the preset tiny as far as its first weights, in its folder."""
-    # Of the sound that needs no file, whatever corpus the run names.
-    sound = training.TrainingRun(corpus="synthetic", preset=run.preset, split="speaker")
-    part = training.split_corpus(sound)["train"]
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the preset tiny by speaker, as far as its first weights, in its folder."""
+    run = training.TrainingRun(
+        "synthetic", preset=presets.TINY, split="speaker", folds=2, validation_fraction=0.0
+    )
+    part = training.split_corpus(run)["train"]
     model = VRNN.from_preset(run.preset, part.emotions, seed=run.fold)
     model.adapt(pipeline.batches(extract_corpus(part, run.preset.features), 16))
+    model.compile()
+    folder = tmp_path_factory.mktemp("runs") / "finished"
     folder.mkdir()
     write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
     model_files.save(model, folder / model_files.MODEL_FILE)
-    return model
+    return folder
 
 
-@pytest.fixture(scope="module")
-def by_speaker(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two runs on two folds."""
-    parent = tmp_path_factory.mktemp("by-speaker")
-    folders = [parent / "fold-0", parent / "fold-1"]
-    for fold, folder in enumerate(folders):
-        run = training.TrainingRun(
-            corpus="synthetic",
-            preset=presets.get("tiny"),
-            split="speaker",
-            fold=fold,
-            validation_fraction=0.0,
-        )
-        leave(run, folder)
-    return folders
-
-
-def test_the_temperature_is_of_all_who_were_not_heard(
-    by_speaker: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_temperature_is_of_the_people_who_were_left_out(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    out = tmp_path / "out"
-    # A training that is over already.
-    run = training.TrainingRun(
-        corpus="ravdess",
-        data="somewhere",
-        preset=presets.get("tiny"),
-        test_fraction=0.01,
-        validation_fraction=0.0,
-    )
-    trained = leave(run, out)
-    words = ["--data", "somewhere", "--preset", "tiny", "--out", str(out), "--by-speaker"]
-    assert weights.main([*words, *map(str, by_speaker)]) == 0
+    assert weights.main([str(finished), "--out", str(tmp_path)]) == 0
     told = json.loads(capsys.readouterr().out)
 
+    trained = model_files.load(finished)
+    test = training.split_corpus(training.read_run(finished))["test"]
+    batches = pipeline.batches(extract_corpus(test, trained.features), classes=trained.classes)
     logits, labels = [], []
-    for folder in by_speaker:
-        judge = model_files.load(folder)
-        test = training.split_corpus(training.read_run(folder))["test"]
-        extracted = extract_corpus(test, judge.features)
-        for inputs, truth in pipeline.batches(extracted, classes=judge.classes):
-            logits.append(judge(inputs)["logits"])
-            labels.append(truth)
+    for inputs, truth in batches:
+        logits.append(trained(inputs)["logits"])
+        labels.append(truth)
     expected = best_temperature(np.concatenate(logits), np.concatenate(labels))
     assert told["temperature"] == pytest.approx(expected, rel=1e-3)
+    assert 0.0 <= told["calibration_error"] <= 1.0
 
-    shipped = model_files.load(out / "tiny.keras")
+    shipped = model_files.load(tmp_path / "tiny.keras")
     assert shipped.adapted
     assert shipped.classes == trained.classes
     np.testing.assert_allclose(
         shipped(inputs)["logits"] * told["temperature"], trained(inputs)["logits"], atol=1e-5
     )
+    size, whole = ((folder / name).stat().st_size for folder, name in (
+        (tmp_path, "tiny.keras"), (finished, model_files.MODEL_FILE)))  # fmt: skip
+    assert size < 0.5 * whole
 
 
-def test_a_run_of_other_settings_is_refused(
-    by_speaker: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    words = ["--data", "somewhere", "--preset", "convolutional", "--by-speaker", str(by_speaker[0])]
-    assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
-    assert (
-        "expected preset convolutional as it is, found tiny with other settings"
-        in capsys.readouterr().err
-    )
+def test_the_error_told_is_of_temperatures_of_other_people():
+    """Each speaker is as certain as the other is right: either's temperature mends the other."""
+    certain = np.log([[0.9, 0.1]] * 10)
+    labels = np.array([0] * 9 + [1])  # right in nine of ten
+    logits, speakers = np.concatenate([certain, 2 * certain]), ["a"] * 10 + ["b"] * 10
+    both = np.concatenate([labels, labels])
+    # "a" is calibrated as it is, and "b" with a temperature of 2; given the other's, "a" answers
+    # with odds of 3 and "b" with odds of 81.
+    expected = (abs(0.75 - 0.9) + abs(81 / 82 - 0.9)) / 2
+    assert weights.error_across(logits, both, speakers) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_run_trained_on_the_test_speakers_is_refused(
@@ -103,8 +83,7 @@ def test_a_run_trained_on_the_test_speakers_is_refused(
     folder = tmp_path / "random"
     folder.mkdir()
     write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
-    words = ["--data", "somewhere", "--preset", "tiny", "--by-speaker", str(folder)]
-    assert weights.main([*words, "--out", str(tmp_path / "out")]) == 1
+    assert weights.main([str(folder), "--out", str(tmp_path / "out")]) == 1
     assert (
         f"{folder}: expected a run by speaker, found speakers in both subsets"
         in capsys.readouterr().err
