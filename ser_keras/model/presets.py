@@ -124,7 +124,7 @@ OPEN = dataclasses.replace(
         CONVOLUTIONAL.optimization, learning_rate=0.002, batch_size=32, epochs=8, balance="emotion"
     ),
     augmentation=dataclasses.replace(
-        CONVOLUTIONAL.augmentation, copies=5, noise_slope=6.0, rooms=0.3, codecs=0.5
+        CONVOLUTIONAL.augmentation, copies=3, noise_slope=6.0, rooms=0.3, codecs=0.5
     ),
 )
 
