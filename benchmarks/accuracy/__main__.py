@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.accuracy import table
 from benchmarks.accuracy.measurement import measure
 from benchmarks.accuracy.registry import BASELINES
+from benchmarks.accuracy.splits import all_splits, of_runs
 from ser_keras import corpora
 from ser_keras.corpora import splits
 from ser_keras.errors import SerKerasError
@@ -20,12 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     names = options.only or list(BASELINES)
     try:
-        corpus = corpora.load(options.corpus, options.data)
+        if options.splits_of:
+            corpus, series = of_runs(options.splits_of)
+        else:
+            corpus = corpora.load(options.corpus, options.data)
+            series = list(all_splits(corpus, options.split, options.seeds))
         baselines = {name: BASELINES[name] for name in names}
-        accuracy = measure(corpus, options.split, options.seeds, baselines, options.out)
+        accuracy = measure(corpus, series, baselines, options.out)
         for reproduction in options.reproduction:
             accuracy = table.add_vrnn(accuracy, reproduction)
         accuracy = table.add_runs(accuracy, options.run)
+        accuracy = table.add_own(accuracy, options.splits_of or [])
         shown = table.markdown(accuracy)
         write_json(options.out / "accuracy.json", accuracy)
         write_text(options.out / "accuracy.md", shown)
@@ -38,7 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
-    parser.add_argument("--corpus", required=True, choices=corpora.names(), metavar="NAME")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--corpus", choices=corpora.names(), metavar="NAME")
+    which.add_argument(
+        "--splits-of",
+        action="append",
+        type=Path,
+        metavar="RUN",
+        help="run of `ser-keras train` or `cross-corpus`, on one corpus or several: measure on "
+        "its split alone; may be repeated",
+    )
     parser.add_argument("--data", metavar="DIR", help="its folder, or the CSV of a manifest")
     parser.add_argument("--split", choices=splits.KINDS, default="random")
     parser.add_argument(

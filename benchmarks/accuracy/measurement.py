@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.baseline import Answer, Baseline, Task
-from benchmarks.accuracy.splits import NamedSplit, all_splits, digest
+from benchmarks.accuracy.splits import NamedSplit, digest
 from ser_keras import provenance
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation.metrics import confusion_matrix, per_class_recall
+from ser_keras.evaluation.metrics import accuracies, confusion_matrix, per_class_recall
 from ser_keras.evaluation.reproduction import spread
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
@@ -29,16 +29,15 @@ PACKAGES = ("opensmile", "scikit-learn")
 
 
 def measure(
-    corpus: Corpus, kind: str, seeds: int, baselines: dict[str, Baseline], out: Path
+    corpus: Corpus, series: Sequence[NamedSplit], baselines: dict[str, Baseline], out: Path
 ) -> dict[str, Any]:
-    """Train and test baselines on all splits.
+    """Train and test baselines on splits.
 
     Utterances shorter than the VRNN's window, which it cannot use, are left out for all.
 
     Args:
         corpus: the whole corpus.
-        kind: a kind of split that `ser_keras.corpora.splits` knows.
-        seeds: number of random splits, from seed 0; folds are always all of the corpus'.
+        series: its splits, all of one kind.
         baselines: the baselines, by name.
         out: folder; splits that are finished there are not measured again.
 
@@ -46,24 +45,23 @@ def measure(
         The content of `accuracy.json`.
 
     Raises:
-        ConfigurationError: an option is out of its range, or a package is missing.
-        CorpusError: the corpus does not hold what the kind of split needs.
+        ConfigurationError: a package is missing.
+        CorpusError: no utterance of a subset can be used.
         OutputError: the folder cannot be written to.
     """
     runs = output_folder(output_folder(out) / "runs")
     extraction = extract_corpus(corpus, FeatureSpec(), name=corpus.name)
-    series = list(all_splits(corpus, kind, seeds))
     table = {}
     for name, baseline in baselines.items():
         inputs = _once(baseline, extraction)
         found = []
         for split in series:
             path = runs / f"{name}-{split.name}.json"
-            found.append(_run(name, baseline, inputs, extraction, kind, split, path))
+            found.append(_run(name, baseline, inputs, extraction, split, path))
         table[name] = _summarize(baseline, found)
     return {
         "corpus": corpus.name,
-        "protocol": {"split": kind, "seeds" if kind == "random" else "folds": len(series)},
+        "protocol": _protocol(series),
         "utterances": len(extraction.corpus),
         "skipped_short": len(extraction.skipped_short),
         "failed": len(extraction.failed),
@@ -83,7 +81,6 @@ def _run(
     baseline: Baseline,
     inputs: Callable[[], np.ndarray],
     extraction: Extraction,
-    kind: str,
     split: NamedSplit,
     path: Path,
 ) -> dict[str, Any]:
@@ -113,12 +110,14 @@ def _run(
             speakers=speakers[train],
             test_inputs=everything[test],
             classes=len(extraction.corpus.emotions),
-            unseen_speakers=kind == "speaker",
+            unseen_speakers=split.kind != "random",
             seed=split.seed,
         )
     )
     seconds = time.monotonic() - began
-    result = {**_score(answer, labels[test], extraction.corpus.emotions), "seconds": seconds}
+    tested = extraction.corpus.subset(test.tolist())
+    score = _score(answer, labels[test], tested.emotions, tested.by_source())
+    result = {**score, "seconds": seconds}
     write_json(path, {"identity": identity, "result": result})
     accuracy = result["weighted_accuracy"]
     print(f"{name}, {split.name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
@@ -140,18 +139,39 @@ def _indexes(extraction: Extraction, subset: Corpus) -> np.ndarray:
     return np.flatnonzero([utterance in members for utterance in extraction.corpus])
 
 
-def _score(answer: Answer, labels: np.ndarray, emotions: Sequence[str]) -> dict[str, Any]:
+def _protocol(series: Sequence[NamedSplit]) -> dict[str, Any]:
+    kind, names = series[0].kind, [split.name for split in series]
+    if not all(name.startswith(("seed-", "fold-")) for name in names):
+        return {"split": kind, "runs": names}
+    return {"split": kind, "seeds" if kind == "random" else "folds": len(series)}
+
+
+def _score(
+    answer: Answer,
+    labels: np.ndarray,
+    emotions: Sequence[str],
+    sources: Mapping[str, Sequence[int]],
+) -> dict[str, Any]:
     matrix = confusion_matrix(labels, answer.predicted, len(emotions))
     recall = per_class_recall(matrix)
     return {
         "n_test": len(labels),
         "weighted_accuracy": float(np.trace(matrix) / len(labels)),
         "unweighted_accuracy": float(np.nanmean(recall)),
+        "by_corpus": {
+            name: _accuracies(labels[indexes], answer.predicted[indexes], len(emotions))
+            for name, indexes in sources.items()
+        },
         "recall": dict(zip(emotions, recall.tolist(), strict=True)),
         "confusion_matrix": matrix.tolist(),
         "parameters": answer.parameters,
         "chosen": answer.chosen,
     }
+
+
+def _accuracies(labels: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
+    weighted, unweighted = accuracies(confusion_matrix(labels, predicted, classes))
+    return {"weighted_accuracy": weighted, "unweighted_accuracy": unweighted}
 
 
 def _summarize(baseline: Baseline, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -160,6 +180,7 @@ def _summarize(baseline: Baseline, found: Sequence[dict[str, Any]]) -> dict[str,
         "settings": baseline.settings,
         "weighted_accuracy": spread([result["weighted_accuracy"] for result in found]),
         "unweighted_accuracy": spread([result["unweighted_accuracy"] for result in found]),
+        "by_corpus": [result["by_corpus"] for result in found],
         "parameters": found[0]["parameters"],
         "chosen": [result["chosen"] for result in found],
         "confusion_matrix": np.sum([result["confusion_matrix"] for result in found], 0).tolist(),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError
 from ser_keras.fields import require
+from ser_keras.training import run as training
 
 
 @dataclass(frozen=True)
@@ -17,13 +21,15 @@ class NamedSplit:
     """One split of a corpus.
 
     Attributes:
-        name: such as "seed-0" or "fold-3".
+        name: such as "seed-0" or "fold-3", or a run's.
+        kind: the kind of split, such as "speaker".
         seed: seed of the classifiers that are trained on it.
         train: the training subset, a validation subset included.
         test: the test subset.
     """
 
     name: str
+    kind: str
     seed: int
     train: Corpus
     test: Corpus
@@ -44,10 +50,35 @@ def all_splits(corpus: Corpus, kind: str, seeds: int) -> Iterator[NamedSplit]:
     require(seeds >= 1, "--seeds", seeds, "at least 1")
     if kind == "random":
         for seed in range(seeds):
-            yield NamedSplit(f"seed-{seed}", seed, *splits.split(corpus, kind, seed=seed))
+            yield NamedSplit(f"seed-{seed}", kind, seed, *splits.split(corpus, kind, seed=seed))
         return
     for fold in range(splits.folds(corpus, kind)):
-        yield NamedSplit(f"fold-{fold}", 0, *splits.split(corpus, kind, fold=fold))
+        yield NamedSplit(f"fold-{fold}", kind, 0, *splits.split(corpus, kind, fold=fold))
+
+
+def of_runs(folders: Sequence[Path]) -> tuple[Corpus, list[NamedSplit]]:
+    """Return the corpus of runs, and the split that each was trained on.
+
+    Where a corpus is left out, so are its utterances of emotions that no other has.
+
+    Raises:
+        ConfigurationError: a folder holds no run, or one of another corpus than the first.
+    """
+    runs = [training.read_run(folder) for folder in folders]
+    corpus = runs[0].load_corpus()
+    found = []
+    for folder, run in zip(folders, runs, strict=True):
+        theirs, first = ((one.corpus, one.joined) for one in (run, runs[0]))
+        if theirs != first:
+            raise ConfigurationError(f"{folder}: expected a run on {first}, found {theirs}")
+        subsets = training.split_corpus(run)
+        test = subsets.pop("test")
+        members = tuple(utterance for subset in subsets.values() for utterance in subset)
+        train = dataclasses.replace(subsets["train"], utterances=members)
+        known = training.classes_of(run, train)
+        test = test.subset([index for index, one in enumerate(test) if one.emotion in known])
+        found.append(NamedSplit(folder.name, run.split, run.seed, train, test))
+    return corpus, found
 
 
 def digest(corpus: Corpus) -> str:

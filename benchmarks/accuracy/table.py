@@ -12,6 +12,7 @@ from ser_keras.evaluation import results
 from ser_keras.evaluation.reproduction import WITH, WITHOUT, summarize
 from ser_keras.training import run as training
 
+_LAST = "trainable parameters | seconds |"
 VRNN_ROWS = {WITH: "with attention", WITHOUT: "without attention"}
 
 
@@ -101,15 +102,34 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
     return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
 
 
+def add_own(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """Add the results of the very runs whose splits were measured, as far as they are evaluated."""
+    rows = {}
+    for folder in folders:
+        try:
+            evaluation = results.read(folder)
+        except (OSError, ValueError):
+            continue
+        preset = training.read_run(folder).preset
+        kind = WITH if preset.architecture.attention else WITHOUT
+        rows[folder.name] = {
+            "title": f"VRNN `{preset.name}` {VRNN_ROWS[kind]}, {folder.name}",
+            **summarize([evaluation]),
+            "by_corpus": [evaluation.get("by_corpus", {})],
+        }
+    return {**accuracy, "vrnn": {**accuracy.get("vrnn", {}), **rows}}
+
+
 def markdown(accuracy: dict[str, Any]) -> str:
     """Write the table: accuracies in percent, mean ± standard deviation over the splits."""
     rows = [*accuracy.get("vrnn", {}).values(), *accuracy["baselines"].values()]
+    names = _corpora(accuracy)
     lines = [
         protocol(accuracy),
         "",
-        "| model | WA % | UA % | trainable parameters | seconds |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        *map(_row, rows),
+        " | ".join(["| model | WA % | UA %", *(f"{name}, UA %" for name in names), _LAST]),
+        "| --- " + "| ---: " * (4 + len(names)) + "|",
+        *(_row(row, names) for row in rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -117,18 +137,34 @@ def markdown(accuracy: dict[str, Any]) -> str:
 def protocol(accuracy: dict[str, Any]) -> str:
     """Name the corpus and the splits, for a headline."""
     found = accuracy["protocol"]
-    if found["split"] == "random":
+    if "runs" in found:
+        splits = f"by {found['split']}, the splits of {', '.join(found['runs'])}"
+    elif found["split"] == "random":
         splits = f"random 80/20, {found['seeds']} seeds"
     else:
         splits = f"by {found['split']}, {found['folds']} folds"
     return f"{accuracy['corpus']}, {accuracy['utterances']} utterances, {splits}"
 
 
-def _row(row: dict[str, Any]) -> str:
+def _corpora(accuracy: dict[str, Any]) -> list[str]:
+    """Name the corpora that are joined; none of a single one."""
+    tested = {
+        name: None
+        for baseline in accuracy["baselines"].values()
+        for result in baseline["by_corpus"]
+        for name in result
+    }
+    return list(tested) if len(tested) > 1 else []
+
+
+def _row(row: dict[str, Any], corpora: Sequence[str]) -> str:
     shown = [
         f"{100 * row[key]['mean']:.1f} ± {100 * row[key]['std']:.1f}"
         for key in ("weighted_accuracy", "unweighted_accuracy")
     ]
+    for name in corpora:
+        found = [r[name]["unweighted_accuracy"] for r in row.get("by_corpus", []) if name in r]
+        shown.append(f"{100 * sum(found) / len(found):.1f}" if found else "–")
     parameters = "–" if row["parameters"] is None else f"{row['parameters']:,}"
     seconds = f"{row['seconds']:.0f}" if "seconds" in row else "–"
     return f"| {' | '.join([row['title'], *shown, parameters, seconds])} |"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.baseline import Answer, Baseline, Task
 from benchmarks.accuracy.measurement import measure
 from benchmarks.accuracy.registry import BASELINES
-from benchmarks.accuracy.splits import all_splits
+from benchmarks.accuracy.splits import all_splits, of_runs
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
@@ -73,6 +74,13 @@ def in_advance(answer: Callable[[Task], Answer]) -> dict[str, Baseline]:
         return np.arange(len(extraction.corpus))[:, np.newaxis]
 
     return {"own": Baseline("Own", {}, inputs, answer)}
+
+
+def measured(
+    corpus: Corpus, kind: str, seeds: int, baselines: dict[str, Baseline], out: Path
+) -> dict[str, Any]:
+    """Measure on all splits of a kind."""
+    return measure(corpus, list(all_splits(corpus, kind, seeds)), baselines, out)
 
 
 @pytest.mark.usefixtures("few_epochs")
@@ -121,7 +129,7 @@ def test_parts_are_those_that_the_vrnn_is_measured_on(
         tasks.append(task)
         return Answer(np.zeros(len(task.test_inputs), int))
 
-    found = measure(synthetic_corpus, kind, 2, in_advance(answer), tmp_path)
+    found = measured(synthetic_corpus, kind, 2, in_advance(answer), tmp_path)
 
     labels = synthetic_corpus.labels()
     for number, task in enumerate(tasks):
@@ -141,7 +149,9 @@ def test_accuracies_are_those_of_scikit_learn(synthetic_corpus: Corpus, tmp_path
     def answer(task: Task) -> Answer:
         return Answer(np.random.default_rng(0).integers(0, 3, len(task.test_inputs)))
 
-    found = measure(synthetic_corpus, "random", 3, in_advance(answer), tmp_path)["baselines"]["own"]
+    found = measured(synthetic_corpus, "random", 3, in_advance(answer), tmp_path)["baselines"][
+        "own"
+    ]
 
     weighted, unweighted = [], []
     for split in all_splits(synthetic_corpus, "random", 3):
@@ -168,15 +178,15 @@ def test_finished_splits_are_not_done_again_unless_settings_change(
 
     baselines = in_advance(answer)
     with pytest.raises(KeyboardInterrupt):
-        measure(synthetic_corpus, "random", 2, baselines, tmp_path)
+        measured(synthetic_corpus, "random", 2, baselines, tmp_path)
     done.append(-1)
-    first = measure(synthetic_corpus, "random", 2, baselines, tmp_path)
+    first = measured(synthetic_corpus, "random", 2, baselines, tmp_path)
     assert done == [0, -1, 1]
-    assert measure(synthetic_corpus, "random", 2, baselines, tmp_path) == first
+    assert measured(synthetic_corpus, "random", 2, baselines, tmp_path) == first
     assert done == [0, -1, 1]
 
     changed = {"own": dataclasses.replace(baselines["own"], settings={"epochs": 3})}
-    measure(synthetic_corpus, "random", 2, changed, tmp_path)
+    measured(synthetic_corpus, "random", 2, changed, tmp_path)
     assert done == [0, -1, 1, 0, 1]
 
 
@@ -339,6 +349,63 @@ def test_what_cannot_be_measured_is_told_without_a_traceback(
 
 def test_there_is_at_least_one_seed(synthetic_corpus: Corpus, tmp_path: Path):
     with pytest.raises(ConfigurationError, match="--seeds"):
-        measure(synthetic_corpus, "random", 0, {}, tmp_path)
+        measured(synthetic_corpus, "random", 0, {}, tmp_path)
     with pytest.raises(CorpusError):
-        measure(synthetic_corpus, "session", 1, {}, tmp_path)
+        measured(synthetic_corpus, "session", 1, {}, tmp_path)
+
+
+def test_the_splits_of_runs_on_joined_corpora(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """One corpus is left out: train on the other alone, and test what the other has a word for."""
+    few = tmp_path / "few.csv"
+    header, *lines = manifest.read_text(encoding="utf-8").splitlines()
+    kept = [f"{manifest.parent}/{line}" for line in lines if ",calm," in line or ",sad," in line]
+    few.write_text("\n".join([header, *kept]), encoding="utf-8")
+    folders = []
+    for fold in (0, 1):
+        run = TrainingRun(
+            "manifest",
+            str(manifest),
+            split="corpus",
+            fold=fold,
+            joined=(("manifest", str(few)),),
+            validation_fraction=0.0,
+        )
+        folders.append(tmp_path / f"corpus-{fold}")
+        folders[-1].mkdir()
+        write_json(folders[-1] / "config.json", {"run": run.to_dict()})
+    corpus, series = of_runs(folders)
+    sizes = [(len(split.train), len(split.test)) for split in series]
+    # Trained on calm and sad alone, the second run is tested on those of the whole corpus.
+    assert sorted(sizes) == sorted([(len(kept), len(kept)), (len(lines), len(kept))])
+    assert {split.kind for split in series} == {"corpus"}
+
+    found = measure(corpus, series, in_advance(lambda task: Answer(task.labels[:1].repeat(
+        len(task.test_inputs)))), tmp_path / "out")  # fmt: skip
+    assert found["protocol"] == {"split": "corpus", "runs": ["corpus-0", "corpus-1"]}
+    tested = [list(result) for result in found["baselines"]["own"]["by_corpus"]]
+    assert [len(names) for names in tested] == [1, 1]
+    shown = table.markdown(found)
+    assert "by corpus, the splits of corpus-0, corpus-1" in shown
+    assert all(f"{names[0]}, UA %" in shown for names in tested)
+    other = tmp_path / "other"
+    other.mkdir()
+    write_json(other / "config.json", {"run": TrainingRun("synthetic").to_dict()})
+    with pytest.raises(ConfigurationError, match=r"other: expected a run on .*manifest"):
+        of_runs([folders[0], other])
+
+
+def test_the_rows_of_the_very_runs_are_in_the_table(trained_run: Path, tmp_path: Path):
+    accuracy = {"vrnn": {}}
+    assert table.add_own(accuracy, [tmp_path]) == {"vrnn": {}}  # not evaluated
+    done = tmp_path / "done"
+    shutil.copytree(trained_run, done)
+    evaluation = {"weighted_accuracy": 0.5, "unweighted_accuracy": 0.4, "parameters": 10}
+    evaluation["sampled_fraction"] = {"with_first": 0.6, "after_first": 0.4}
+    evaluation["by_corpus"] = {"tess": {"unweighted_accuracy": 0.3}}
+    write_json(done / "evaluation.json", evaluation)
+    (row,) = table.add_own(accuracy, [done])["vrnn"].values()
+    assert row["unweighted_accuracy"]["mean"] == 0.4
+    assert row["by_corpus"] == [{"tess": {"unweighted_accuracy": 0.3}}]
+    assert "with attention, done" in row["title"]
