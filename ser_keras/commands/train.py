@@ -15,6 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     shared.add(parser, *shared.TRAINING, "from", "freeze", "folds", "fold", "out", preset=None)
     parser.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        metavar="RUN|FILE.keras|PRESET",
+        help="learn the answers of this trained model, of the same classes, beside the labels; may "
+        "be repeated, for the mean of several (--set teacher_share=F, 0.5 by default)",
+    )
+    parser.add_argument(
         "--validation-fraction",
         type=float,
         default=0.1,
@@ -36,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         validation_fraction=options.validation_fraction,
         pretrained=options.pretrained,
         frozen=tuple(options.freeze or ()),
+        teachers=tuple(options.teacher),
     )
     from ser_keras.model import files as model_files
     from ser_keras.training.train import train

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Extraction:
         skipped_short: utterances shorter than a window.
         failed: utterances that cannot be used, each with the reason.
         remarks: what was remarkable of recordings when they were decoded, each with its path.
+        indexes: index of each among all utterances and, after them, their varied copies, int [N].
 
     Example:
         >>> spec = ser.FeatureSpec(window=60.0)
@@ -58,6 +59,7 @@ class Extraction:
     skipped_short: tuple[Utterance, ...]
     failed: tuple[tuple[Utterance, str], ...]
     remarks: tuple[tuple[str, str], ...] = ()
+    indexes: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 def extract_corpus(
@@ -247,6 +249,7 @@ def _collect(corpus: Corpus, outcomes: Iterator[Extracted | AudioError]) -> Extr
         skipped_short=tuple(short),
         failed=tuple(failed),
         remarks=tuple(dict.fromkeys(remark for outcome in extracted for remark in outcome.remarks)),
+        indexes=np.array(usable, int),
     )
 
 

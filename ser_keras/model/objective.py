@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ser_keras.model.batch import last_instant, one_hot
+from ser_keras.model.batch import last_instant
 from ser_keras.model.cell import Step
 from ser_keras.model.gaussian import diagonal_gaussian
+from ser_keras.model.labels import one_hot
 from ser_keras.model.settings import Objective
 
 Tensor = Any

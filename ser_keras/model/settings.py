@@ -83,6 +83,7 @@ class Objective:
     likelihood: str = "gaussian"
     class_term: str = "last"  # "last": at the end of each utterance; "every": at every instant
     label_smoothing: float = 0.0  # share of the true label that is spread over all classes
+    teacher_share: float = 0.5  # of teachers' answers in what is learnt, where there are teachers
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -93,6 +94,8 @@ class Objective:
         term, smoothing = self.class_term, self.label_smoothing
         require(term in ("last", "every"), "class_term", term, '"last" or "every"')
         require(0.0 <= smoothing < 1.0, "label_smoothing", smoothing, "at least 0 and below 1")
+        share = self.teacher_share
+        require(0.0 <= share <= 1.0, "teacher_share", share, "from 0 to 1")
 
 
 # What an epoch's draws are balanced by, see `training.balance`.

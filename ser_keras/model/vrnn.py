@@ -20,6 +20,7 @@ from ser_keras.model.compile_arguments import checked_options, make_optimizer
 from ser_keras.model.compiled_metrics import build_metrics
 from ser_keras.model.dynamic_range import DynamicRange
 from ser_keras.model.familiarity import Familiarity
+from ser_keras.model.labels import class_labels, class_names, class_targets, utterance_weights
 from ser_keras.model.metrics import METRICS, Measurements, measure
 from ser_keras.model.pretrained import take_weights
 from ser_keras.model.sequence_model import SequenceModel
@@ -42,8 +43,9 @@ class VRNN(SequenceModel):
 
     Call arguments:
         inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
-            zero-padded at the end; "instants": int32 [B], how many are valid, at least 1}.
-            Observations alone mean that all are valid, of a `tf.RaggedTensor` all of each row.
+            zero-padded at the end; "instants": int32 [B], how many are valid, at least 1; for
+            training perhaps "targets", see `class_targets`}. Observations alone mean that all are
+            valid, of a `tf.RaggedTensor` all of each row.
         training: whether to sample latents, drop out and augment.
 
     Returns (`call` and, as NumPy arrays padded with zeros to the longest, `predict`):
@@ -70,7 +72,7 @@ class VRNN(SequenceModel):
     ) -> None:
         super().__init__(METRICS, **kwargs)
         self.familiarity = None if familiarity is None else Familiarity(tuple(familiarity))
-        self.classes = batch.class_names(classes)
+        self.classes = class_names(classes)
         self.preset, self.seed = preset or presets.RAVDESS, seed
         self.features, self.objective = self.preset.features, self.preset.objective
         self.architecture = self.preset.architecture
@@ -270,8 +272,8 @@ class VRNN(SequenceModel):
             tf.errors.InvalidArgumentError: a label is no class; within `jit_compile` the loss is
                 NaN instead.
         """
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # or Keras warns that it cannot
+        if isinstance(x, tf.data.Dataset):  # Keras would warn that it cannot shuffle
+            kwargs.setdefault("shuffle", False)
         return super().fit(x, *args, **kwargs)
 
     def prepare(self, x: Any, steps: int | None) -> None:
@@ -314,10 +316,10 @@ class VRNN(SequenceModel):
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         augment = training and self.augments
         observations, instants = self._standardized(inputs, augment)
-        labels = targets = batch.class_labels(labels, self.classes)
+        labels = class_labels(labels, self.classes)
+        targets = class_targets(inputs, labels, len(self.classes))
         if augment and self.mixup is not None:
-            probabilities = batch.one_hot(labels, len(self.classes))
-            observations, targets = self.mixup(observations, instants, probabilities)
+            observations, targets = self.mixup(observations, instants, targets)
         seen = observations
         if augment and self.mask is not None:
             seen = self.mask.mask_flat(observations, self.observation_shape)
@@ -325,7 +327,7 @@ class VRNN(SequenceModel):
         # What was masked is to be generated all the same, as the sound that it is.
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)  # [B]
-        weights = batch.utterance_weights(weights, losses)
+        weights = utterance_weights(weights, losses)
         means = measure(steps, terms, losses, instants, weights)
         probabilities = tf.nn.softmax(batch.last_instant(steps.logits, instants))
         count = tf.reduce_sum(tf.ones_like(weights))  # a replica may have none
@@ -345,5 +347,4 @@ class VRNN(SequenceModel):
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Do nothing: all weights are there from the beginning."""
-        # Private to Keras: under `tf.distribute` it would build from a batch that it averages over
-        # replicas, which fails with several workers, whose batches are no tensors.
+        # Private to Keras: it would build from a batch, and fails where several workers have one.

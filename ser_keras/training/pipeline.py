@@ -69,11 +69,13 @@ def batches(
     classes: Sequence[str] | None = None,
     epoch: tf.Variable | None = None,
     balance: str = "none",
+    targets: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Batch observations that are in memory; options and errors are those of `dataset`.
 
     `epoch`, int64, counts the epochs begun, from 0 if None. Draws and order are a function of it
-    and the seed, so that setting it resumes where another process stopped.
+    and the seed, so that setting it resumes where another process stopped. `targets`, float32
+    [N, C], are probabilities to learn from instead of the labels.
 
     Example:
         >>> extracted = extract_corpus(corpus, model.features, cache=False, progress=False)
@@ -101,6 +103,8 @@ def batches(
             "observations": tf.ensure_shape(observations, [None, None, *shape]),
             "instants": tf.gather(instants, indexes),
         }
+        if targets is not None:
+            inputs["targets"] = tf.gather(targets, indexes)
         return inputs, tf.gather(labels, indexes)
 
     if shuffle:

@@ -44,6 +44,7 @@ class TrainingRun:
         merge_synonyms: make one class of a manifest's "Angry", "ANGRY" and "anger".
         pretrained: trained model to begin with, as `ser_keras.model.files.load` takes; None for new
             weights. The preset has to be that model's, but for what weights do not depend on.
+        teachers: trained models whose answers the model learns beside the labels.
         frozen: parts of the pretrained model that stay as they are, of `fine_tuning.PARTS`.
 
     Example:
@@ -65,11 +66,13 @@ class TrainingRun:
     pretrained: str | None = None
     frozen: tuple[str, ...] = ()
     folds: int | None = None
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # JSON has lists only; tuples keep equal runs equal and hashable.
         object.__setattr__(self, "joined", tuple((name, data) for name, data in self.joined))
         object.__setattr__(self, "frozen", tuple(self.frozen))
+        object.__setattr__(self, "teachers", tuple(self.teachers))
         share = self.validation_fraction
         require(0.0 <= share < 1.0, "validation_fraction", share, "at least 0 and below 1")
         by_speaker = self.split == "speaker"

@@ -16,7 +16,7 @@ from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.training import callbacks, checkpoint, fine_tuning, pipeline
+from ser_keras.training import callbacks, checkpoint, distillation, fine_tuning, pipeline
 from ser_keras.training.balance import expected_draws
 from ser_keras.training.calibration import calibrate
 from ser_keras.training.familiarity import learn_familiarity
@@ -62,6 +62,17 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
     used = {name: subset for name, subset in subsets.items() if name != "test"}
     extracted = extract_subsets(used, preset.features, preset.augmentation)
     classes = classes_of(run, subsets["train"])
+    targets = None
+    if run.teachers:
+        print(f"{label}: learning from {', '.join(run.teachers)}", file=sys.stderr)
+        targets = distillation.targets(
+            run.teachers,
+            preset.objective.teacher_share,
+            subsets["train"],
+            preset.augmentation,
+            extracted["train"],
+            classes,
+        )
     epoch = tf.Variable(0, dtype=tf.int64)  # the order of the batches is a function of it
     batches = pipeline.batches(
         extracted["train"],
@@ -71,6 +82,7 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         classes=classes,
         epoch=epoch,
         balance=optimization.balance,
+        targets=targets,
     )
     if optimization.balance != "none":
         draws = expected_draws(extracted["train"].corpus, optimization.balance)

@@ -397,11 +397,15 @@ def test_the_splits_of_runs_on_joined_corpora(
 
 
 def test_the_rows_of_the_very_runs_are_in_the_table(trained_run: Path, tmp_path: Path):
-    accuracy = {"vrnn": {}}
+    accuracy: dict[str, Any] = {"vrnn": {}}
     assert table.add_own(accuracy, [tmp_path]) == {"vrnn": {}}  # not evaluated
     done = tmp_path / "done"
     shutil.copytree(trained_run, done)
-    evaluation = {"weighted_accuracy": 0.5, "unweighted_accuracy": 0.4, "parameters": 10}
+    evaluation: dict[str, Any] = {
+        "weighted_accuracy": 0.5,
+        "unweighted_accuracy": 0.4,
+        "parameters": 10,
+    }
     evaluation["sampled_fraction"] = {"with_first": 0.6, "after_first": 0.4}
     evaluation["by_corpus"] = {"tess": {"unweighted_accuracy": 0.3}}
     write_json(done / "evaluation.json", evaluation)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model.batch import class_labels, one_hot, utterance_weights
+from ser_keras.model.labels import class_labels, one_hot, utterance_weights
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
 

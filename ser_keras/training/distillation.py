@@ -1,0 +1,91 @@
+"""Several models' answers as what one model learns (Hinton et al. 2015, arXiv:1503.02531)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError
+from ser_keras.features.augmentation import Augmentation
+from ser_keras.features.extraction import Extraction, extract_corpus
+from ser_keras.model import files as model_files
+from ser_keras.training import pipeline
+
+# Utterances whose observations, and those of all their copies, are in memory at once for a teacher.
+CHUNK = 512
+BATCH = 64
+
+
+def targets(
+    teachers: Sequence[str],
+    share: float,
+    corpus: Corpus,
+    augmentation: Augmentation,
+    extraction: Extraction,
+    classes: Sequence[str],
+) -> np.ndarray:
+    """Mix the labels of utterances and their copies with the mean of the teachers' answers.
+
+    A teacher answers the very copy, whatever its own features are. What none can use keeps its
+    label.
+
+    Args:
+        teachers: trained models, as `ser_keras.model.files.load` takes.
+        share: of the teachers' probabilities, 0 to 1; the rest is the label's.
+        corpus: the utterances to learn from.
+        augmentation: of their varied copies.
+        extraction: of both, for the model that learns.
+        classes: of that model; the teachers must have the same, in any order.
+
+    Returns:
+        Probabilities of the classes, float32 [N, C], for each of the extraction's observations.
+
+    Raises:
+        ConfigurationError: a teacher has other classes, or is no model.
+
+    Example:
+        >>> model.save("teacher.keras")
+        >>> extraction = extract_corpus(corpus[:3], model.features, progress=False)
+        >>> options = corpus[:3], Augmentation(), extraction, model.classes
+        >>> targets(["teacher.keras"], 0.5, *options).sum(axis=1).round(3).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    labels = np.eye(len(classes), dtype=np.float32)[extraction.corpus.labels(classes)]
+    answers = [_answers(teacher, corpus, augmentation, classes) for teacher in teachers]
+    mean = np.mean(answers, axis=0)[extraction.indexes]
+    answered = np.isfinite(mean).all(axis=1, keepdims=True)
+    return np.where(answered, share * mean + (1.0 - share) * labels, labels).astype(np.float32)
+
+
+def _answers(
+    name: str, corpus: Corpus, augmentation: Augmentation, classes: Sequence[str]
+) -> np.ndarray:
+    """Return a teacher's probabilities for utterances and then copies; NaN for what it cannot use.
+
+    Float32 [len(corpus) * (copies + 1), C].
+    """
+    teacher = model_files.load(name)
+    if set(teacher.classes) != set(classes):
+        raise ConfigurationError(
+            f"teacher {name}: expected the classes {', '.join(classes)}, found "
+            f"{', '.join(teacher.classes)}"
+        )
+    # Not `predict`, which would keep every instant's attention too.
+    answer = tf.function(lambda inputs: teacher(inputs)["probabilities"], reduce_retracing=True)
+    order = [teacher.classes.index(emotion) for emotion in classes]
+    found = np.full((augmentation.copies + 1, len(corpus), len(classes)), np.nan, np.float32)
+    for first in range(0, len(corpus), CHUNK):
+        chunk = corpus.subset(range(first, min(first + CHUNK, len(corpus))))
+        extracted = extract_corpus(
+            chunk, teacher.features, augmentation=augmentation, progress=False
+        )
+        if not len(extracted.indexes):
+            continue
+        batches = pipeline.batches(extracted, BATCH, classes=teacher.classes)
+        probabilities = np.concatenate([answer(inputs).numpy() for inputs, _ in batches])
+        copies, utterances = np.divmod(extracted.indexes, len(chunk))
+        found[copies, first + utterances] = probabilities[:, order]
+    return found.reshape(-1, len(classes))
