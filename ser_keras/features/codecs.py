@@ -17,7 +17,12 @@ MOST_COMPRESSION = 0.95  # at 1, LAME refuses, and Opus leaves 6 kbit/s
 
 
 class Codec(NamedTuple):
-    """A format of libsndfile, with the rate that sound is resampled to before it."""
+    """A format of libsndfile, with the rate that sound is resampled to before it.
+
+    Example:
+        >>> CODECS["gsm"].sample_rate
+        8000
+    """
 
     format: str
     subtype: str
