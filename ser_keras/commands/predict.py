@@ -17,6 +17,8 @@ from ser_keras.sound.takes import Take, choice, takes
 
 HELP = "recognise recordings: a JSON line each, or a table on a terminal"
 
+BATCH_SIZE = 32  # recordings that are recognized together
+
 # `--server`; the package export builds on this one, so that an import statement would be a circle.
 _REMOTE = "ser_keras.export.client.prediction"
 
@@ -90,6 +92,11 @@ def _recognize(options: argparse.Namespace, wanted: Sequence[Take]) -> Iterator[
     from ser_keras.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(options.model)
+    channels = {take.channel for take in wanted}
+    if not options.attention and len(wanted) > 1 and len(channels) == 1:
+        files = [take.file for take in wanted]
+        yield from recognizer.recognize_files(files, False, channels.pop(), BATCH_SIZE)
+        return
     if paths is None:
         for take in wanted:
             yield from recognizer.recognize_files([take.file], options.attention, take.channel)
