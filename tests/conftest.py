@@ -22,16 +22,26 @@ from ser_keras.model.settings import Preset
 if TYPE_CHECKING:  # TensorFlow is for the tests that need it
     from ser_keras.training.run import TrainingRun
 
-RAVDESS_BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data" / "ravdess"
+BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data"
+
+
+def real_speech(corpus: str, name: str) -> Path:
+    """The folder of a corpus; the test is skipped where there is none."""
+    variable = f"SER_KERAS_{name.upper().replace('-', '_')}"
+    folder = Path(os.environ.get(variable, BESIDE_THE_PROJECT / name))
+    if not folder.is_dir():
+        pytest.skip(f"needs real speech: set {variable} to {corpus} (looked in {folder})")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def ravdess() -> Path:
-    """The folder of RAVDESS speech; the test is skipped where there is none."""
-    folder = Path(os.environ.get("SER_KERAS_RAVDESS", RAVDESS_BESIDE_THE_PROJECT))
-    if not folder.is_dir():
-        pytest.skip(f"needs real speech: set SER_KERAS_RAVDESS to RAVDESS (looked in {folder})")
-    return folder
+    return real_speech("RAVDESS", "ravdess")
+
+
+@pytest.fixture(scope="session")
+def crema_d() -> Path:
+    return real_speech("CREMA-D", "crema-d")
 
 
 @pytest.fixture(autouse=True)

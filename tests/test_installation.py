@@ -84,13 +84,14 @@ def test_the_sdist_has_all_that_it_takes_to_test_it(sdist: Path):
 def test_the_licenses_of_code_and_weights_are_stated(
     metadata: email.message.Message, wheel: zipfile.ZipFile
 ):
-    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0 AND ODbL-1.0"
     assert metadata["License"] is None
     assert metadata.get_all("License-File") == ["LICENSE", NOTICE]
     notice = wheel.read(NOTICE).decode("utf-8")
     (kept,) = [name for name in wheel.namelist() if name.endswith(f"licenses/{NOTICE}")]
     assert wheel.read(kept).decode("utf-8") == notice
-    assert "https://creativecommons.org/licenses/by-nc-sa/4.0/" in notice
+    for address in ("creativecommons.org/licenses/by-nc-sa/4.0/", "licenses/odbl/1-0/"):
+        assert address in notice
     assert all(f"{name}.keras" in notice for name in presets.trained())
 
 

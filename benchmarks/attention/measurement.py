@@ -69,7 +69,7 @@ def measure(folders: Sequence[Path], names: Sequence[str] = tuple(VARIATIONS)) -
         for name, found in answers.items()
     }
     return {
-        "corpus": runs[0].corpus,
+        "corpus": runs[0].corpus_name,
         "preset": runs[0].preset.to_dict(),
         "split": runs[0].split,
         "split_indexes": [run.split_index for run in runs],

@@ -19,12 +19,15 @@ from ser_keras.commands import options as shared
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a trained run")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take one of N recordings, in order (1)"
+    )
     shared.add(parser, "out")
     options = parser.parse_args(arguments)
     return leave(
         "robustness",
         options.out,
-        lambda _: measurement.measure(options.runs),
+        lambda _: measurement.measure(options.runs, options.every),
         measurement.markdown,
     )
 

@@ -31,8 +31,8 @@ class Predictions(NamedTuple):
     predicted: dict[str, np.ndarray]  # by change: the classes predicted, int [N]
 
 
-def measure(folders: Sequence[Path]) -> dict[str, Any]:
-    """Measure runs of one preset, each on its own test subset.
+def measure(folders: Sequence[Path], every: int = 1) -> dict[str, Any]:
+    """Measure runs of one preset, each on its own test subset, or one of so many of its recordings.
 
     Returns:
         The content of `robustness.json`: for each change accuracies, mean and spread over the runs,
@@ -44,17 +44,19 @@ def measure(folders: Sequence[Path]) -> dict[str, Any]:
     """
     runs = [training.read_run(folder) for folder in folders]
     for folder, run in zip(folders, runs, strict=True):
-        if (run.corpus, run.preset) != (runs[0].corpus, runs[0].preset):
+        if (run.corpus_name, run.preset) != (runs[0].corpus_name, runs[0].preset):
             raise ConfigurationError(
                 f"{folder}: expected the corpus and the preset's settings of {folders[0]}, "
-                f"found {run.corpus} and {run.preset.name} with others"
+                f"found {run.corpus_name} and {run.preset.name} with others"
             )
     measured = []
     for folder, run in zip(folders, runs, strict=True):
         model = model_files.load(folder)
-        measured.append(_of_model(model, results.test_subset(run, folder), str(folder)))
+        test = results.test_subset(run, folder)
+        chosen = test.subset(range(0, len(test), every))
+        measured.append(_of_model(model, chosen, str(folder)))
     return {
-        "corpus": runs[0].corpus,
+        "corpus": runs[0].corpus_name,
         "preset": runs[0].preset.to_dict(),
         "split": runs[0].split,
         "places": [run.split_index for run in runs],

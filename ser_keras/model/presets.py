@@ -184,7 +184,7 @@ def trained() -> tuple[str, ...]:
 
     Example:
         >>> trained()
-        ('convolutional', 'tiny')
+        ('convolutional', 'tiny', 'open')
     """
     return tuple(name for name in _PRESETS if (_WEIGHTS / f"{name}.keras").is_file())
 
