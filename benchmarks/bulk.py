@@ -64,8 +64,8 @@ def measure(name: str, count: int) -> dict[str, Any]:
     recognizer = Recognizer(model)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        export.saved_model(model, root / "exported")
-        served = tf.saved_model.load(str(root / "exported")).signatures["serving_default"]
+        version = export.saved_model(model, root / "exported")
+        served = tf.saved_model.load(str(version)).signatures["serving_default"]
         paths = [str(path) for path in make(root, count)]
         contents = [Path(path).read_bytes() for path in paths]
 

@@ -64,7 +64,7 @@ class SoundBatch:
     Example:
         >>> sounds = [np.zeros(11025, np.float32), np.zeros(33075, np.float32)]
         >>> [len(answer.probabilities) for answer in SoundBatch(model)(sounds)]
-        [1, 3]
+        [2, 8]
     """
 
     def __init__(self, model: VRNN) -> None:
@@ -186,8 +186,8 @@ def decode(take: Take, spec: FeatureSpec) -> Recording | AudioError | None:
     An error is returned, not raised, and None of a recording longer than `LONGEST`.
 
     Example:
-        >>> decode(Take("nowhere.wav"), model.features)
-        AudioError('nowhere.wav: ...')
+        >>> decode(Take("nowhere.wav"), model.features).reason
+        'cannot be opened (No such file or directory)'
     """
     resampler = ChunkResampler(spec.sample_rate)
     parts, seconds = [], 0.0

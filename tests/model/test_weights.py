@@ -189,6 +189,7 @@ def test_a_constant_that_a_microphone_adds_changes_no_answer(name: str):
 
 
 @pytest.mark.real
+@pytest.mark.filterwarnings("ignore:.*left out 7 recordings of CREMA-D")
 @pytest.mark.parametrize(
     ("name", "known", "least"),
     [("convolutional", "ravdess", 0.8), ("tiny", "ravdess", 0.6), ("open", "crema-d", 0.45)],

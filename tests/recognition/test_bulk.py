@@ -14,6 +14,7 @@ import soundfile
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
+from ser_keras.model.presets import TINY
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition import bulk
 from ser_keras.recognition.recognizer import Recognizer
@@ -61,6 +62,9 @@ def assert_alike(found: dict[str, Any], expected: dict[str, Any]) -> None:
             assert len(found[name]) == len(value)
             for one, other in zip(found[name], value, strict=True):
                 assert_alike(one, other)
+        elif name == "sampled_fraction":
+            # Rounding may put an element whose saliency is the mean on the other side of it.
+            assert found[name] == pytest.approx(value, abs=2.1 / TINY.features.observation_size)
         elif isinstance(value, float) and name != "familiarity":
             assert found[name] == pytest.approx(value, abs=1e-5), name
         elif name == "familiarity" and value is not None:

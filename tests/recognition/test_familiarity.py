@@ -37,7 +37,7 @@ def test_a_recording_is_as_surprising_step_by_step_as_in_a_batch(
     recognizer = Recognizer(model)
     for utterance, mean in zip(synthetic_corpus, expected, strict=True):
         steps: list[float] = []
-        recognizer._familiarity = lambda found, steps=steps: steps.extend(found)  # type: ignore
+        recognizer._familiarity = lambda found, steps=steps: steps.append(found)  # type: ignore
         recognizer.recognize(utterance.path)
         assert np.isnan(mean) if not steps else np.mean(steps) == pytest.approx(mean, rel=1e-3)
 
