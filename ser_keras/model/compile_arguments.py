@@ -8,14 +8,16 @@ from typing import Any
 import keras
 
 from ser_keras.errors import ConfigurationError
+from ser_keras.model import averaging
 from ser_keras.model.settings import Optimization
 
 
 def make_optimizer(optimization: Optimization) -> keras.optimizers.Optimizer:
     """Create the Keras optimizer that a preset names.
 
-    Where weights are averaged, Keras' `fit` ends with the average. A schedule is not the
-    optimizer's but a callback's: see `ser_keras.training.callbacks`.
+    Where weights are averaged, which `averaging` lets begin slowly, Keras' `fit` ends with the
+    average. A schedule is not the optimizer's but a callback's: see
+    `ser_keras.training.callbacks`.
 
     Example:
         >>> make_optimizer(ser.presets.TINY.optimization).weight_decay
@@ -29,11 +31,12 @@ def make_optimizer(optimization: Optimization) -> keras.optimizers.Optimizer:
         # Keras refuses 0 even where it averages nothing.
         "ema_momentum": average or 0.99,
     }
+    kinds: Any = averaging if average else keras.optimizers
     if optimization.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rho=optimization.rho, **common)
+        return kinds.RMSprop(rho=optimization.rho, **common)
     if optimization.optimizer == "adam":
-        return keras.optimizers.Adam(**common)
-    optimizer = keras.optimizers.AdamW(weight_decay=optimization.weight_decay, **common)
+        return kinds.Adam(**common)
+    optimizer = kinds.AdamW(weight_decay=optimization.weight_decay, **common)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
