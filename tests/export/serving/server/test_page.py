@@ -183,6 +183,7 @@ def test_a_file_is_recognised_and_shown(page: Any, speech: list[Path], model: An
         assert painted(page, canvas) > 2, canvas
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.click("summary")
+    page.wait_for_selector("#table tr")  # it is filled when it is opened
     assert page.locator("#table tr").count() == 1 + int(page.get_attribute("#instant", "max")) + 1
     screenshot(page, "file-phone")
     page.set_viewport_size({"width": 1100, "height": 900})
