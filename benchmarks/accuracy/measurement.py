@@ -18,7 +18,7 @@ from benchmarks.accuracy.splits import NamedSplit, digest
 from ser_keras import provenance
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation.metrics import accuracies, confusion_matrix, per_class_recall
+from ser_keras.evaluation.metrics import ACCURACIES, accuracies, confusion_matrix, per_class_recall
 from ser_keras.evaluation.reproduction import spread
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
@@ -110,7 +110,7 @@ def _run(
             speakers=speakers[train],
             test_inputs=everything[test],
             classes=len(extraction.corpus.emotions),
-            unseen_speakers=split.kind != "random",
+            unseen_speakers=split.kind in ("speaker", "corpus"),
             seed=split.seed,
         )
     )
@@ -159,7 +159,15 @@ def _score(
         "weighted_accuracy": float(np.trace(matrix) / len(labels)),
         "unweighted_accuracy": float(np.nanmean(recall)),
         "by_corpus": {
-            name: _accuracies(labels[indexes], answer.predicted[indexes], len(emotions))
+            name: dict(
+                zip(
+                    ACCURACIES,
+                    accuracies(
+                        confusion_matrix(labels[indexes], answer.predicted[indexes], len(emotions))
+                    ),
+                    strict=True,
+                )
+            )
             for name, indexes in sources.items()
         },
         "recall": dict(zip(emotions, recall.tolist(), strict=True)),
@@ -167,11 +175,6 @@ def _score(
         "parameters": answer.parameters,
         "chosen": answer.chosen,
     }
-
-
-def _accuracies(labels: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
-    weighted, unweighted = accuracies(confusion_matrix(labels, predicted, classes))
-    return {"weighted_accuracy": weighted, "unweighted_accuracy": unweighted}
 
 
 def _summarize(baseline: Baseline, found: Sequence[dict[str, Any]]) -> dict[str, Any]:

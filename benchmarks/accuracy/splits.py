@@ -71,10 +71,9 @@ def of_runs(folders: Sequence[Path]) -> tuple[Corpus, list[NamedSplit]]:
         theirs, first = ((one.corpus, one.joined) for one in (run, runs[0]))
         if theirs != first:
             raise ConfigurationError(f"{folder}: expected a run on {first}, found {theirs}")
-        subsets = training.split_corpus(run)
-        test = subsets.pop("test")
-        members = tuple(utterance for subset in subsets.values() for utterance in subset)
-        train = dataclasses.replace(subsets["train"], utterances=members)
+        # The validation subset is for training, too, as it is for a baseline.
+        subsets = training.split_corpus(dataclasses.replace(run, validation_fraction=0.0))
+        train, test = subsets["train"], subsets["test"]
         known = training.classes_of(run, train)
         test = test.subset([index for index, one in enumerate(test) if one.emotion in known])
         found.append(NamedSplit(folder.name, run.split, run.seed, train, test))

@@ -92,14 +92,10 @@ def _recognize(options: argparse.Namespace, wanted: Sequence[Take]) -> Iterator[
     from ser_keras.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(options.model)
-    channels = {take.channel for take in wanted}
-    if not options.attention and len(wanted) > 1 and len(channels) == 1:
-        files = [take.file for take in wanted]
-        yield from recognizer.recognize_files(files, False, channels.pop(), BATCH_SIZE)
-        return
     if paths is None:
-        for take in wanted:
-            yield from recognizer.recognize_files([take.file], options.attention, take.channel)
+        together = len(wanted) > 1 and not options.attention
+        batch_size = BATCH_SIZE if together else None
+        yield from recognizer.recognize_takes(wanted, options.attention, batch_size)
         return
     for take, path in zip(wanted, paths, strict=True):
         with AttentionFile(path.parent, recognizer.model.features.observation_shape) as arrays:

@@ -11,8 +11,6 @@ import soxr
 
 TELEPHONE_RATE = 8000  # Hz
 LOWEST_RATE = 6000  # Hz; of a narrower band, words are hard to understand
-
-
 MOST_COMPRESSION = 0.95  # at 1, LAME refuses, and Opus leaves 6 kbit/s
 
 

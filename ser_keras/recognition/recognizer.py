@@ -129,6 +129,15 @@ class Recognizer:
                 answers one after the other.
         """
         wanted = (take for path in paths for take in takes([str(path)], channel))
+        return self.recognize_takes(wanted, attention, batch_size)
+
+    def recognize_takes(
+        self,
+        wanted: Iterable[Take],
+        attention: bool | Receive = True,
+        batch_size: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Recognise recordings, or single channels of them, as `recognize_files`."""
         if batch_size is None:
             for take in wanted:
                 yield self._line(take, attention=attention)
@@ -140,7 +149,7 @@ class Recognizer:
             elif recording is None or answer is None:
                 yield self._line(take, attention=False)
             else:
-                yield {**take.named(), **self._describe_whole(recording, answer)}
+                yield {**take.named(), **self._describe_recording(recording, answer)}
 
     def recognize_segments(
         self,
@@ -168,35 +177,35 @@ class Recognizer:
                 silent = silent and instant.level < SILENT_LEVEL
                 interruption.check()
         cost = float(np.mean(surprisals[1:])) if surprisals[1:] else np.nan
-        return {
-            "emotion": instants[-1]["emotion"],
-            "probabilities": instants[-1]["probabilities"],
-            "duration": recording.duration,
-            "padded": recording.padded,
-            "silent": silent,
-            "familiarity": self._familiarity(cost),
-            "instants": instants,
-        }
+        return self._describe_whole(instants, recording.duration, recording.padded, silent, cost)
 
-    def _describe_whole(self, recording: Recording, answer: BatchAnswer) -> dict[str, Any]:
+    def _describe_recording(self, recording: Recording, answer: BatchAnswer) -> dict[str, Any]:
         spec, samples = self.model.features, len(recording.samples)
+        fractions = shortest(answer.sampled_fraction)
         instants = [
-            {
-                "time": spec.end_of_window(index),
-                **name_probabilities(self.model.classes, probabilities),
-                "sampled_fraction": sampled,
-            }
+            self._describe_instant(spec.end_of_window(index), probabilities, sampled)
             for index, (probabilities, sampled) in enumerate(
-                zip(answer.probabilities, shortest(answer.sampled_fraction), strict=True)
+                zip(answer.probabilities, fractions, strict=True)
             )
         ]
+        duration, padded = samples / spec.sample_rate, samples < spec.window_length
+        return self._describe_whole(instants, duration, padded, recording.silent, answer.surprisal)
+
+    def _describe_whole(
+        self,
+        instants: list[dict[str, Any]],
+        duration: float,
+        padded: bool,
+        silent: bool,
+        surprisal: float,
+    ) -> dict[str, Any]:
         return {
             "emotion": instants[-1]["emotion"],
             "probabilities": instants[-1]["probabilities"],
-            "duration": samples / spec.sample_rate,
-            "padded": samples < spec.window_length,
-            "silent": recording.silent,
-            "familiarity": self._familiarity(answer.surprisal),
+            "duration": duration,
+            "padded": padded,
+            "silent": silent,
+            "familiarity": self._familiarity(surprisal),
             "instants": instants,
         }
 
@@ -207,16 +216,21 @@ class Recognizer:
         return round(self.model.familiarity.of(surprisal), 4)
 
     def _describe(self, time: float, answer: Answer, attention: bool | Receive) -> dict[str, Any]:
-        described = {
-            "time": time,
-            **name_probabilities(self.model.classes, answer.probabilities),
-            "sampled_fraction": answer.sampled_fraction,
-        }
+        described = self._describe_instant(time, answer.probabilities, answer.sampled_fraction)
         if callable(attention):
             attention(np.asarray(answer.saliency), np.asarray(answer.attention))
         elif attention:
             described |= describe_attention(answer)
         return described
+
+    def _describe_instant(
+        self, time: float, probabilities: np.ndarray, sampled_fraction: float
+    ) -> dict[str, Any]:
+        return {
+            "time": time,
+            **name_probabilities(self.model.classes, probabilities),
+            "sampled_fraction": sampled_fraction,
+        }
 
 
 def _of_samples(

@@ -44,8 +44,8 @@ class TrainingRun:
         merge_synonyms: make one class of a manifest's "Angry", "ANGRY" and "anger".
         pretrained: trained model to begin with, as `ser_keras.model.files.load` takes; None for new
             weights. The preset has to be that model's, but for what weights do not depend on.
-        teachers: trained models whose answers the model learns beside the labels.
         frozen: parts of the pretrained model that stay as they are, of `fine_tuning.PARTS`.
+        teachers: trained models whose answers the model learns beside the labels.
 
     Example:
         >>> run = TrainingRun("ravdess", "/data/RAVDESS", split="speaker", fold=2)
