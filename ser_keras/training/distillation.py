@@ -1,4 +1,9 @@
-"""Several models' answers as what one model learns (Hinton et al. 2015, arXiv:1503.02531)."""
+"""Several models' answers as what one model learns (Hinton et al. 2015, arXiv:1503.02531).
+
+A recording and its varied copies sound differently and mean the same. So they share one target,
+the mean of the answers to all of them: it is better than each, and teaches the model to answer
+alike whatever room or codec a recording went through.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +32,10 @@ def targets(
     extraction: Extraction,
     classes: Sequence[str],
 ) -> np.ndarray:
-    """Mix the labels of utterances and their copies with the mean of the teachers' answers.
+    """Mix the labels of utterances with the mean of the teachers' answers to all their copies.
 
-    A teacher answers the very copy, whatever its own features are. What none can use keeps its
-    label.
+    A teacher answers with its own features, whatever those of the model that learns are. An
+    utterance that one of them cannot use keeps its label.
 
     Args:
         teachers: trained models, as `ser_keras.model.files.load` takes.
@@ -55,7 +60,7 @@ def targets(
     """
     labels = np.eye(len(classes), dtype=np.float32)[extraction.corpus.labels(classes)]
     answers = [_answers(teacher, corpus, augmentation, classes) for teacher in teachers]
-    mean = np.mean(answers, axis=0)[extraction.indexes]
+    mean = np.mean(answers, axis=0)[extraction.indexes % len(corpus)]
     answered = np.isfinite(mean).all(axis=1, keepdims=True)
     return np.where(answered, share * mean + (1.0 - share) * labels, labels).astype(np.float32)
 
@@ -63,9 +68,9 @@ def targets(
 def _answers(
     name: str, corpus: Corpus, augmentation: Augmentation, classes: Sequence[str]
 ) -> np.ndarray:
-    """Return a teacher's probabilities for utterances and then copies; NaN for what it cannot use.
+    """Return a teacher's mean probabilities over an utterance and its copies, float32 [N, C].
 
-    Float32 [len(corpus) * (copies + 1), C].
+    NaN for utterances of which it can use none.
     """
     teacher = model_files.load(name)
     if set(teacher.classes) != set(classes):
@@ -76,7 +81,8 @@ def _answers(
     # Not `predict`, which would keep every instant's attention too.
     answer = tf.function(lambda inputs: teacher(inputs)["probabilities"], reduce_retracing=True)
     order = [teacher.classes.index(emotion) for emotion in classes]
-    found = np.full((augmentation.copies + 1, len(corpus), len(classes)), np.nan, np.float32)
+    total = np.zeros((len(corpus), len(classes)), np.float32)
+    count = np.zeros((len(corpus), 1), np.float32)
     for first in range(0, len(corpus), CHUNK):
         chunk = corpus.subset(range(first, min(first + CHUNK, len(corpus))))
         extracted = extract_corpus(
@@ -86,6 +92,7 @@ def _answers(
             continue
         batches = pipeline.batches(extracted, BATCH, classes=teacher.classes)
         probabilities = np.concatenate([answer(inputs).numpy() for inputs, _ in batches])
-        copies, utterances = np.divmod(extracted.indexes, len(chunk))
-        found[copies, first + utterances] = probabilities[:, order]
-    return found.reshape(-1, len(classes))
+        utterances = first + extracted.indexes % len(chunk)
+        np.add.at(total, utterances, probabilities[:, order])
+        np.add.at(count, utterances, 1.0)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
