@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ser_keras.evaluation import plots as plots
     from ser_keras.evaluation import report as report
     from ser_keras.evaluation.evaluate import evaluate as evaluate
+    from ser_keras.evaluation.explanation.explanation import explain as explain
     from ser_keras.features import extraction as extraction
     from ser_keras.features.spec import FeatureSpec as FeatureSpec
     from ser_keras.model import presets as presets
@@ -41,6 +42,7 @@ _PUBLIC = (
     "ser_keras.corpora",
     "ser_keras.corpora.splits",
     "ser_keras.evaluation.evaluate:evaluate",
+    "ser_keras.evaluation.explanation.explanation:explain",
     "ser_keras.evaluation.plots",
     "ser_keras.evaluation.report",
     "ser_keras.features",

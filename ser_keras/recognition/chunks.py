@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from numbers import Real
 
 import numpy as np
 import soxr
+from numpy.typing import ArrayLike
 
+from ser_keras.errors import AudioError
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.fields import require
+from ser_keras.sound import decoding, memory
+
+Path = str | os.PathLike[str]
+Chunk = tuple[np.ndarray, int]  # float32 [N], and hertz
 
 
 class Windows:
@@ -78,3 +87,42 @@ class ChunkResampler:
         rest = self._stream.resample_chunk(np.empty(0, np.float32), last=True)
         missing = -(-self._samples_in * self._wanted // self._given) - self._samples_out
         return np.pad(rest[:missing], (0, max(0, missing - len(rest))))
+
+
+def chunks_of(
+    sound: Path | ArrayLike,
+    sample_rate: float | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
+) -> Iterator[Chunk]:
+    """Return the chunks of a recording, or of a segment of it; arguments as of `Recognizer`.
+
+    Raises:
+        ConfigurationError: samples without a rate, or a path with one.
+        AudioError: samples that cannot be used; a file is decoded, and refused, chunk by chunk.
+
+    Example:
+        >>> [(len(samples), rate) for samples, rate in chunks_of(np.zeros(16000), 8000, end=1.5)]
+        [(12000, 8000)]
+    """
+    if isinstance(sound, (str, os.PathLike)):
+        require(sample_rate is None, "sample_rate", sample_rate, "none beside a path")
+        return decoding.mono_blocks(sound, channel, start, end)
+    whole = isinstance(sample_rate, Real) and float(sample_rate).is_integer()
+    require(whole, "sample_rate", sample_rate, "that of the samples, a whole number of hertz")
+    return iter([_of_samples(sound, int(sample_rate or 0), start, end, channel)])
+
+
+def _of_samples(
+    samples: ArrayLike, rate: int, start: float | None, end: float | None, channel: int | None
+) -> Chunk:
+    """Check samples in memory, and cut out a segment."""
+    name, lowest, highest = memory.IN_MEMORY, decoding.LOWEST_RATE, decoding.HIGHEST_RATE
+    if not lowest <= rate <= highest:
+        raise AudioError(name, f"sample rate: expected {lowest} to {highest} Hz, found {rate} Hz")
+    mono = memory.mono(name, samples, channel)
+    if not len(mono):
+        raise AudioError(name, "expected sound, found no samples")
+    first, last = decoding.segment_frames(name, len(mono) / rate, rate, start, end)
+    return mono[first:last], rate

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.bulk import BatchAnswer, Recording, SoundBatch, in_batches
+from ser_keras.recognition.chunks import Chunk, Path, chunks_of
 from ser_keras.recognition.instants import (
     Answer,
     Instant,
@@ -26,12 +26,9 @@ from ser_keras.recognition.instants import (
     name_probabilities,
     shortest,
 )
-from ser_keras.sound import decoding, memory
 from ser_keras.sound.level import SILENT_LEVEL
 from ser_keras.sound.takes import Choice, Take, takes
 
-Path = str | os.PathLike[str]
-Chunk = tuple[np.ndarray, int]  # float32 [N], and hertz
 Receive = Callable[[np.ndarray, np.ndarray], None]  # takes saliency and attention, [D]
 
 
@@ -95,15 +92,10 @@ class Recognizer:
             AudioError: the sound cannot be used.
             ConfigurationError: samples without a rate, or a path with one.
         """
+        answer = self._answer(chunks_of(sound, sample_rate, start, end, channel), attention)
         if isinstance(sound, (str, os.PathLike)):
-            require(sample_rate is None, "sample_rate", sample_rate, "none beside a path")
-            answer = self._answer(decoding.mono_blocks(sound, channel, start, end), attention)
             return {**Take(str(sound), channel).named(), **answer}
-        whole = isinstance(sample_rate, Real) and float(sample_rate).is_integer()
-        expected = "that of the samples, a whole number of hertz"
-        require(whole, "sample_rate", sample_rate, expected)
-        chunks = _of_samples(sound, int(sample_rate or 0), start, end, channel)
-        return self._answer(chunks, attention)
+        return answer
 
     def recognize_samples(
         self, samples: ArrayLike, attention: bool | Receive = True
@@ -231,20 +223,6 @@ class Recognizer:
             **name_probabilities(self.model.classes, probabilities),
             "sampled_fraction": sampled_fraction,
         }
-
-
-def _of_samples(
-    samples: ArrayLike, rate: int, start: float | None, end: float | None, channel: int | None
-) -> Iterator[Chunk]:
-    """Check samples in memory, and cut out a segment."""
-    name, lowest, highest = memory.IN_MEMORY, decoding.LOWEST_RATE, decoding.HIGHEST_RATE
-    if not lowest <= rate <= highest:
-        raise AudioError(name, f"sample rate: expected {lowest} to {highest} Hz, found {rate} Hz")
-    mono = memory.mono(name, samples, channel)
-    if not len(mono):
-        raise AudioError(name, "expected sound, found no samples")
-    first, last = decoding.segment_frames(name, len(mono) / rate, rate, start, end)
-    yield mono[first:last], rate
 
 
 def _instants(recording: Instants, chunks: Iterable[Chunk]) -> Iterator[Instant]:

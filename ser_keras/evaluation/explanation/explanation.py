@@ -1,0 +1,154 @@
+"""A recording explained: the expectation, what came instead, and what moved the answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ser_keras.errors import AudioError
+from ser_keras.evaluation.explanation import maps as joined_maps
+from ser_keras.evaluation.explanation import moments as found_moments
+from ser_keras.evaluation.explanation.maps import Maps
+from ser_keras.evaluation.explanation.moments import Moment
+from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.chunks import ChunkResampler, Path, chunks_of
+from ser_keras.recognition.recognizer import Recognizer
+from ser_keras.recognition.replay import Observations, Replay, Replayed
+from ser_keras.sound import memory
+from ser_keras.sound.takes import Take
+
+LONGEST = 120.0  # seconds; of more, a picture shows nothing that a person could find
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A model's expectation of a recording, what came, and what moved its answer.
+
+    Args:
+        answer: as `Recognizer.recognize` gives it, without saliency and attention.
+        samples: the recording, float32 [N], mono at the model's rate.
+        replay: of the model.
+        observed: the recording as the model reads it.
+        replayed: what it makes of that.
+
+    Example:
+        >>> explanation = ser.explain(model, wav)
+        >>> explanation.maps.came.shape[1], len(explanation.moments) <= 3
+        (13, True)
+    """
+
+    answer: Mapping[str, Any]
+    samples: NDArray[np.float32]
+    replay: Replay
+    observed: Observations
+    replayed: Replayed
+
+    @property
+    def model(self) -> VRNN:
+        """The model."""
+        return self.replay.model
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the recording."""
+        return len(self.samples) / self.model.features.sample_rate
+
+    @property
+    def padding_from(self) -> float | None:
+        """Where the silence begins that the model read after the recording's end, in seconds."""
+        return self.duration if self.times[-1] > self.duration else None
+
+    @functools.cached_property
+    def times(self) -> NDArray[np.float64]:
+        """Where the windows end, in seconds, [T]: past the recording's end where it is padded."""
+        return np.array([instant["time"] for instant in self.answer["instants"]])
+
+    @functools.cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Of every emotion at every instant, [T, C], in the order of `model.classes`."""
+        instants = self.answer["instants"]
+        return np.array([list(instant["probabilities"].values()) for instant in instants])
+
+    @functools.cached_property
+    def maps(self) -> Maps:
+        """The recording, its prediction and what was sampled, over time and frequency."""
+        return joined_maps.join(self.model, self.observed, self.replayed, self.duration)
+
+    @functools.cached_property
+    def moments(self) -> list[Moment]:
+        """The three instants that changed the answer's probability most, in order of time."""
+        hop = self.model.features.hop
+        return found_moments.find(self.probabilities, self.times, hop, self.maps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON has.
+
+        answer, a line of `predict`; padding_from, in seconds or None; map, see `Maps`, with None
+        for what was not predicted; and moments, see `Moment`.
+
+        Example:
+            >>> list(ser.explain(model, wav).to_dict())
+            ['answer', 'padding_from', 'map', 'moments']
+        """
+        return {
+            "answer": dict(self.answer),
+            "padding_from": self.padding_from,
+            "map": self.maps.to_dict(),
+            "moments": [moment.to_dict() for moment in self.moments],
+        }
+
+
+def explain(
+    model: VRNN | Path,
+    sound: Path | ArrayLike,
+    sample_rate: float | None = None,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
+) -> Explanation:
+    """Explain a model's answer to a recording, or to a segment of it.
+
+    Args:
+        model: a trained model, the folder of a run, a `.keras` file, or a preset with weights.
+        sound: a path, or samples [N] or [N, channels]; floats, full scale is -1 to 1, or int16.
+        sample_rate: of samples, in hertz.
+        start: where the segment begins, in seconds.
+        end: where it ends, in seconds.
+        channel: the channel to take, from 0; None for the mean of all.
+
+    Raises:
+        AudioError: the sound cannot be used, or is longer than `LONGEST`.
+        ConfigurationError: there is no such model; samples without a rate, or a path with one.
+
+    Example:
+        >>> explanation = ser.explain(model, np.zeros(16000), 8000, end=1.2)
+        >>> explanation.answer["silent"], explanation.duration
+        (True, 1.2)
+    """
+    recognizer = Recognizer(model)
+    name = memory.IN_MEMORY if sample_rate is not None else str(sound)
+    resampler = ChunkResampler(recognizer.model.features.sample_rate)
+    parts, seconds = [], 0.0
+    for samples, rate in chunks_of(sound, sample_rate, start, end, channel):
+        parts.append(resampler.push(samples, rate))
+        seconds += len(samples) / rate
+        if seconds > LONGEST:
+            raise AudioError(
+                name,
+                f"duration: expected at most {LONGEST:g} s to explain, found more; choose a "
+                "stretch by start and end",
+            )
+    samples = np.concatenate([*parts, resampler.finish()])
+    answer = recognizer.recognize_samples(samples, attention=False)
+    if sample_rate is None:
+        answer = {**Take(name, channel).named(), **answer}
+    replay = Replay(recognizer.model)
+    observed = replay.read(samples)
+    replayed = replay(observed.standardized, np.zeros((1, *observed.standardized.shape), bool))
+    return Explanation(answer, samples, replay, observed, replayed)

@@ -1,0 +1,159 @@
+"""Explanations: what is in them, of real models' kinds and of sounds at the edges."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.evaluation.explanation import Explanation, explain
+from ser_keras.files import finite
+from ser_keras.model import files as model_files
+from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.recognizer import Recognizer
+
+
+@pytest.fixture(scope="module")
+def patches() -> VRNN:
+    return VRNN.from_preset("tiny")
+
+
+@pytest.fixture(scope="module")
+def coefficients(trained_run: Path) -> VRNN:
+    return model_files.load(trained_run)
+
+
+@pytest.fixture(scope="module")
+def of_patches(patches: VRNN, synthetic_corpus: Corpus) -> Explanation:
+    return explain(patches, synthetic_corpus[0].path)
+
+
+@pytest.fixture(scope="module")
+def of_coefficients(coefficients: VRNN, synthetic_corpus: Corpus) -> Explanation:
+    return explain(coefficients, synthetic_corpus[0].path)
+
+
+def test_the_answer_is_that_of_recognition(patches: VRNN, synthetic_corpus: Corpus):
+    path = synthetic_corpus[0].path
+    expected = Recognizer(patches).recognize(path, attention=False)
+    explanation = explain(patches, path)
+    assert explanation.answer == expected
+    np.testing.assert_allclose(
+        explanation.probabilities, explanation.replayed.probabilities[0], atol=1e-5
+    )
+
+
+def test_what_came_is_librosas_spectrogram(of_patches: Explanation):
+    """In decibels below the loudest point; what is far below it, the model does not read."""
+    spec, maps = of_patches.model.features, of_patches.maps
+    power = librosa.feature.melspectrogram(
+        y=of_patches.samples - of_patches.samples.mean(),
+        sr=spec.sample_rate,
+        n_fft=spec.fft_size,
+        hop_length=spec.frame_hop,
+        n_mels=spec.mel_bands,
+    )
+    decibels = librosa.power_to_db(power, top_db=None).T[: len(maps.came)]
+    decibels -= of_patches.observed.loudest[-1]
+    assert maps.unit == "dB below the loudest point"
+    audible = decibels > -40
+    assert audible.mean() > 0.1
+    assert np.abs(maps.came - decibels)[audible].mean() < 0.1
+    np.testing.assert_allclose(maps.frequencies, librosa.mel_frequencies(42, fmax=8000)[1:-1])
+
+
+def test_saliency_is_the_distance_of_what_came_and_what_was_expected(of_patches: Explanation):
+    maps, scale = of_patches.maps, of_patches.model.standardization.scale.numpy()
+    predicted = ~np.isnan(maps.expected)
+    distance = np.abs(maps.came - maps.expected) / scale
+    np.testing.assert_allclose(distance[predicted], maps.saliency[predicted], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["of_patches", "of_coefficients"])
+def test_before_the_first_window_nothing_was_expected(kind: str, request: pytest.FixtureRequest):
+    maps = request.getfixturevalue(kind).maps
+    first = maps.instant == 0
+    assert first.any()
+    assert not first.all()
+    for of_prediction in (maps.expected, maps.saliency):
+        assert np.isnan(of_prediction[first]).all()
+        assert np.isfinite(of_prediction[~first]).all()
+    assert np.isfinite(maps.came).all()
+    assert ((maps.sampled >= 0) & (maps.sampled <= 1)).all()
+
+
+def test_coefficients_have_names_and_no_frequencies(of_coefficients: Explanation):
+    maps = of_coefficients.maps
+    assert maps.frequencies is None
+    assert maps.rows[0] == "MFCC 1 mean"
+    assert maps.unit == "standard deviations from the mean"
+    np.testing.assert_allclose(maps.came, of_coefficients.observed.standardized[: len(maps.came)])
+
+
+@pytest.mark.parametrize("kind", ["of_patches", "of_coefficients"])
+def test_nothing_lies_past_the_recording(kind: str, request: pytest.FixtureRequest):
+    explanation: Explanation = request.getfixturevalue(kind)
+    maps = explanation.maps
+    assert maps.begin[0] == 0
+    assert maps.end[-1] <= explanation.duration
+    np.testing.assert_allclose(maps.begin[1:], maps.end[:-1])
+    if explanation.padding_from is not None:
+        assert explanation.padding_from == explanation.duration < explanation.times[-1]
+
+
+def test_moments_are_the_largest_changes_of_the_answer(of_patches: Explanation):
+    answered = of_patches.model.classes.index(of_patches.answer["emotion"])
+    curve = of_patches.probabilities[:, answered]
+    changes = np.abs(np.diff(curve))
+    moments = of_patches.moments
+    assert 1 <= len(moments) <= 3
+    assert sorted(abs(moment.change) for moment in moments) == pytest.approx(
+        sorted(changes)[-len(moments) :]
+    )
+    assert [moment.time for moment in moments] == sorted(moment.time for moment in moments)
+    for moment in moments:
+        assert moment.time == pytest.approx(of_patches.times[moment.instant])
+        if moment.start >= of_patches.duration:
+            assert moment.row is None
+
+
+@pytest.mark.parametrize("kind", ["of_patches", "of_coefficients"])
+def test_it_becomes_json(kind: str, request: pytest.FixtureRequest):
+    explanation: Explanation = request.getfixturevalue(kind)
+    content = explanation.to_dict()
+    assert json.loads(json.dumps(content, allow_nan=False)) == finite(content)
+    joined = content["map"]
+    for name in ("came", "expected", "sampled", "saliency"):
+        assert np.shape(joined[name]) == (len(joined["begin"]), len(joined["rows"]))
+    assert joined["expected"][0][0] is None
+
+
+def test_silence_and_less_than_a_window(patches: VRNN):
+    explanation = explain(patches, np.zeros(4800), 16000)
+    assert explanation.answer["silent"]
+    assert explanation.answer["padded"]
+    assert explanation.duration == explanation.padding_from == pytest.approx(0.3)
+    assert explanation.maps.end[-1] == pytest.approx(0.3)
+    assert np.ptp(explanation.maps.came) < 1e-4
+    assert np.isnan(explanation.maps.expected).all()
+    assert explanation.moments == []
+
+
+def test_a_segment_and_a_channel(patches: VRNN):
+    stereo = np.random.default_rng(0).normal(size=(24000, 2)) * 0.1
+    found = explain(patches, stereo, 8000, start=0.5, end=2.0, channel=1)
+    expected = explain(patches, stereo[4000:16000, 1], 8000)
+    assert found.answer == expected.answer
+    np.testing.assert_array_equal(found.maps.came, expected.maps.came)
+
+
+def test_too_long_a_recording_is_refused_before_it_is_read_whole(patches: VRNN):
+    with pytest.raises(AudioError, match=r"expected at most 120 s to explain, .* start and end"):
+        explain(patches, np.zeros(8000 * 121, np.float32), 8000)
+    with pytest.raises(ConfigurationError, match="sample_rate"):
+        explain(patches, np.zeros(8000))
