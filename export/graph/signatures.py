@@ -52,7 +52,6 @@ def signatures(model: VRNN) -> dict[str, Any]:
     @tf.function(input_signature=[sequences, lengths], autograph=False)
     def recognize(observations: tf.Tensor, instants: tf.Tensor) -> _Tensors:
         outputs = inference.utterances(observations, instants)
-        del outputs["saliency"], outputs["attention"]  # large, and for the page alone
         sampled = tf.reduce_sum(outputs["sampled_fraction"], axis=1)  # [B, T] to [B]
         return outputs | {"sampled_fraction": sampled / tf.cast(instants, tf.float32)}
 
@@ -106,20 +105,22 @@ def signatures(model: VRNN) -> dict[str, Any]:
 
 
 def page_functions(model: VRNN) -> dict[str, Any]:
-    """Build functions that answer with saliency and attention, for the local server's page.
+    """Build functions that also tell what was expected, for the local server's page.
 
     They are attributes of the SavedModel, which TF Serving does not see. Sound that cannot be used
     is a `tf.errors.InvalidArgumentError`.
 
-    explain: audio, string [B], WAV files, to the outputs of `Inference.utterances` and silent.
+    explain: audio, string [B], WAV files, to the outputs of `Inference.explanations` and silent.
     live: audio, string [B], WAV files of one window each, and state, float32 [B, S], zeros to
-        begin, to the outputs of `Inference.step`, emotion, sampled_fraction and silent [B].
+        begin, to the outputs of `Inference.explained_step`, emotion, sampled_fraction and
+        silent [B].
 
     Example:
         >>> page_functions(model)["explain"].input_signature
         (TensorSpec(shape=(None,), dtype=tf.string, name='audio'),)
     """
     frontend, inference = SoundFrontend(model.features), Inference(model)
+    size = model.features.observation_size
 
     def usable_sound(audio: tf.Tensor) -> Observed:
         observed = frontend.from_files(audio)
@@ -127,14 +128,17 @@ def page_functions(model: VRNN) -> dict[str, Any]:
         with tf.control_dependencies([tf.debugging.Assert(no_problem, [observed.problem])]):
             return observed._replace(observations=tf.identity(observed.observations))
 
+    def flat(observations: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(observations, [*tf.unstack(tf.shape(observations)[:2]), size])
+
     def explain(audio: tf.Tensor) -> _Tensors:
         observed = usable_sound(audio)
-        outputs = inference.utterances(observed.observations, observed.instants)
+        outputs = inference.explanations(flat(observed.observations), observed.instants)
         return outputs | {"silent": observed.silent}
 
     def live(audio: tf.Tensor, state: tf.Tensor) -> _Tensors:
         observed = usable_sound(audio)  # one instant each
-        outputs = inference.step(observed.observations[:, 0], state)
+        outputs = inference.explained_step(flat(observed.observations)[:, 0], state)
         return outputs | {
             "emotion": inference.emotion(outputs["probabilities"]),
             "sampled_fraction": tf.reduce_mean(outputs["attention"], axis=-1),

@@ -126,6 +126,11 @@ class FeatureSpec:
         return None if self.statistics else (self.frames, self.bands)
 
     @property
+    def in_decibels(self) -> bool:
+        """Whether the elements of an observation are levels, as a spectrogram shows them."""
+        return self.kind == "log-mel" and not self.statistics
+
+    @property
     def overlap_frames(self) -> int:
         """Frames at the end of a patch that the next one begins with; 0 where none coincide."""
         hop, beyond = divmod(self.hop_length, self.frame_hop)

@@ -46,9 +46,12 @@ class DynamicRange(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Convert the patches of whole recordings; the shape stays."""
-        patches = tf.cast(inputs, tf.float32)
-        loudest = tf.maximum(tf.reduce_max(patches, axis=[2, 3]), QUIET_SPEECH_DB)  # [B, T]
-        return self._relative(patches, _running_maximum(loudest))
+        return self._relative(tf.cast(inputs, tf.float32), self.loudest(inputs))
+
+    def loudest(self, inputs: Tensor) -> Tensor:
+        """Return the loudest point so far, `QUIET_SPEECH_DB` at least: [B, T], in decibels."""
+        peaks = tf.reduce_max(tf.cast(inputs, tf.float32), axis=[2, 3])
+        return _running_maximum(tf.maximum(peaks, QUIET_SPEECH_DB))
 
     def step(self, patch: Tensor, loudest: Tensor) -> tuple[Tensor, Tensor]:
         """Convert the patches of one more instant.

@@ -87,3 +87,7 @@ class Standardization(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Standardize; [..., K]."""
         return (ops.cast(inputs, "float32") - self.mean) / self.scale
+
+    def undo(self, standardized: Tensor) -> Tensor:
+        """Return values of the scale that `call` takes; [..., K]."""
+        return ops.cast(standardized, "float32") * self.scale + self.mean

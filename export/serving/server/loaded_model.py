@@ -61,10 +61,19 @@ class LoadedModel:
             raise invalid(f'Serving signature name: "{name}" not found in signature def')
         return self._signatures[name]
 
+    @property
+    def explains(self) -> bool:
+        """Whether the page can show it: models by others, and of older versions, say too little."""
+        explain = getattr(self._loaded, "explain", None)
+        if not self.description or explain is None:
+            return False
+        (graph,) = explain.concrete_functions
+        return "expected" in graph.structured_outputs
+
     def _warm_up_page(self) -> None:
         """Call what the page calls, as the requests beside a model do with its signatures."""
         explain, live = self.function("explain"), self.function("live")
-        if not self.description or explain is None or live is None:
+        if not self.explains or explain is None or live is None:
             return
         rate, window = self.description["sample_rate"], self.description["window_length"]
         silence = np.zeros(window + self.description["hop_length"], np.float32)

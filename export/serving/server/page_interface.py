@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +15,7 @@ import orjson
 import tensorflow as tf
 
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE, Manner, Voice, speak
-from ser_keras.export.serving.server import sound_limits
+from ser_keras.export.serving.server import pictures, sound_limits
 from ser_keras.export.serving.server.answer import Answer
 from ser_keras.export.serving.server.repository import Repository
 from ser_keras.export.serving.tf_serving import json_parsing, status, warm_up
@@ -29,7 +29,10 @@ FILES = {
     "/page/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/page/answer.js": ("answer.js", "text/javascript; charset=utf-8"),
+    "/page/axes.js": ("axes.js", "text/javascript; charset=utf-8"),
     "/page/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
+    "/page/elements.js": ("elements.js", "text/javascript; charset=utf-8"),
+    "/page/moments.js": ("moments.js", "text/javascript; charset=utf-8"),
     "/page/sound.js": ("sound.js", "text/javascript; charset=utf-8"),
     "/page/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
     "/favicon.ico": ("icon.svg", "image/svg+xml"),
@@ -42,9 +45,6 @@ _SAFETY = {
     "cache-control": "no-cache",
 }
 _NEVER_KEPT = {"cache-control": "no-store"}
-
-# Columns of a picture on the page; a minute of sound, at the hops that presets have.
-MOST_COLUMNS = 120
 
 _CALL = re.compile(r"/page/models/([^/:]+):(explain|live)")
 
@@ -82,16 +82,18 @@ class PageInterface:
         shown = []
         for name in self._repository.names():
             with self._repository.use(name) as model:
-                if model.description and model.function("explain"):
-                    shown.append({**model.description, "name": name, "version": model.number})
-                    shown[-1].pop("preset", None)
+                if model.explains:
+                    picture = pictures.describe(model.description)
+                    described = {**model.description, **picture}
+                    described.pop("preset")
+                    shown.append({**described, "name": name, "version": model.number})
         return shown
 
     async def _call(self, name: str, what: str, body: bytes) -> Answer:
         """Explain a recording, or run one window of live sound."""
         with self._repository.use(name) as model:
             function = model.function(what)
-            if function is None:
+            if function is None or not model.explains:
                 raise ServingError("UNIMPLEMENTED", f"model {name} cannot {what}")
             loop, threads = asyncio.get_running_loop(), self._repository.inference
             if what == "explain":
@@ -99,8 +101,13 @@ class PageInterface:
             else:  # megabytes of JSON would hold up the event loop
                 size = model.description["state_size"]
                 inputs = await loop.run_in_executor(threads, _live_inputs, body, size)
-            sound_limits.check(inputs, model.description, self._most_seconds)
-            content = await loop.run_in_executor(threads, _run, function, inputs)
+            seconds = sound_limits.check(inputs, model.description, self._most_seconds)
+            describe = (
+                functools.partial(pictures.of_recording, model.description, duration=seconds)
+                if what == "explain"
+                else functools.partial(pictures.of_instant, model.description)
+            )
+            content = await loop.run_in_executor(threads, _run, function, inputs, describe)
             return Answer(content, headers=dict(_NEVER_KEPT))
 
 
@@ -115,40 +122,20 @@ def _live_inputs(body: bytes, size: int) -> Tensors:
     return {"audio": audio, "state": state[np.newaxis]}
 
 
-def _run(function: Callable[..., dict[str, tf.Tensor]], inputs: Tensors) -> bytes:
+def _run(
+    function: Callable[..., dict[str, tf.Tensor]],
+    inputs: Tensors,
+    describe: Callable[[dict[str, Any]], dict[str, Any]],
+) -> bytes:
     """Run a function of the model, in a thread, on the one recording; return its answer's JSON."""
     audio = tf.constant(inputs.pop("audio").tolist(), tf.string)
     try:
         outputs = function(audio, *map(tf.constant, inputs.values()))
     except tf.errors.OpError as error:
         raise status.from_tensorflow(error) from None
-    first = {name: value.numpy()[0] for name, value in outputs.items()}
-    if "timeline" in first:
-        first = in_columns(first)
-    texts = {name: value.decode() for name, value in first.items() if isinstance(value, bytes)}
-    return orjson.dumps(first | texts, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def in_columns(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Average saliency and attention [T, D] over instants, so that a picture has columns for them.
-
-    Of ten minutes they would have millions of values, of which nobody sees more than some thousand.
-
-    Example:
-        >>> long = {name: np.ones((300, 40), np.float32) for name in ("saliency", "attention")}
-        >>> answer = in_columns(long)
-        >>> answer["instants_per_column"], answer["attention"].shape
-        (3, (100, 40))
-    """
-    instants = len(answer["attention"])
-    grouped = max(1, -(-instants // MOST_COLUMNS))
-    starts = np.arange(0, instants, grouped)
-    sizes = np.diff([*starts, instants])[:, np.newaxis]
-    columns = {
-        name: np.add.reduceat(answer[name], starts) / sizes.astype(np.float32)
-        for name in ("saliency", "attention")
-    }
-    return {**answer, **columns, "instants_per_column": grouped}
+    described = describe({name: value.numpy()[0] for name, value in outputs.items()})
+    texts = {name: value.decode() for name, value in described.items() if isinstance(value, bytes)}
+    return orjson.dumps(described | texts, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 @functools.cache

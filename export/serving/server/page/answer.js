@@ -1,10 +1,11 @@
 // An answer on the page: of a recording, all at once; of live sound, instant after instant.
 
-import { Strip, colour, rowNames } from "./drawing.js";
+import { percent, rowTicks, scaleTexts, timeTicks } from "./axes.js";
+import { Panel, evenly } from "./drawing.js";
+import { $, element, spans } from "./elements.js";
+import { MomentCard } from "./moments.js";
 
 const LIVE_INSTANTS = 60; // that stay on the screen
-
-const $ = (id) => document.getElementById(id);
 
 /** The loudest of samples, and more than nothing. */
 function loudest(samples) {
@@ -14,178 +15,199 @@ function loudest(samples) {
 }
 
 /**
- * What all answers have: instants, each with its number, probabilities, attention, saliency and
- * sampled fraction. `grouped` instants share one column, attention and saliency.
+ * What all answers have: instants, each with its number, probabilities and sampled fraction, and
+ * the times from where to where they are shown, in seconds.
  */
 class Shown {
-  constructor(model, grouped) {
+  constructor(model) {
     this.model = model;
-    this.grouped = grouped;
     this.instants = [];
-    this.first = 0; // the number of the instant in the first column
+    this.from = 0;
     $("result").hidden = false;
-    $("legend").replaceChildren(...model.labels.map((label, index) => {
-      const item = document.createElement("li");
-      const mark = document.createElement("i");
-      mark.style.background = colour(index);
-      item.append(mark, label);
-      return item;
+    $("padding").hidden = $("moments").hidden = $("silence").hidden = true;
+    $("marks").replaceChildren();
+    const below = (row) => `bottom: ${(100 * row) / model.rows.length}%`;
+    for (const labels of document.querySelectorAll(".panel > .rows")) {
+      labels.replaceChildren(...spans(rowTicks(model), below));
+    }
+    $("probabilities").replaceChildren(...model.labels.map((label) => {
+      const number = element("output");
+      return element("li", "", [element("span", label), element("canvas"), number]);
     }));
-    const rows = model.observation_labels.length;
-    $("rows").replaceChildren(...rowNames(model).map(([index, name]) => {
-      const label = document.createElement("span");
-      label.textContent = name;
-      label.style.bottom = `${(100 * index) / rows}%`;
-      return label;
-    }));
+    [$("low").textContent, $("high").textContent] = scaleTexts(model);
   }
 
-  prepare() {
-    const strip = (id) => new Strip($(id), this.columns);
-    [this.waveform, this.timeline, this.attention] = [strip("waveform"), strip("timeline"), strip("attention")];
+  /** Makes the panels anew, empty, for the width and the colours that the page has now. */
+  prepare(hop) {
+    const panel = (canvas) => new Panel(canvas, this.from, this.to, hop);
+    [this.waveform, this.came, this.expected] = ["waveform", "came", "expected"].map((id) => panel($(id)));
+    this.rows = [...$("probabilities").querySelectorAll("canvas")].map(panel);
+    this.panels = [this.waveform, this.came, this.expected, ...this.rows];
+    const shades = Array.from({ length: 32 }, (_, index) => [index]);
+    new Panel($("scale"), 0, 1).map(shades, [0, 31], evenly(32, 0, 1));
+    for (const [id, sampled] of [["sampled-key", 1], ["believed-key", 0]]) {
+      const key = new Panel($(id), 0, 1);
+      key.map([[0.35]], [0, 1], evenly(1, 0, 1));
+      key.believed([[sampled]], evenly(1, 0, 1));
+    }
+    new Panel($("silence-key"), 0, 1).silence(0, 1);
+    this.nameTimes();
   }
 
-  /** The column in which an instant begins. */
-  column(number) {
-    return Math.floor((number - this.first) / this.grouped);
+  nameTimes() {
+    const most = Math.max(2, $("came").getBoundingClientRect().width / 45);
+    const left = (time) => `left: ${(100 * (time - this.from)) / (this.to - this.from)}%`;
+    const ticks = timeTicks(this.from, this.to, most).map((time) => [time, `${time} s`]);
+    $("times").replaceChildren(...spans(ticks, left));
   }
 
-  /** Seconds at which an instant begins and ends; none begins or ends behind the recording. */
+  /** When the sound that an instant brought begins and ends: all of the first window, then a hop. */
   span({ number }) {
     const { hop, window: width } = this.model;
-    return [number * hop, number * hop + width].map((time) => Math.min(time, this.duration));
+    const end = number * hop + width;
+    return [number ? Math.max(number * hop, end - hop) : 0, end];
+  }
+
+  /** The same in words, of which none lies after the recording. */
+  when(instant) {
+    const [begin, end] = this.span(instant);
+    if (begin >= this.duration) return `${begin.toFixed(1)} s, in the silence added after the end`;
+    return `${begin.toFixed(1)} to ${Math.min(end, this.duration).toFixed(1)} s`;
   }
 
   /** Shows the instant that is chosen, without drawing any picture again. */
   choose(index) {
-    const { hop, labels, observation_labels: rows } = this.model;
     $("instant").max = String(this.instants.length - 1);
     $("instant").value = String(index);
     const instant = this.instants[index];
-    const [begin, end] = this.span(instant);
-    const when = `${begin.toFixed(1)} to ${end.toFixed(1)} s`;
+    const when = this.when(instant);
     $("when").textContent = `${index + 1} of ${this.instants.length}: ${when}`;
     $("instant").setAttribute("aria-valuetext", when);
-    $("probabilities").replaceChildren(...labels.map((label, number) => {
-      const item = document.createElement("li");
-      const bar = document.createElement("span");
-      const filled = document.createElement("span");
-      const share = document.createElement("span");
-      bar.className = "bar";
-      filled.style.width = `${100 * instant.probabilities[number]}%`;
-      filled.style.background = colour(number);
-      bar.append(filled);
-      share.className = "number";
-      share.textContent = `${(100 * instant.probabilities[number]).toFixed(1)} %`;
-      item.append(label, bar, share);
-      return item;
-    }));
-    const seconds = this.columns * this.grouped * hop;
-    const start = this.first * hop;
-    this.mark("waveform", (begin - start) / seconds, (end - start) / seconds);
-    const column = this.column(instant.number);
-    const last = index + 1 === this.instants.length && !this.live ? this.columns : column + 1;
-    for (const id of ["timeline", "attention"]) this.mark(id, column / this.columns, last / this.columns);
-    $("timeline").setAttribute("aria-label",
-      `Probabilities by instant; at instant ${index + 1} the most likely is ` +
-      labels[instant.probabilities.indexOf(Math.max(...instant.probabilities))]);
-    $("attention").setAttribute("aria-label",
-      `Attention; at instant ${index + 1}, ${Math.round(100 * instant.fraction)} % of ` +
-      `${instant.attention.length / rows.length > 1 ? "the patch" : `${rows.length} coefficients`} were sampled`);
+    const best = instant.probabilities.indexOf(Math.max(...instant.probabilities));
+    [...$("probabilities").children].forEach((item, label) => {
+      item.classList.toggle("best", label === best);
+      item.lastChild.textContent = percent(instant.probabilities[label]);
+    });
+    const [begin, end] = this.span(instant).map((time) =>
+      Math.max(0, Math.min(1, (time - this.from) / (this.to - this.from))));
+    const { style } = document.querySelector(".chosen");
+    style.setProperty("--begin", begin);
+    style.setProperty("--share", end - begin);
+    $("came").setAttribute("aria-label", `What came, by ${this.axis()} and time; at instant ` +
+      `${index + 1} ${percent(instant.fraction)} of it were listened to`);
+    $("expected").setAttribute("aria-label", `What the model expected, by ${this.axis()} and time`);
   }
 
-  /** Frames a share of a picture's width. */
-  mark(id, from, to) {
-    const style = $(id).parentElement.querySelector(".chosen").style;
-    style.left = `${100 * Math.max(0, from)}%`;
-    style.width = `${100 * (Math.min(1, to) - Math.max(0, from))}%`;
+  axis() {
+    return this.model.band_frequencies ? "frequency" : "coefficient";
   }
 
-  /** The index of the instant at a share of a picture's width. */
+  /** The index of the instant that brought a share of the pictures' width. */
   at(share) {
-    const number = this.first + Math.floor(share * this.columns * this.grouped);
-    const behind = this.instants.findIndex((one) => one.number > number);
-    return behind < 0 ? this.instants.length - 1 : Math.max(0, behind - 1);
+    const time = this.from + share * (this.to - this.from);
+    const index = this.instants.findIndex((one) => this.span(one)[1] > time);
+    return index < 0 ? this.instants.length - 1 : index;
   }
 
-  drawInstants(column, columns, instants) {
-    const mean = (index) => instants.reduce((sum, one) => sum + one.probabilities[index], 0) / instants.length;
-    this.timeline.probabilities(column, columns, this.model.labels.map((_, index) => mean(index)));
-    const { saliency, attention, number } = instants[0];
-    this.attention.attention(column, columns, saliency, attention, this.model, number === 0);
+  drawProbabilities(instant) {
+    const [begin, end] = this.span(instant);
+    this.rows.forEach((row, label) => row.probability(begin, end, instant.probabilities[label]));
   }
 
   /** Fills the table if it is open. */
   fillTable() {
     if (!$("details").open) return;
-    const row = (cells, kind) => {
-      const line = document.createElement("tr");
-      line.append(...cells.map((text) => {
-        const cell = document.createElement(kind);
-        cell.textContent = text;
-        return cell;
-      }));
-      return line;
-    };
+    const row = (cells, kind) => element("tr", "", cells.map((text) => element(kind, text)));
     $("table").replaceChildren(
-      row(["from, s", "to, s", ...this.model.labels, "sampled"], "th"),
+      row(["from, s", "to, s", ...this.model.labels, "listened to"], "th"),
       ...this.instants.map((instant) => row([
-        ...this.span(instant).map((time) => time.toFixed(1)),
+        ...this.span(instant).map((time) => Math.min(time, this.duration).toFixed(1)),
         ...instant.probabilities.map((one) => one.toFixed(3)),
-        `${Math.round(100 * instant.fraction)} %`,
+        percent(instant.fraction),
       ], "td")));
   }
 }
 
-/** The answer to a whole recording. */
+/** The answer to a whole recording; `samples` are null if the browser cannot decode it. */
 export class ShownRecording extends Shown {
-  constructor(model, answer, samples, rate) {
-    super(model, answer.instants_per_column);
+  constructor(model, answer, samples) {
+    super(model);
+    this.answer = answer;
     this.samples = samples;
-    this.duration = samples.length / rate;
+    this.duration = answer.duration;
+    this.to = Math.max(answer.times.at(-1), this.duration);
     this.instants = answer.timeline.map((probabilities, number) => ({
-      number,
-      probabilities,
-      saliency: answer.saliency[Math.floor(number / this.grouped)],
-      attention: answer.attention[Math.floor(number / this.grouped)],
-      fraction: answer.sampled_fraction[number],
+      number, probabilities, fraction: answer.sampled_fraction[number],
     }));
-    // As long as the recording, so that the last column may be wider than others.
-    this.columns = Math.max(this.instants.length, this.duration / model.hop) / this.grouped;
+    $("waveform-panel").hidden = !samples;
     $("emotion").textContent = answer.emotion;
-    const sampled = this.instants.reduce((sum, one) => sum + one.fraction, 0) / this.instants.length;
-    $("facts").textContent =
-      `${this.duration.toFixed(1)} s, ${this.instants.length} instants, ` +
-      `${Math.round(100 * sampled)} % of the coefficients sampled` +
-      (this.grouped > 1 ? `; a column is ${this.grouped} instants` : "") +
+    const later = this.instants.slice(1); // of the first, everything is new
+    const sampled = later.reduce((sum, one) => sum + one.fraction, 0) / Math.max(1, later.length);
+    $("facts").textContent = `${this.duration.toFixed(1)} s` +
+      (later.length ? `; the model listened to ${percent(sampled)} of what followed the first ` +
+        `${model.window.toFixed(1)} s, and believed its own expectation for the rest` : "") +
       (answer.silent ? ". Nothing but silence: the emotion means nothing" : "");
+    this.sayWhatIsMissing();
+    this.showMoments();
     this.draw();
     this.choose(this.instants.length - 1);
     this.fillTable();
   }
 
+  /** Says what of the pictures is no sound of the recording, and what of it was not heard. */
+  sayWhatIsMissing() {
+    const heard = this.answer.times.at(-1);
+    const [before, after] = [this.duration, heard].map((time) => time.toFixed(1));
+    if (Math.abs(heard - this.duration) < 0.05) return;
+    $("padding").hidden = false;
+    $("silence").hidden = heard <= this.duration;
+    $("padding").textContent = heard > this.duration
+      ? `The recording ends at ${before} s; the model read silence up to ${after} s, which is hatched.`
+      : `The model read up to ${after} s; the rest, shorter than a step of ${this.model.hop.toFixed(1)} s, it left out.`;
+  }
+
+  showMoments() {
+    const { moments, emotion } = this.answer;
+    this.cards = moments.map((moment) => {
+      const choose = () => this.choose(moment.instant);
+      return new MomentCard(this.model, moment, emotion, this.when({ number: moment.instant }), choose);
+    });
+    $("moments").hidden = false;
+    $("moments").querySelector("ol").replaceChildren(...this.cards.map(({ item }) => item));
+    $("moments").querySelector("h2").textContent = this.cards.length
+      ? "What moved the answer most" : "Nothing moved the answer after the first instant";
+    $("marks").replaceChildren(...spans(moments.map((moment, index) => {
+      const [begin, end] = this.span({ number: moment.instant });
+      return [(begin + end) / 2 / this.to, String(index + 1)];
+    }), (share) => `left: ${100 * share}%`));
+  }
+
   draw() {
     this.prepare();
-    const length = this.duration / (this.grouped * this.model.hop);
-    this.waveform.waveform(0, Math.min(length, this.columns), this.samples, loudest(this.samples));
-    for (let first = 0; first < this.instants.length; first += this.grouped) {
-      const instants = this.instants.slice(first, first + this.grouped);
-      const isLast = first + this.grouped >= this.instants.length;
-      const column = first / this.grouped;
-      this.drawInstants(column, isLast ? this.columns - column : 1, instants);
-    }
+    const { answer: { map, times }, duration, to, model: { scale } } = this;
+    if (this.samples) this.waveform.waveform(0, duration, this.samples, loudest(this.samples));
+    const place = { ...map, from: 0, to: Math.min(duration, times.at(-1)) };
+    this.came.map(map.came, scale, place);
+    this.came.believed(map.sampled, place);
+    this.expected.map(map.expected, scale, place);
+    const first = Math.min(duration, times[0]);
+    this.expected.write(0, first, ["nothing yet: it had heard nothing before", "nothing yet", "–"]);
+    if (to > duration) for (const panel of this.panels) panel.silence(duration, to);
+    for (const instant of this.instants) this.drawProbabilities(instant);
+    for (const card of this.cards) card.draw();
   }
 }
 
 /** The last instants of live sound; each is drawn when it is added, and nothing else. */
 export class ShownLive extends Shown {
   constructor(model) {
-    super(model, 1);
-    this.live = true;
-    // The last window reaches beyond the column in which it begins.
-    this.columns = LIVE_INSTANTS + Math.ceil(model.window / model.hop) - 1;
+    super(model);
+    // The last window reaches beyond the hop in which it begins.
+    this.to = (LIVE_INSTANTS + Math.ceil(model.window / model.hop) - 1) * model.hop;
+    this.first = 0; // the number of the instant on the left
     this.peak = 0.05;
-    this.prepare();
+    $("waveform-panel").hidden = false;
+    this.prepare(model.hop);
   }
 
   /** Adds an instant: its number, the answer and the samples of its window. */
@@ -195,19 +217,20 @@ export class ShownLive extends Shown {
     const beyond = number - this.first - LIVE_INSTANTS + 1;
     if (beyond > 0) {
       this.first += beyond;
-      for (const strip of [this.waveform, this.timeline, this.attention]) strip.move(beyond);
+      [this.from, this.to] = [this.from, this.to].map((time) => time + beyond * hop);
+      for (const panel of this.panels) panel.move(beyond * hop);
+      this.nameTimes();
     }
-    // All of the window, or the hop of it that the last one has not shown.
-    const shown = this.instants.at(-1)?.number === number - 1 ? hop : width;
+    const last = this.instants.at(-1);
+    const follows = last?.number === number - 1;
     const instant = {
       number,
-      shown,
+      follows,
       probabilities: answer.probabilities,
-      saliency: answer.saliency,
-      attention: answer.attention,
       fraction: answer.sampled_fraction,
       silent: answer.silent,
-      samples: samples.slice(-Math.round((samples.length * shown) / width)),
+      ...this.pictured(number, follows, Boolean(last), answer),
+      samples: samples.slice(-Math.round((samples.length * (follows ? hop : width)) / width)),
     };
     this.instants = [...this.instants.filter((one) => one.number >= this.first), instant];
     this.drawInstant(instant);
@@ -218,17 +241,36 @@ export class ShownLive extends Shown {
     this.fillTable();
   }
 
+  /** The columns that a window brought, and where they are: with frames, those not `known` before. */
+  pictured(instant, follows, expected, answer) {
+    const { known, step, hop, window: width } = this.model;
+    const to = instant * hop + width;
+    const first = follows ? known : 0;
+    const start = instant * hop + (step ? (first - 0.5) * step : follows ? width - hop : 0);
+    const [came, sampled] = [answer.came.slice(first), answer.sampled.slice(first)];
+    const place = evenly(came.length, start, step ? start + came.length * step : to);
+    return {
+      came,
+      sampled,
+      expected: expected ? answer.expected.slice(first) : came.map((column) => column.map(() => null)),
+      place: { ...place, from: Math.max(0, start), to },
+    };
+  }
+
   drawInstant(instant) {
-    const { hop, window: width } = this.model;
-    const column = this.column(instant.number);
-    this.peak = Math.max(this.peak, loudest(instant.samples));
-    const from = column + (width - instant.shown) / hop;
-    this.waveform.waveform(from, instant.shown / hop, instant.samples, this.peak);
-    this.drawInstants(column, 1, [instant]);
+    const { came, sampled, expected, place, samples, follows } = instant;
+    const { hop, window: width, scale } = this.model;
+    const end = instant.number * hop + width;
+    this.peak = Math.max(this.peak, loudest(samples));
+    this.waveform.waveform(end - (follows ? hop : width), end, samples, this.peak);
+    this.came.map(came, scale, place);
+    this.came.believed(sampled, place);
+    this.expected.map(expected, scale, place);
+    this.drawProbabilities(instant);
   }
 
   draw() {
-    this.prepare();
+    this.prepare(this.model.hop);
     for (const instant of this.instants) this.drawInstant(instant);
   }
 }

@@ -1,11 +1,11 @@
 // The page: asks the server about sound, and shows what it answers.
 
 import { ShownLive, ShownRecording } from "./answer.js";
+import { $ } from "./elements.js";
 import { Microphone, Tape, base64, encodeWav, readFile } from "./sound.js";
 
 const LONGEST_RECORDING = 300; // seconds
 
-const $ = (id) => document.getElementById(id);
 const state = { models: [], shown: null, microphone: null, busy: false };
 
 const model = () => state.models.find((one) => one.name === $("model").value);
@@ -48,10 +48,10 @@ async function ask(path, body, type) {
 const call = (what) => `/page/models/${encodeURIComponent(model().name)}:${what}`;
 
 /** Recognises a whole recording and shows it. */
-async function explain({ wav, samples, rate }, name) {
+async function explain({ wav, samples }, name) {
   say(`Recognising ${name} …`);
   const answer = await ask(call("explain"), wav, "audio/wav");
-  state.shown = new ShownRecording(model(), answer, samples, rate);
+  state.shown = new ShownRecording(model(), answer, samples);
   $("player").src = URL.createObjectURL(new Blob([wav], { type: "audio/wav" }));
   $("player").hidden = false;
   say(`${name}: ${answer.emotion}`);
@@ -90,7 +90,7 @@ async function toggleRecording() {
     press("record", false, "Record");
     if (!tape.length) throw new Error("Nothing was recorded.");
     const samples = tape.all();
-    await explain({ wav: encodeWav(samples, rate), samples, rate }, "the recording");
+    await explain({ wav: encodeWav(samples, rate), samples }, "the recording");
     return;
   }
   await listen(LONGEST_RECORDING, () => {
@@ -199,12 +199,11 @@ $("file").addEventListener("change", () => {
 });
 $("example").addEventListener("click", () => take(fetchExample));
 $("instant").addEventListener("input", () => state.shown?.choose(Number($("instant").value)));
-for (const picture of document.querySelectorAll(".picture")) {
-  picture.addEventListener("click", (event) => {
-    const { left, width } = picture.getBoundingClientRect();
-    state.shown?.choose(state.shown.at((event.clientX - left) / width));
-  });
-}
+$("explanation").addEventListener("click", ({ target, clientX }) => {
+  if (!target.matches(".panels canvas")) return;
+  const { left, width } = target.getBoundingClientRect();
+  state.shown?.choose(state.shown.at((clientX - left) / width));
+});
 $("details").addEventListener("toggle", () => state.shown?.fillTable());
 window.addEventListener("resize", () => state.shown?.draw());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.shown?.draw());

@@ -33,7 +33,7 @@ function isPlainWav(buffer) {
     view.getUint16(20, true) === 1 && view.getUint16(34, true) === 16;
 }
 
-/** Reads any recording that the browser plays: {wav, samples, rate}. */
+/** Reads any recording that the browser or the server can: {wav, samples}, null if only the server. */
 export async function readFile(file, rate) {
   const content = await file.arrayBuffer();
   const plain = isPlainWav(content);
@@ -42,10 +42,11 @@ export async function readFile(file, rate) {
   try {
     decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(content);
   } catch {
+    if (plain) return { wav, samples: null };
     throw new Error(`${file.name}: found no recording that this browser can play`);
   }
   const samples = mixDown(decoded);
-  return { wav: wav ?? encodeWav(samples, decoded.sampleRate), samples, rate: decoded.sampleRate };
+  return { wav: wav ?? encodeWav(samples, decoded.sampleRate), samples };
 }
 
 function mixDown(decoded) {

@@ -1,0 +1,184 @@
+"""Pictures of an answer for the page: maps over time and frequency, and what moved it.
+
+Sizes: T instants, D elements of an observation, C columns and R rows of a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ser_keras.evaluation.explanation import maps, moments
+from ser_keras.evaluation.explanation.maps import Maps
+from ser_keras.features.columns import join
+from ser_keras.features.spec import FeatureSpec
+
+# More columns than a screen has pixels show nothing; of ten minutes there would be 40,000.
+MOST_COLUMNS = 1000
+
+# Deviations from the mean beyond which all values look the same.
+_DEVIATIONS = 3.0
+# Decibels below the loudest point where a spectrogram ends that its features do not cut off.
+_DECIBELS = 80.0
+
+_PICTURED = ("came", "expected", "saliency", "attention")  # [T, D], too long for JSON
+
+
+def describe(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the maps of a model, given its own description.
+
+    Returns:
+        unit, of what came and was expected; scale, the values that the ends of the scale stand for;
+        rows, their names; step, from a frame to the next in seconds, None where an observation has
+        none; known, the frames at the beginning of a window that the windows before it have.
+
+    Example:
+        >>> from ser_keras.export.graph import inference
+        >>> described = describe(inference.describe(model))
+        >>> described["unit"], described["scale"]
+        ('standard deviations from the mean', [-3.0, 3.0])
+    """
+    spec, scale = _spec(description), [-_DEVIATIONS, _DEVIATIONS]
+    if spec.in_decibels:
+        scale = [-(_range_db(description) or spec.top_db or _DECIBELS), 0.0]
+    return {
+        "unit": maps.DECIBELS if spec.in_decibels else maps.DEVIATIONS,
+        "scale": scale,
+        "rows": spec.labels(),
+        "step": spec.frame_hop / spec.sample_rate if spec.patch_shape else None,
+        "known": int(join(spec, 2, np.inf).new_at(1).frame[0]),
+    }
+
+
+def of_recording(
+    description: Mapping[str, Any], answer: Mapping[str, Any], duration: float
+) -> dict[str, Any]:
+    """Make pictures of the answer to a recording.
+
+    Args:
+        description: the model's.
+        answer: what its function `explain` returns of one recording, as NumPy has it.
+        duration: of the recording, in seconds.
+
+    Returns:
+        The answer, with a map and moments in place of what is as long as T × D:
+        duration, in seconds; times, where windows end, [T]: behind the recording where it is
+        padded; map: came, expected and sampled, [C, R], None where there is nothing, and begin and
+        end, in seconds, [C]; moments, as `ser_keras.evaluation.explanation.moments.Moment.to_dict`
+        has them, with came and expected of what the moment brought.
+    """
+    spec, timeline = _spec(description), answer["timeline"]
+    times = np.array([spec.end_of_window(instant) for instant in range(len(timeline))])
+    whole = _maps(description, answer, duration)
+    found = [
+        {
+            **moment.to_dict(),
+            "came": _rounded(whole.came[whole.instant == moment.instant]),
+            "expected": _rounded(whole.expected[whole.instant == moment.instant]),
+        }
+        for moment in moments.find(timeline, times, spec.hop, whole)
+    ]
+    size = max(1, -(-len(whole.came) // MOST_COLUMNS))
+    left_out = (*_PICTURED, "loudest")
+    return {
+        **{name: value for name, value in answer.items() if name not in left_out},
+        "duration": duration,
+        "times": times,
+        "map": {
+            "begin": whole.begin[::size].round(4),
+            "end": np.append(whole.end[size - 1 : -1 : size], whole.end[-1]).round(4),
+            **{
+                name: _rounded(in_groups(getattr(whole, name), size))
+                for name in ("came", "expected", "sampled")
+            },
+        },
+        "moments": found,
+    }
+
+
+def of_instant(description: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a picture of the answer to a window of live sound.
+
+    Args:
+        description: the model's.
+        answer: what its function `live` returns of one window, as NumPy has it.
+
+    Returns:
+        The answer, but with came, expected and sampled as [frames, R], of all of the window.
+    """
+    rows, loudest = len(_spec(description).labels()), answer["loudest"]
+    pictured = {
+        "came": answer["came"] - loudest,
+        "expected": answer["expected"] - loudest,
+        "sampled": answer["attention"],
+    }
+    left_out = (*_PICTURED, "prediction", "loudest")
+    return {
+        **{name: value for name, value in answer.items() if name not in left_out},
+        **{name: _rounded(value.reshape(-1, rows)) for name, value in pictured.items()},
+    }
+
+
+def _spec(description: Mapping[str, Any]) -> FeatureSpec:
+    return FeatureSpec.from_dict(description["preset"]["features"])
+
+
+def _range_db(description: Mapping[str, Any]) -> float | None:
+    """Return the decibels below the loudest point that the model hears, None for no limit."""
+    found: float | None = description["preset"]["architecture"]["range_db"]
+    return found
+
+
+def _maps(description: Mapping[str, Any], answer: Mapping[str, Any], duration: float) -> Maps:
+    spec = _spec(description)
+    windows = len(answer["came"])
+    columns = join(spec, windows, duration)
+    came, expected, saliency, attention = (
+        np.array(answer[name], float).reshape(windows, *spec.observation_shape)
+        for name in _PICTURED
+    )
+    expected[0] = saliency[0] = np.nan  # nothing was predicted
+    if spec.in_decibels:
+        relative = _range_db(description) is not None
+        loudest = answer["loudest"][-1] if relative else np.max(came)
+        came, expected = came - loudest, expected - loudest
+    frequencies = spec.band_frequencies if len(spec.labels()) == spec.bands else None
+    return Maps(
+        begin=columns.begin,
+        end=columns.end,
+        rows=tuple(spec.labels()),
+        frequencies=None if frequencies is None else np.array(frequencies),
+        unit=maps.DECIBELS if spec.in_decibels else maps.DEVIATIONS,
+        came=columns.of(came),
+        expected=columns.of(expected),
+        sampled=columns.mean(spec, attention),
+        saliency=columns.of(saliency),
+        instant=columns.instant,
+    )
+
+
+def in_groups(values: np.ndarray, size: int) -> np.ndarray:
+    """Average columns in groups of a size, the last perhaps smaller; of a mean, NaN is no part.
+
+    Args:
+        values: [C, R].
+        size: 1 leaves columns as they are.
+
+    Example:
+        >>> in_groups(np.array([[1.0], [2.0], [np.nan]]), size=2).tolist()
+        [[1.5], [nan]]
+    """
+    if size == 1:
+        return values
+    starts = np.arange(0, len(values), size)
+    known = np.isfinite(values)
+    sums = np.add.reduceat(np.where(known, values, 0.0), starts)
+    counts = np.add.reduceat(known.astype(float), starts)
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Keep two decimals, in as few digits of JSON as they take."""
+    return np.round(values, 2).astype(np.float32)
