@@ -18,7 +18,6 @@ import ser_keras as ser
 from ser_keras import export
 from ser_keras.corpora.utterance import Utterance
 from ser_keras.errors import ConfigurationError
-from ser_keras.sound import decoding
 
 
 def clearest(recognizer: ser.Recognizer, corpus: ser.corpora.Corpus) -> Utterance:
@@ -32,16 +31,8 @@ def clearest(recognizer: ser.Recognizer, corpus: ser.corpora.Corpus) -> Utteranc
 
 def draw_attention(recognizer: ser.Recognizer, utterance: Utterance, file: Path) -> None:
     """Draw the attention over an utterance."""
-    spec = recognizer.model.features
-    figure = ser.plots.attention_heatmap(
-        decoding.load(utterance.path, spec.sample_rate),
-        spec.sample_rate,
-        recognizer.recognize(utterance.path, attention=True),
-        observation_shape=spec.patch_shape,
-        band_frequencies=spec.band_frequencies,
-        true_emotion=utterance.emotion,
-    )
-    ser.plots.save(figure, file)
+    explanation = ser.explain(recognizer.model, utterance.path)
+    ser.plots.save(explanation.plot(true_emotion=utterance.emotion), file)
 
 
 def photograph_page(model: ser.VRNN, utterance: Utterance, file: Path) -> None:

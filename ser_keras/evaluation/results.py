@@ -19,10 +19,9 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
+from ser_keras.evaluation.explanation.explanation import LONGEST, explain
 from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.recognizer import Recognizer
-from ser_keras.sound import decoding
 from ser_keras.training.history import read_history
 from ser_keras.training.run import HISTORY_FILE, SPLIT_FILE, TrainingRun, read_run
 
@@ -170,22 +169,12 @@ def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[
         if corpus.relative_path(utterance) == longest["file"]
         and (utterance.start, utterance.end, utterance.channel) == stretch
     }
-    spec = model.features
-    waveform = decoding.load(path, spec.sample_rate, *stretch)
-    line = {
-        "file": longest["file"],
-        **Recognizer(model).recognize_samples(waveform),
-    }
-    figure = plots.attention_heatmap(
-        waveform,
-        spec.sample_rate,
-        line,
-        coefficient_labels=spec.labels() if spec.patch_shape is None else None,
-        observation_shape=spec.patch_shape,
-        band_frequencies=spec.band_frequencies if spec.patch_shape else None,
-        true_emotion=longest["emotion"],
-    )
-    return line, figure
+    start, end, channel = stretch
+    if model.features.end_of_window(longest["instants"]) > LONGEST:
+        end = (start or 0.0) + LONGEST
+    explanation = explain(model, path, start=start, end=end, channel=channel)
+    line = {**explanation.answer, "file": longest["file"]}
+    return line, explanation.plot(true_emotion=longest["emotion"])
 
 
 def summary(evaluation: Evaluation) -> str:

@@ -64,6 +64,7 @@ def test_what_came_is_librosas_spectrogram(of_patches: Explanation):
     audible = decibels > -40
     assert audible.mean() > 0.1
     assert np.abs(maps.came - decibels)[audible].mean() < 0.1
+    assert maps.frequencies is not None
     np.testing.assert_allclose(maps.frequencies, librosa.mel_frequencies(42, fmax=8000)[1:-1])
 
 

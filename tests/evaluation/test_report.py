@@ -344,7 +344,7 @@ def test_no_text_is_taken_for_markup(tmp_path: Path):
         "padded": False,
         "instants": [instant],
     }
-    example = (line, plots.attention_heatmap(np.zeros(100), 40, line))
+    example = (line, plots.confusion_matrix([[1]], [attack]))
     html = evaluate(hostile, examples=[example])
     page = Page(html)
     assert page.all("script") == []

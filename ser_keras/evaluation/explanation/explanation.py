@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ser_keras.errors import AudioError
+from ser_keras.evaluation import plots
 from ser_keras.evaluation.explanation import maps as joined_maps
 from ser_keras.evaluation.explanation import moments as found_moments
 from ser_keras.evaluation.explanation.maps import Maps
@@ -84,6 +86,32 @@ class Explanation:
         """The three instants that changed the answer's probability most, in order of time."""
         hop = self.model.features.hop
         return found_moments.find(self.probabilities, self.times, hop, self.maps)
+
+    @property
+    def story(self) -> list[str]:
+        """A numbered line in plain English for each of the moments, or why there is none."""
+        emotion = self.answer["emotion"]
+        if self.answer["silent"]:
+            return ["nothing but silence: the emotion means nothing"]
+        if len(self.times) == 1:
+            return ["too short to expect anything: one window, and one answer"]
+        if not self.moments:
+            return [f'the probability of "{emotion}" hardly changed']
+        return [
+            f"{number}  {found_moments.in_words(moment, emotion, self.maps)}"
+            for number, moment in enumerate(self.moments, 1)
+        ]
+
+    def plot(
+        self, true_emotion: str | None = None, width: float | None = None, dark: bool = False
+    ) -> Figure:
+        """Draw it all over one axis of time; see `ser_keras.plots.explanation`.
+
+        Example:
+            >>> ser.explain(model, wav).plot(width=3.6).get_size_inches()[0].item()
+            3.6
+        """
+        return plots.explanation(self, true_emotion, width, dark=dark)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON has.

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_keras.evaluation.explanation.maps import Maps
+from ser_keras.evaluation.explanation.maps import DECIBELS, DEVIATIONS, Maps
 from ser_keras.recognition.moments import moments
 
 # A smaller change of a probability is not worth anybody's attention.
 LEAST_CHANGE = 0.005
+_AS_EXPECTED = {DECIBELS: 3.0, DEVIATIONS: 0.3}
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Moment:
         time: where its window ends, in seconds.
         before: probability of the answer at the instant before, 0 to 1.
         after: probability of the answer at this instant.
-        row: index of the row of the map that surprised most then; None in appended silence.
+        row: index of the row of the map that was then farthest from the expectation, on average;
+            None in appended silence.
         difference: what came in that row less what was expected, in the map's unit.
 
     Example:
@@ -92,9 +94,39 @@ def find(timeline: NDArray[Any], times: NDArray[Any], hop: float, maps: Maps) ->
 
 
 def _most_surprising(maps: Maps, instant: int) -> tuple[int, float] | tuple[None, None]:
-    """Return the row that surprised most in what an instant brought, and by how much."""
+    """Return the row that was farthest from the expectation in what an instant brought."""
     brought = maps.instant == instant
     if not brought.any():
         return None, None
-    row = int(np.argmax(maps.saliency[brought].mean(axis=0)))
-    return row, float((maps.came - maps.expected)[brought, row].mean())
+    differences = (maps.came - maps.expected)[brought].mean(axis=0)  # [rows]
+    row = int(np.argmax(np.abs(differences)))
+    return row, float(differences[row])
+
+
+def in_words(moment: Moment, emotion: str, maps: Maps) -> str:
+    """Tell in plain English what happened at a moment.
+
+    Args:
+        moment: the moment.
+        emotion: the answer.
+        maps: the recording's.
+
+    Example:
+        >>> in_words(Moment(1, 1.0, 1.5, 0.25, 0.75), "sad", ser.explain(model, wav).maps)
+        'at 1.5 s, "sad" rose from 25 to 75 %: in the silence after the recording'
+    """
+    way = "rose" if moment.change > 0 else "fell"
+    told = f'at {moment.time:.1f} s, "{emotion}" {way} '
+    told += f"from {100 * moment.before:.0f} to {100 * moment.after:.0f} %: "
+    if moment.row is None or moment.difference is None:
+        return f"{told}in the silence after the recording"
+    if abs(moment.difference) < _AS_EXPECTED[maps.unit]:
+        return f"{told}about as expected, after what came before"
+    more = moment.difference > 0
+    if maps.frequencies is None:
+        return f"{told}{maps.rows[moment.row]} was {'higher' if more else 'lower'} than expected"
+    hertz = float(f"{maps.frequencies[moment.row]:.2g}")
+    return (
+        f"{told}{abs(moment.difference):.0f} dB {'louder' if more else 'softer'} than expected "
+        f"around {hertz:,.0f} Hz"
+    )

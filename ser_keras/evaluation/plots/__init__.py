@@ -7,6 +7,7 @@ and open figures stay as they are. Arrays of another shape, and nothing to draw,
 from __future__ import annotations
 
 from ser_keras.evaluation.plots.canvas import png, save
+from ser_keras.evaluation.plots.explanation import explanation
 from ser_keras.evaluation.plots.results import (
     accuracy_comparison,
     attention_similarity,
@@ -17,14 +18,13 @@ from ser_keras.evaluation.plots.results import (
     reproduction_figures,
     sampled_fraction,
 )
-from ser_keras.evaluation.plots.utterance import attention_heatmap
 
 __all__ = [
     "accuracy_comparison",
-    "attention_heatmap",
     "attention_similarity",
     "confusion_matrix",
     "evaluation_figures",
+    "explanation",
     "learning_curves",
     "png",
     "reliability",

@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from ser_keras.evaluation.plots.fonts import FONT, fall_back
@@ -39,11 +40,54 @@ STYLE: dict[str, Any] = {
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "text.parse_math": False,  # a label or file name may hold a dollar sign
+    "hatch.linewidth": 0.5,
 }
+
+
+class Colors(NamedTuple):
+    """Colors of a figure on a light or a dark ground.
+
+    Example:
+        >>> colors_of(dark=True).sequential
+        'gray'
+    """
+
+    ground: str
+    ink: str
+    accent: str
+    sequential: str  # names of color maps; the ground is their lowest color
+    diverging: Colormap  # the ground is in its middle
+
+
+def _through(ground: str, low: str, high: str) -> Colormap:
+    return LinearSegmentedColormap.from_list("through the ground", [low, ground, high])
+
+
+_LIGHT = Colors("#FFFFFF", "#1C1E21", ORANGE, "Greys", _through("#FFFFFF", "#5B3A9E", "#B35806"))
+_DARK = Colors("#16181B", "#E6E8EB", "#F0A070", "gray", _through("#16181B", "#9D86E0", "#F0A070"))
+
+
+def colors_of(dark: bool) -> Colors:
+    """Return the colors of a figure.
+
+    Example:
+        >>> colors_of(dark=False).ground
+        '#FFFFFF'
+    """
+    return _DARK if dark else _LIGHT
+
+
+def _on_dark() -> dict[str, Any]:
+    ground, ink = _DARK.ground, _DARK.ink
+    settings = {f"{kind}.facecolor": ground for kind in ("figure", "axes", "savefig")}
+    names = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+    return settings | dict.fromkeys(names, ink) | {"grid.color": "#3A4047"}
 
 
 def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
     """Decorate a function that draws, to use our style alone; the user's comes back afterwards.
+
+    An argument `dark` by name makes the ground dark.
 
     Example:
         >>> styled(Figure)().get_facecolor()
@@ -52,7 +96,7 @@ def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
 
     @functools.wraps(draw)
     def in_our_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
-        with style.context(["default", STYLE]):
+        with style.context(["default", STYLE, _on_dark() if kwargs.get("dark") else {}]):
             drawn = draw(*args, **kwargs)
             if isinstance(drawn, Figure):
                 fall_back(drawn)

@@ -31,7 +31,7 @@ def evaluation_report(
             `intervals`, may be missing.
         figures: by name, as `plots.evaluation_figures` makes them.
         configuration: the run's, with the state of its source; nested dictionaries are shown flat.
-        examples: recognitions (lines of `predict`), each with its attention heat map.
+        examples: recognitions (lines of `predict`), each with its explanation's picture.
         paper: published numbers for this corpus, as `paper` of `reproduction.json`.
 
     Example:
