@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,7 +103,7 @@ class Replay:
         ]
         return Replayed(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
-    def probabilities(self, observations: np.ndarray, replaced: np.ndarray) -> np.ndarray:
+    def probabilities(self, observations: np.ndarray, replaced: Iterable[np.ndarray]) -> np.ndarray:
         """Return the probabilities at the end, float32 [B, C]; memory does not grow with B.
 
         Args:
