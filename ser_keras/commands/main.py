@@ -24,6 +24,7 @@ COMMANDS = {
     "reproduce": "ser_keras.commands.reproduce",
     "cross-corpus": "ser_keras.commands.cross_corpus",
     "predict": "ser_keras.commands.predict",
+    "explain": "ser_keras.commands.explain",
     "stream": "ser_keras.commands.stream",
     "features": "ser_keras.commands.features",
     "export": "ser_keras.export.command",

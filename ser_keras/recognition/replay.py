@@ -108,7 +108,7 @@ class Replay:
 
         Args:
             observations: standardized, float32 [T, D].
-            replaced: as for a call, or an iterable of bool [T, D].
+            replaced: bool [T, D] of each version, made when its turn comes.
 
         Example:
             >>> replay = Replay(model)

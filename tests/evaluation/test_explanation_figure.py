@@ -49,6 +49,7 @@ def explained(
         expected=expected,
         sampled=random.choice([0.0, 0.5, 1.0], came.shape),
         saliency=np.abs(came - expected),
+        reference=0.0,
         instant=(edges[:-1] // 0.5).astype(int),
     )
     times = np.arange(1.0, end + 0.01, 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ser_keras.errors import AudioError
 from ser_keras.evaluation import plots
+from ser_keras.evaluation.explanation import listening, players, saving
 from ser_keras.evaluation.explanation import maps as joined_maps
 from ser_keras.evaluation.explanation import moments as found_moments
+from ser_keras.evaluation.explanation.continued import Continuation, go_on
 from ser_keras.evaluation.explanation.maps import Maps
 from ser_keras.evaluation.explanation.moments import Moment
+from ser_keras.evaluation.explanation.occlusion import Occlusion, occlude
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.chunks import ChunkResampler, Path, chunks_of
 from ser_keras.recognition.recognizer import Recognizer
@@ -101,6 +105,61 @@ class Explanation:
             f"{number}  {found_moments.in_words(moment, emotion, self.maps)}"
             for number, moment in enumerate(self.moments, 1)
         ]
+
+    @functools.cached_property
+    def sounds(self) -> dict[str, NDArray[np.float32]]:
+        """The recording, what was expected of it, and the surprise alone; see `listening`."""
+        return listening.sounds(self.model, self.maps, self.samples)
+
+    def occlusion(self) -> Occlusion:
+        """Tell how the answer changes where a part is replaced by what was expected.
+
+        Example:
+            >>> ser.explain(model, wav).occlusion().band_changes.shape
+            (8,)
+        """
+        return occlude(self.replay, self.observed, self.replayed)
+
+    def continuation(
+        self, seconds: float, start: float | None = None, seed: int = 0
+    ) -> Continuation:
+        """Let the generator go on by itself from an instant on; see `continued.go_on`.
+
+        Example:
+            >>> ser.explain(model, wav).continuation(seconds=1.0, start=0.5).start
+            0.5
+        """
+        return go_on(self.replay, self.observed, self.samples, seconds, start, seed)
+
+    def save(self, folder: Path, seconds: float | None = None, seed: int = 0) -> list[pathlib.Path]:
+        """Write sounds, picture, numbers and a page that holds all of it; see `saving.save`.
+
+        Args:
+            folder: where to; it is made.
+            seconds: of a continuation, to write that too.
+            seed: of the continuation.
+
+        Raises:
+            OutputError: they cannot be written.
+            ConfigurationError: seconds are out of their range.
+
+        Example:
+            >>> [path.name for path in ser.explain(model, wav).save("hello")][:2]
+            ['recording.wav', 'expected.wav']
+        """
+        continuation = None if seconds is None else self.continuation(seconds, seed=seed)
+        return saving.save(self, folder, self.occlusion(), continuation)
+
+    def audio(self) -> Any:
+        """Return players of the sounds, for a notebook.
+
+        Raises:
+            ConfigurationError: IPython is not installed.
+
+        Example:
+            >>> ser.explain(model, wav).audio()  # doctest: +SKIP
+        """
+        return players.in_notebook(self.sounds, self.model.features.sample_rate)
 
     def plot(
         self, true_emotion: str | None = None, width: float | None = None, dark: bool = False

@@ -37,6 +37,7 @@ class Maps:
         sampled: share of the windows that hold a cell in which it was sampled, 0 to 1: where it is
             0, the model believed its own prediction. The first window samples everything.
         saliency: |came - expected| in standard deviations; NaN where nothing was predicted.
+        reference: decibels of full scale that are 0 in came and expected; 0 for other units.
         instant: of the window that each column is taken from, int [columns].
 
     Example:
@@ -56,6 +57,7 @@ class Maps:
     expected: Array
     sampled: Array
     saliency: Array
+    reference: float
     instant: NDArray[np.int64]
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,10 +122,11 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         spec.patch_shape is not None and spec.kind == "log-mel"
     )
     came, expected = np.asarray(observed.standardized, float), prediction
+    reference = 0.0
     if in_decibels:
         came, expected = decibels(model, observed, came), decibels(model, observed, expected)
-        highest = observed.loudest[-1] if model.dynamic_range is not None else np.max(came)
-        came, expected = came - highest, expected - highest
+        reference = float(observed.loudest[-1] if model.dynamic_range is not None else np.max(came))
+        came, expected = came - reference, expected - reference
 
     def patches(flat: Array) -> Array:
         return flat.reshape(windows, *spec.observation_shape)
@@ -139,6 +142,7 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         expected=columns.of(patches(expected)),
         sampled=columns.mean(spec, patches(np.asarray(replayed.attention[0], float))),
         saliency=columns.of(patches(saliency)),
+        reference=reference,
         instant=columns.instant,
     )
 

@@ -17,6 +17,7 @@ from ser_keras.evaluation.plots.raster import Raster
 
 if TYPE_CHECKING:
     from ser_keras.evaluation.explanation import Explanation
+    from ser_keras.evaluation.explanation.maps import Maps
     from ser_keras.evaluation.explanation.moments import Moment
 
 Array = NDArray[Any]
@@ -113,6 +114,45 @@ def explanation(
     below = figure.add_subplot(grid[5, :])
     below.axis("off")
     below.text(0, 1, "\n".join(story), va="top", fontsize=8, transform=below.transAxes)
+    return figure
+
+
+@styled
+def spectrogram(
+    maps: Maps,
+    values: Array,
+    heading: str,
+    line: float | None = None,
+    width: float | None = None,
+    dark: bool = False,
+) -> Figure:
+    """Draw one map over time, with its frequencies or coefficients.
+
+    Args:
+        maps: where its columns and rows are.
+        values: in the maps' unit, [columns, rows].
+        heading: the picture's.
+        line: a time to mark, in seconds.
+        width: in inches.
+        dark: light on a dark ground.
+
+    Example:
+        >>> maps = ser.explain(model, wav).maps
+        >>> ser.plots.spectrogram(maps, maps.came, "what came").axes[0].get_title("left")
+        'what came'
+    """
+    width = width or WIDTH
+    colors, in_decibels = colors_of(dark), maps.unit.startswith("dB")
+    figure = Figure(figsize=(width, 2.4), layout="constrained")
+    axes = figure.subplots()
+    scale = (_QUIETEST, 0.0) if in_decibels else (-_FARTHEST, _FARTHEST)
+    image = Raster(maps.begin, maps.end).draw(axes, values, colors.sequential, *scale)
+    figure.colorbar(image, ax=axes, label="level (dB)" if in_decibels else "standard deviations")
+    if line is not None:
+        axes.axvline(line, color=colors.accent, linewidth=2)
+    _mark_rows(axes, maps.rows, maps.frequencies)
+    axes.set(xlabel="time (s)")
+    axes.set_title("\n".join(textwrap.wrap(heading, int(width * 11.5))), fontsize=8.5, loc="left")
     return figure
 
 
