@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from ser_keras.features.augmentation import Augmentation
+from ser_keras.model.replicas import own_rows
 
 Tensor = Any
 Shape = tuple[int | None, ...]
@@ -65,10 +66,12 @@ class SpectrogramFilter(_RandomLayer):
         """Filter; the shape stays."""
         if not training:
             return inputs
-        shape = (ops.shape(inputs)[0], KNOTS)
-        gains = keras.random.uniform(shape, -self.gain, self.gain, seed=self.seed_generator)
+        gains = own_rows(self._gains, ops.shape(inputs)[0])  # [B, KNOTS]
         curves = ops.matmul(gains, _interpolation(inputs.shape[-1]))  # [B, bands]
         return inputs + curves[:, None, None, :]
+
+    def _gains(self, count: Tensor) -> Tensor:
+        return keras.random.uniform((count, KNOTS), -self.gain, self.gain, seed=self.seed_generator)
 
 
 def _interpolation(bands: int) -> np.ndarray:
@@ -127,9 +130,13 @@ class SpectrogramMask(_RandomLayer):
 
     def _draw(self, shape: tuple[Any, ...], size: int, widest: int) -> Tensor:
         """Draw one mask per element of `shape`: bool [*shape, size], True where masked."""
-        width = keras.random.uniform(shape, 0.0, widest + 1.0, seed=self.seed_generator)
-        width = ops.floor(width)
-        start = keras.random.uniform(shape, seed=self.seed_generator) * (size + 1.0 - width)
+        count, *rest = shape
+
+        def uniform(rows: Tensor) -> Tensor:
+            return keras.random.uniform((rows, *rest), seed=self.seed_generator)
+
+        width = ops.floor(own_rows(uniform, count) * (widest + 1.0))
+        start = own_rows(uniform, count) * (size + 1.0 - width)
         start = ops.floor(start)[..., None]
         positions = ops.arange(size, dtype="float32")
         return ops.logical_and(positions >= start, positions < start + width[..., None])
@@ -141,7 +148,7 @@ class Mixup(_RandomLayer):
 
     Each utterance becomes λ x + (1 − λ) x', and so does its label, with λ drawn from Beta(α, α)
     (Zhang et al. 2018, arXiv:1710.09412). λ is at least one half, because the mixture is as long as
-    x: where x' has ended, x stands alone.
+    x: where x' has ended, x stands alone. Of several replicas, each mixes its own utterances.
 
     Args:
         alpha: α; the larger, the more even the mixtures.
@@ -179,7 +186,7 @@ class Mixup(_RandomLayer):
     def call(self, observations: Tensor, instants: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix; the shapes stay."""
         batch, length = ops.shape(observations)[:2]
-        drawn = keras.random.beta((batch, 1), self.alpha, self.alpha, seed=self.seed_generator)
+        drawn = own_rows(self._shares, batch)
         share = ops.maximum(drawn, 1.0 - drawn)  # λ, [B, 1]
         partners = keras.random.shuffle(ops.arange(batch), seed=self.seed_generator)
         mixed_labels = share * labels + (1.0 - share) * ops.take(labels, partners, axis=0)
@@ -188,6 +195,9 @@ class Mixup(_RandomLayer):
         shares = ops.where(partner_lasts, share, 1.0)[..., None]  # [B, T, 1]
         others = ops.take(observations, partners, axis=0)
         return shares * observations + (1.0 - shares) * others, mixed_labels
+
+    def _shares(self, count: Tensor) -> Tensor:
+        return keras.random.beta((count, 1), self.alpha, self.alpha, seed=self.seed_generator)
 
 
 def stepwise_layers(

@@ -18,6 +18,7 @@ from ser_keras.model.carry import Carry
 from ser_keras.model.convolution import PatchDecoder, PatchEncoder
 from ser_keras.model.gaussian import diagonal_gaussian, gaussian_parameters
 from ser_keras.model.lstm import LSTMCell
+from ser_keras.model.replicas import Dropout, own_rows
 from ser_keras.model.seeds import derive_seeds
 from ser_keras.model.settings import Architecture
 
@@ -135,8 +136,8 @@ class VRNNCell(keras.layers.Layer):
         if options.carry_over:
             self.carry = Carry(self.patch, overlap, options.end_frames, name="carry")
         self.class_logits = _affine(classes, seeds[8], "class_logits")
-        self.drop_recognition = keras.layers.Dropout(options.recognition_dropout, seed=seeds[9])
-        self.drop_generation = keras.layers.Dropout(options.generation_dropout, seed=seeds[10])
+        self.drop_recognition = Dropout(options.recognition_dropout, seed=seeds[9])
+        self.drop_generation = Dropout(options.generation_dropout, seed=seeds[10])
         self.drop_classification = keras.layers.Dropout(
             options.classification_dropout, seed=seeds[11]
         )
@@ -273,7 +274,12 @@ class VRNNCell(keras.layers.Layer):
             return mean
         # A tensor seed makes TFP stateless, so that XLA draws the same numbers.
         seed = ops.cast(self.seed_generator.next(), "int32")
-        return diagonal_gaussian(mean, log_scale).sample(seed=seed)
+
+        def draw(count: Tensor) -> Tensor:
+            zeros = tf.zeros([count, mean.shape[-1]])
+            return diagonal_gaussian(zeros, zeros).sample(seed=seed)
+
+        return mean + tf.exp(log_scale) * own_rows(draw, tf.shape(mean)[0])
 
     @property
     def seed_generators(self) -> list[keras.random.SeedGenerator]:

@@ -23,6 +23,7 @@ from ser_keras.model.familiarity import Familiarity
 from ser_keras.model.labels import class_labels, class_names, class_targets, utterance_weights
 from ser_keras.model.metrics import METRICS, Measurements, measure
 from ser_keras.model.pretrained import take_weights
+from ser_keras.model.replicas import whole_batch
 from ser_keras.model.sequence_model import SequenceModel
 from ser_keras.model.settings import Preset
 from ser_keras.model.standardization import Standardization
@@ -291,9 +292,7 @@ class VRNN(SequenceModel):
         """Take one step of gradient descent on the mean loss of a batch."""
         with tf.GradientTape() as tape:
             loss, means, answers = self._loss(data, training=True)
-            # Replicas add their gradients, so each takes its share of the mean.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(loss / replicas)
+            scaled = self.optimizer.scale_loss(loss)
         if self.trainable_variables:
             gradients = tape.gradient(scaled, self.trainable_variables)
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
@@ -309,9 +308,10 @@ class VRNN(SequenceModel):
     def _loss(
         self, data: Any, training: bool
     ) -> tuple[Tensor, Measurements, tuple[Tensor, Tensor, Tensor]]:
-        """Return the mean loss of a batch, what to track, and what metrics compare.
+        """Return the loss of a batch, what to track, and what metrics compare.
 
-        That is labels [B], probabilities [B, C] and weights [B].
+        The loss is this replica's share of the mean: replicas add their gradients. The latter are
+        labels [B], probabilities [B, C] and weights [B].
         """
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         augment = training and self.augments
@@ -330,7 +330,7 @@ class VRNN(SequenceModel):
         weights = utterance_weights(weights, losses)
         means = measure(steps, terms, losses, instants, weights)
         probabilities = tf.nn.softmax(batch.last_instant(steps.logits, instants))
-        count = tf.reduce_sum(tf.ones_like(weights))  # a replica may have none
+        count = whole_batch(tf.reduce_sum(tf.ones_like(weights)))
         loss = tf.math.divide_no_nan(tf.reduce_sum(losses * weights), count)
         return loss, means, (labels, probabilities, weights)
 

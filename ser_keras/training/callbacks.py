@@ -40,9 +40,11 @@ def of_preset(preset: Preset) -> list[keras.callbacks.Callback]:
 
 
 def for_training(
-    folder: Path, label: str, seed: int, epoch: tf.Variable, preset: Preset
+    folder: Path, label: str, seed: int, epoch: tf.Variable, preset: Preset, writes: bool = True
 ) -> list[keras.callbacks.Callback]:
     """Return the callbacks of a training run whose batches are shuffled by `epoch`.
+
+    One of several workers `writes`, the others leave history, backup and progress to it.
 
     Example:
         >>> epoch = tf.Variable(0, dtype=tf.int64)
@@ -50,6 +52,8 @@ def for_training(
         >>> type(made[0]).__name__, type(made[-1]).__name__
         ('RepeatableEpochs', 'Backup')
     """
+    if not writes:
+        return [*of_preset(preset), RepeatableEpochs(seed, epoch), _stop_where_diverged(label)]
     return [
         *of_preset(preset),
         RepeatableEpochs(seed, epoch),

@@ -87,7 +87,7 @@ def restore(model: keras.Model, folder: Path) -> int:
             values = _read(path, [variable.shape for variable in state])
         except ValueError as error:
             print(f"{error}; removed, training goes on from before it", file=sys.stderr)
-            path.unlink()
+            path.unlink(missing_ok=True)  # another worker may have done so
             continue
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)

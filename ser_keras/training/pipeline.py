@@ -70,12 +70,14 @@ def batches(
     epoch: tf.Variable | None = None,
     balance: str = "none",
     targets: np.ndarray | None = None,
+    share: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """Batch observations that are in memory; options and errors are those of `dataset`.
+    """Batch extracted observations; options and errors are those of `dataset`.
 
     `epoch`, int64, counts the epochs begun, from 0 if None. Draws and order are a function of it
     and the seed, so that setting it resumes where another process stopped. `targets`, float32
-    [N, C], are probabilities to learn from instead of the labels.
+    [N, C], are probabilities to learn from instead of the labels. Of several workers, `share` has
+    the rows that the worker's replicas take of every batch, in turns.
 
     Example:
         >>> extracted = extract_corpus(corpus, model.features, cache=False, progress=False)
@@ -86,12 +88,14 @@ def batches(
         raise CorpusError(
             f"{extraction.corpus.name}: expected utterances that can be used, found none"
         )
-    lengths = [len(observations) for observations in extraction.observations]
+    lengths = extraction.lengths
     shape = extraction.observations[0].shape[1:]
     instants = tf.constant(lengths, tf.int32)
     labels = tf.constant(extraction.corpus.labels(classes))
 
     def gather(indexes: np.ndarray) -> np.ndarray:
+        if not len(indexes):  # of a batch with fewer rows than replicas
+            return np.zeros((0, 1, *shape), np.float32)
         found = [extraction.observations[index] for index in indexes]
         return keras.utils.pad_sequences(found, dtype="float32", padding="post")
 
@@ -113,7 +117,24 @@ def batches(
         indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)
+    if share is not None:
+        indexes = _rows_of_replicas(indexes, share)
     return read_ahead(indexes.map(batch))
+
+
+def _rows_of_replicas(
+    indexes: tf.data.Dataset, context: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """Return of each batch, int [B], every n-th row for each of a worker's replicas."""
+    replicas = context.num_replicas_in_sync
+    here = replicas // context.num_input_pipelines
+    first, count = context.input_pipeline_id * here, int(indexes.cardinality())
+
+    def rows(batch: tf.Tensor) -> tf.data.Dataset:
+        own = tf.data.Dataset.range(first, first + here)
+        return own.map(lambda replica: batch[replica::replicas])
+
+    return indexes.flat_map(rows).apply(tf.data.experimental.assert_cardinality(count * here))
 
 
 def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
@@ -132,7 +153,7 @@ def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _shuffled_indexes(
-    lengths: Sequence[int],
+    lengths: np.ndarray,
     batch_size: int,
     seed: int,
     epoch: tf.Variable,
@@ -144,8 +165,9 @@ def _shuffled_indexes(
     ends = np.cumsum(batch_lengths)
     everything = tf.range(len(lengths))
 
-    def indexes(number: tf.Tensor) -> tf.Tensor:
-        key = [seed, epoch.assign_add(tf.cast(number == 0, tf.int64)) - 1]  # 0 begins an epoch
+    # Once an epoch: for every batch, a million utterances would be put in order anew.
+    def batches_of_epoch(_: tf.Tensor) -> tf.data.Dataset:
+        key = [seed, epoch.assign_add(1) - 1]
         if draws is None:
             by_bucket = _shuffle(everything, buckets.bucket_of, key)
         else:
@@ -154,10 +176,15 @@ def _shuffled_indexes(
             # Apart again: the draws of one utterance lie side by side.
             by_bucket = _shuffle(drawn, bucket_of, tf.random.experimental.stateless_fold_in(key, 1))
         turns = tf.random.experimental.stateless_shuffle(tf.range(len(ends)), key)
-        end, length = tf.gather(ends, turns[number]), tf.gather(batch_lengths, turns[number])
-        return by_bucket[end - tf.cast(length, end.dtype) : end]
 
-    return tf.data.Dataset.range(len(ends)).map(indexes)
+        def indexes(turn: tf.Tensor) -> tf.Tensor:
+            end, length = tf.gather(ends, turn), tf.gather(batch_lengths, turn)
+            return by_bucket[end - tf.cast(length, end.dtype) : end]
+
+        return tf.data.Dataset.from_tensor_slices(turns).map(indexes)
+
+    batches = tf.data.Dataset.range(1).flat_map(batches_of_epoch)
+    return batches.apply(tf.data.experimental.assert_cardinality(len(ends)))
 
 
 def _shuffle(values: tf.Tensor, bucket_of: np.ndarray, key: Any) -> tf.Tensor:

@@ -1,0 +1,181 @@
+"""Several processes or machines that train one model: who is who, and what if one is lost.
+
+TensorFlow's collectives end with an error in every worker when one of them is lost. None can go on
+without it, so all begin again from the last backup: the others by themselves, the lost one when
+its scheduler starts it. Only the chief writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from ser_keras.errors import ConfigurationError
+
+VARIABLE = "TF_CONFIG"
+WAIT = 600.0  # seconds for all workers to be there: time for a scheduler to find a machine
+
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+
+
+def join(wait: float = WAIT) -> tf.distribute.Strategy:
+    """Return the strategy of the cluster that `TF_CONFIG` describes, when all workers are there.
+
+    Without `TF_CONFIG`, or where it names one worker alone, that is TensorFlow's own for one
+    process.
+
+    Args:
+        wait: seconds after which the process ends, with status 1, if workers are missing.
+
+    Raises:
+        ConfigurationError: `TF_CONFIG` describes no cluster of workers, or TensorFlow has computed
+            something already.
+
+    Example:
+        >>> join().num_replicas_in_sync
+        1
+    """
+    count = _workers(os.environ.get(VARIABLE, ""))
+    if count < 2:
+        return tf.distribute.get_strategy()
+    with _at_most(wait, f"{VARIABLE}: expected {count} workers within {wait:.0f} s, found fewer"):
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"{VARIABLE}: expected to be read before TensorFlow computes anything, found it "
+                f"at work ({error})"
+            ) from error
+
+
+def _workers(text: str) -> int:
+    """Return how many workers there are; 0 where there is no cluster."""
+    if not text.strip():
+        return 0
+    try:
+        described = json.loads(text)
+        cluster, task = described.get("cluster", {}), described.get("task", {})
+        here = cluster[task["type"]][int(task["index"])] if cluster else ""
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{VARIABLE}: expected JSON with a cluster and this task's type and index in it, found "
+            f"{text!r}"
+        ) from error
+    if others := set(cluster) - {"chief", "worker"}:
+        raise ConfigurationError(
+            f"{VARIABLE}: expected a cluster of workers, perhaps with a chief, found "
+            f"{', '.join(sorted(others))}"
+        )
+    return sum(map(len, cluster.values())) if here else 0
+
+
+@contextmanager
+def _at_most(seconds: float, message: str) -> Iterator[None]:
+    """End the process if the block takes longer; what waits in C++ cannot be interrupted."""
+
+    def end() -> None:
+        print(f"ser-keras: {message}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether this process is the one that writes: the chief, or else the first worker.
+
+    Example:
+        >>> is_chief(tf.distribute.get_strategy())
+        True
+    """
+    resolver = strategy.cluster_resolver
+    if resolver is None:
+        return True
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+
+
+def share(
+    strategy: tf.distribute.Strategy,
+    make: Callable[..., tf.data.Dataset],
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Return this worker's share of batches, all of them in one process.
+
+    Args:
+        strategy: that of `join`.
+        make: makes all batches, or with `share=…` those of a worker, as `pipeline.batches`.
+
+    Example:
+        >>> made = share(tf.distribute.get_strategy(), lambda: tf.data.Dataset.range(3))
+        >>> int(made.cardinality())
+        3
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return make()
+    return strategy.distribute_datasets_from_function(lambda context: make(share=context))
+
+
+def agree(strategy: tf.distribute.Strategy, number: int, what: str) -> None:
+    """Refuse to go on where workers have different numbers.
+
+    Raises:
+        ConfigurationError: they have; `what` says of what.
+
+    Example:
+        >>> agree(tf.distribute.get_strategy(), 3, "epochs")
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return
+
+    def bounds() -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+        here = tf.cast(place, tf.int32) * number
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, here)
+
+    found = strategy.experimental_local_results(strategy.run(tf.function(bounds)))[0].numpy()
+    if len(set(found.tolist())) > 1:
+        shown = ", ".join(map(str, found))
+        raise ConfigurationError(f"{what}: expected the same on all workers, found {shown}")
+
+
+@contextmanager
+def restarting(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
+    """Run this command again where a worker is lost, so that training goes on when it is back.
+
+    Only for commands: nothing that follows the block is done.
+
+    Example:
+        >>> with restarting(tf.distribute.get_strategy()):
+        ...     pass
+    """
+    try:
+        yield
+    except _LOST as error:
+        if strategy is None or strategy.cluster_resolver is None:
+            raise
+        reason = error.message.strip().splitlines()[-1]
+        print(
+            f"ser-keras: a worker was lost; starting again, from the last backup ({reason})",
+            file=sys.stderr,
+            flush=True,
+        )
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
