@@ -23,19 +23,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="utterances per shard (default: %(default)s)",
     )
     parser.add_argument(
+        "--copies",
+        action="store_true",
+        help="also store the varied copies that the preset trains on (--set copies=N for another "
+        "number): so many times the space and the time",
+    )
+    parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that extract (default: one per core)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Extract, and print what was left out and what is in the shards."""
-    spec = shared.preset(options).features
+    preset = shared.preset(options)
     shared.start_tensorflow()
+    from ser_keras.features.augmentation import NONE
     from ser_keras.training import shards
 
     corpus = corpus_options.load(options)
     written = shards.write(
-        corpus, spec, options.out, shard_size=options.shard_size, workers=options.workers
+        corpus,
+        preset.features,
+        options.out,
+        shard_size=options.shard_size,
+        augmentation=preset.augmentation if options.copies else NONE,
+        workers=options.workers,
     )["shards"]
     left_out = [row for shard in written for row in shard["left_out"]]
     for line in by_kind((row["path"], row["reason"]) for row in left_out):

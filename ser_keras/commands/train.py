@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
 
 from ser_keras.commands import options as shared
 from ser_keras.errors import ConfigurationError
+from ser_keras.fields import require
 
-HELP = "train a model; called again after a kill, it goes on"
+HELP = "train a model; called again after a kill, it goes on; on several machines with TF_CONFIG"
 RESUMES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.TRAINING, "from", "freeze", "folds", "fold", "out", preset=None)
+    shared.add(
+        parser, *shared.TRAINING, "from", "freeze", "folds", "fold", "out", corpus=None, preset=None
+    )
+    parser.add_argument(
+        "--features",
+        metavar="SHARDS",
+        help="read the corpus and its observations from the folder that `features` left, in memory "
+        "that does not grow with it, instead of --corpus",
+    )
     parser.add_argument(
         "--teacher",
         action="append",
@@ -35,10 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print where the model is."""
+    stored = _stored(options)
     if options.freeze and options.pretrained is None:
         raise ConfigurationError("--freeze: expected --from beside it, found none")
+    shared.start_tensorflow()
+    from ser_keras.model import files as model_files
+    from ser_keras.training import workers
+
+    # Before all else of TensorFlow, but not to be told, alone, that all is done.
+    trained = (options.out / model_files.MODEL_FILE).exists()
+    strategy = None if trained else workers.join()
     run = shared.training_run(
         options,
+        **stored,
         folds=options.folds,
         fold=options.fold,
         validation_fraction=options.validation_fraction,
@@ -46,9 +66,27 @@ def run(options: argparse.Namespace) -> int:
         frozen=tuple(options.freeze or ()),
         teachers=tuple(options.teacher),
     )
-    from ser_keras.model import files as model_files
     from ser_keras.training.train import train
 
-    train(run, options.out)
+    with workers.restarting(strategy):
+        train(run, options.out, strategy=strategy)
     print(options.out / model_files.MODEL_FILE)
     return 0
+
+
+def _stored(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a run on shards; none of one on sound."""
+    if options.features is None:
+        require(options.corpus is not None, "--corpus, --features", "neither", "one of them")
+        return {}
+    for name in ("corpus", "data", "merge_synonyms"):
+        option = f"--{name.replace('_', '-')}"
+        require(
+            not getattr(options, name), option, getattr(options, name), "none beside --features"
+        )
+    require(not options.teacher, "--teacher", options.teacher, "none beside --features")
+    shared.start_tensorflow()
+    from ser_keras.training import stored
+
+    folder = str(Path(options.features).expanduser().absolute())  # as that of a corpus
+    return {"features": folder, "corpus": stored.load_corpus(folder).name}

@@ -7,6 +7,7 @@ import functools
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ from ser_keras.evaluation.metrics import (
 from ser_keras.features.extraction import extract_corpus
 from ser_keras.interruption import deferred
 from ser_keras.model.vrnn import VRNN
-from ser_keras.training import pipeline
+from ser_keras.training import pipeline, stored
 
 Tensor = Any
 
@@ -123,6 +124,7 @@ def evaluate(
     seed: int | None = None,
     batch_size: int = 256,
     among_corpus: bool = False,
+    features: str | PathLike[str] | None = None,
     **extraction: Any,
 ) -> Evaluation:
     """Evaluate a trained model.
@@ -139,6 +141,7 @@ def evaluate(
         batch_size: utterances per batch; changes only the speed.
         among_corpus: also measure the answers among only the classes of which the corpus has
             utterances; of joined corpora, each utterance's own.
+        features: the folder of shards that the observations are read from; None extracts them.
         **extraction: options of `extraction.extract_corpus`.
 
     Raises:
@@ -151,10 +154,15 @@ def evaluate(
     """
     classes = model.classes
     matched = match(corpus, classes, "test subset")
-    extracted = extract_corpus(matched.corpus, model.features, name="test subset", **extraction)
+    if features is None:
+        extracted = extract_corpus(matched.corpus, model.features, name="test subset", **extraction)
+    else:
+        test = {"test": matched.corpus}
+        extracted = stored.extract_subsets(features, test, model.features)["test"]
     batches = pipeline.batches(extracted, batch_size, classes=classes)
     attention = AttentionTotals(classes, model.features.observation_size)
-    answers = _answer(model, batches, attention)
+    with stored.errors_of_reading():
+        answers = _answer(model, batches, attention)
 
     labels = extracted.corpus.labels(classes)
     matrix = confusion_matrix(labels, answers.probabilities.argmax(axis=-1), len(classes))

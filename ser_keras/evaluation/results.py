@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,14 @@ def evaluate_run(
     """
     run = read_run(folder)
     corpus = test_subset(run, folder)
-    evaluation = evaluate(model, corpus, split=run.split, seed=run.seed, among_corpus=among_corpus)
+    evaluation = evaluate(
+        model,
+        corpus,
+        split=run.split,
+        seed=run.seed,
+        among_corpus=among_corpus,
+        features=run.features,
+    )
     write(evaluation, out)
     if figures:
         rows = read_history(folder / HISTORY_FILE)
@@ -131,6 +139,8 @@ def draw(
 ) -> None:
     """Draw an evaluation's plots, the attention on one utterance, and `report.html`.
 
+    Where the utterance's recording is not, as on a machine that has shards alone, it is left out.
+
     Args:
         evaluation: the evaluation.
         model: the model evaluated.
@@ -148,18 +158,23 @@ def draw(
     published = paper.published(corpus.name)
     figures = plots.evaluation_figures(numbers, history, published)
     example = _example(evaluation, model, corpus)
-    for name, figure in {**figures, "attention": example[1]}.items():
+    drawn = {} if example is None else {"attention": example[1]}
+    for name, figure in {**figures, **drawn}.items():
         plots.save(figure, out / f"{name}.png")
     record = {
         "run": configuration or {},
         "versions": provenance.versions(),
         "git": provenance.git_state(),
     }
-    html = report.evaluation_report(numbers, figures, record, [example], published)
+    html = report.evaluation_report(
+        numbers, figures, record, [example] if example else [], published
+    )
     report.write(out / REPORT_FILE, html)
 
 
-def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[str, Any], Figure]:
+def _example(
+    evaluation: Evaluation, model: VRNN, corpus: Corpus
+) -> tuple[dict[str, Any], Figure] | None:
     """Recognise the longest of the first utterances evaluated; return the line and its picture."""
     longest = max(evaluation.predictions[:_EXAMPLES_AMONG], key=lambda row: row["instants"])
     stretch = longest["start"], longest["end"], longest.get("channel")
@@ -169,6 +184,10 @@ def _example(evaluation: Evaluation, model: VRNN, corpus: Corpus) -> tuple[dict[
         if corpus.relative_path(utterance) == longest["file"]
         and (utterance.start, utterance.end, utterance.channel) == stretch
     }
+    if not path.exists():
+        missing = "expected the recording, found none; its attention is not drawn"
+        print(f"{path}: {missing}", file=sys.stderr)
+        return None
     start, end, channel = stretch
     if model.features.end_of_window(longest["instants"]) > LONGEST:
         end = (start or 0.0) + LONGEST

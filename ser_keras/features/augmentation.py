@@ -89,6 +89,11 @@ class Augmentation:
         """Return all options in types that JSON has."""
         return dataclasses.asdict(self) | {"gain": list(self.gain), "noise": list(self.noise)}
 
+    def of_a_copy(self) -> dict[str, object]:
+        """Return the options that a single copy follows from, in types that JSON has."""
+        options = self.to_dict()
+        return {name: options[name] for name in options if name not in ("copies", *STEPWISE)}
+
 
 NONE = Augmentation()
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, CorpusError, by_kind
-from ser_keras.features.augmentation import NONE, STEPWISE, Augmentation
+from ser_keras.features.augmentation import NONE, Augmentation
 from ser_keras.features.cache import FeatureCache
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
@@ -28,6 +28,8 @@ from ser_keras.files import cache_directory
 from ser_keras.interruption import deferred
 
 DECODERS = ("soundfile", "tensorflow-io")
+
+SHORT = "shorter than one window"
 
 # Below this, starting worker processes takes longer than they save.
 WORTH_PROCESSES = 64
@@ -39,7 +41,8 @@ class Extraction:
 
     Attributes:
         corpus: the utterances that have observations, in the order of the whole corpus.
-        observations: of each utterance, float32 [T, *spec.observation_shape] with T > 0.
+        observations: of each utterance, float32 [T, *spec.observation_shape] with T > 0; in
+            memory, or read from a disk when they are asked for.
         durations: of each utterance, in seconds, float64 [len(corpus)].
         skipped_short: utterances shorter than a window.
         failed: utterances that cannot be used, each with the reason.
@@ -54,12 +57,18 @@ class Extraction:
     """
 
     corpus: Corpus
-    observations: list[np.ndarray]
+    observations: Sequence[np.ndarray]
     durations: np.ndarray
     skipped_short: tuple[Utterance, ...]
     failed: tuple[tuple[Utterance, str], ...]
     remarks: tuple[tuple[str, str], ...] = ()
     indexes: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Instants of each utterance, int [N]; what is on a disk is not read for them."""
+        known = getattr(self.observations, "lengths", None)
+        return np.array([len(each) for each in self.observations]) if known is None else known
 
 
 def extract_corpus(
@@ -103,7 +112,7 @@ def extract_corpus(
         [(corpus, augmentation.copies)], spec, augmentation, cache, workers, progress, decoder
     )
     if name is not None:
-        _report(extraction, name)
+        report(extraction, name)
     return extraction
 
 
@@ -132,7 +141,7 @@ def extract_subsets(
     corpora = [(corpus, copies.get(subset, 0)) for subset, corpus in subsets.items()]
     extracted = dict(zip(subsets, _extract(corpora, spec, augmentation, **options), strict=True))
     for subset, extraction in extracted.items():
-        _report(extraction, "training subset" if subset == "train" else f"{subset} subset")
+        report(extraction, subset_name(subset))
     return extracted
 
 
@@ -182,9 +191,7 @@ def _outcomes(
     decoder: str,
 ) -> Iterator[tuple[int, Extracted | AudioError]]:
     """Yield each segment's index with its outcome: first the stored ones, then the others."""
-    ranges = augmentation.to_dict()
-    for name in ("copies", *STEPWISE):  # which leave a single copy as it is
-        del ranges[name]
+    ranges = augmentation.of_a_copy()
     keys, missing = [], []
     for index, segment in enumerate(segments):
         variation = {"copy": segment.copy, **ranges} if segment.copy else None
@@ -253,8 +260,29 @@ def _collect(corpus: Corpus, outcomes: Iterator[Extracted | AudioError]) -> Extr
     )
 
 
-def _report(extraction: Extraction, name: str) -> None:
-    """Say on standard error what had to be skipped; it is an error if nothing is left."""
+def subset_name(subset: str) -> str:
+    """Return the name of a subset in messages.
+
+    Example:
+        >>> subset_name("train"), subset_name("test")
+        ('training subset', 'test subset')
+    """
+    return "training subset" if subset == "train" else f"{subset} subset"
+
+
+def report(extraction: Extraction, name: str) -> None:
+    """Say on standard error what had to be skipped.
+
+    Raises:
+        CorpusError: nothing is left.
+
+    Example:
+        >>> spec = ser.FeatureSpec(window=60.0)
+        >>> extraction = ser.extraction.extract_corpus(corpus[:4], spec, progress=False)
+        >>> report(extraction, "test subset")
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: test subset: expected utterances that can be used, found none
+    """
     failed = dict.fromkeys(extraction.failed)  # copies fail as their original
     for line in by_kind((utterance.path, reason) for utterance, reason in failed):
         print(f"{name}: skipped {line}", file=sys.stderr)
@@ -262,7 +290,7 @@ def _report(extraction: Extraction, name: str) -> None:
         print(f"{name}: warning: {line}", file=sys.stderr)
     if short := len(extraction.skipped_short):
         plural = "s" if short > 1 else ""
-        message = f"{name}: skipped {short} utterance{plural} shorter than one window"
+        message = f"{name}: skipped {short} utterance{plural} {SHORT}"
         print(message, file=sys.stderr)
     if not extraction.observations:
         raise CorpusError(f"{name}: expected utterances that can be used, found none")

@@ -27,7 +27,7 @@ class Buckets:
 
     @classmethod
     def of(
-        cls, lengths: Sequence[int], batch_size: int, draws: np.ndarray | None = None
+        cls, lengths: Sequence[int] | np.ndarray, batch_size: int, draws: np.ndarray | None = None
     ) -> Buckets:
         """Sort utterances of these lengths into buckets; their batches have at most `batch_size`.
 
@@ -51,7 +51,7 @@ class Buckets:
         ]
 
 
-def _boundaries(lengths: Sequence[int], batch_size: int) -> list[int]:
+def _boundaries(lengths: Sequence[int] | np.ndarray, batch_size: int) -> list[int]:
     """Lengths at which a bucket begins: 3, 5, 7, 9, 13, 17, 25, 33, … up to the longest utterance.
 
     Two in each octave, in instants: one would pad recordings of three to five seconds to eight

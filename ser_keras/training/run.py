@@ -16,6 +16,7 @@ from ser_keras.errors import ConfigurationError, CorpusError, SerKerasError
 from ser_keras.fields import require
 from ser_keras.model import presets
 from ser_keras.model.settings import Preset
+from ser_keras.training import stored
 
 CONFIGURATION_FILE = "config.json"
 SPLIT_FILE = "split.csv"
@@ -46,6 +47,8 @@ class TrainingRun:
             weights. The preset has to be that model's, but for what weights do not depend on.
         frozen: parts of the pretrained model that stay as they are, of `fine_tuning.PARTS`.
         teachers: trained models whose answers the model learns beside the labels.
+        features: the folder of shards that the corpus and its observations are read from, instead
+            of sound; None extracts them. No teacher can listen to shards.
 
     Example:
         >>> run = TrainingRun("ravdess", "/data/RAVDESS", split="speaker", fold=2)
@@ -67,6 +70,7 @@ class TrainingRun:
     frozen: tuple[str, ...] = ()
     folds: int | None = None
     teachers: tuple[str, ...] = ()
+    features: str | None = None
 
     def __post_init__(self) -> None:
         # JSON has lists only; tuples keep equal runs equal and hashable.
@@ -75,6 +79,8 @@ class TrainingRun:
         object.__setattr__(self, "teachers", tuple(self.teachers))
         share = self.validation_fraction
         require(0.0 <= share < 1.0, "validation_fraction", share, "at least 0 and below 1")
+        alone = self.features is None or not self.teachers
+        require(alone, "teachers", self.teachers, "none beside features, which hold no sound")
         by_speaker = self.split == "speaker"
         require(by_speaker or self.folds is None, "folds", self.folds, "none but by speaker")
 
@@ -93,7 +99,13 @@ class TrainingRun:
         return "+".join(joining.distinct([self.corpus, *(name for name, _ in self.joined)]))
 
     def load_corpus(self) -> Corpus:
-        """Load the corpus, or several joined."""
+        """Load the corpus, or several joined; that of the shards, where they are read."""
+        if self.features is not None:
+            corpus = stored.load_corpus(self.features)
+            require(
+                corpus.name == self.corpus, f"{self.features}: corpus", corpus.name, self.corpus
+            )
+            return corpus
         pairs = [(self.corpus, self.data), *self.joined]
         return corpora.load_joined(pairs, self.merge_synonyms)
 
@@ -205,7 +217,8 @@ def without_data(described: Mapping[str, Any]) -> dict[str, Any]:
         [['savee', None]]
     """
     joined = [[name, None] for name, _ in described.get("joined", ())]
-    return {**described, "data": None, "joined": joined}
+    features = described.get("features") and "shards"
+    return {**described, "data": None, "joined": joined, "features": features}
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:

@@ -16,20 +16,15 @@ import tensorflow as tf
 
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
+from ser_keras.features.augmentation import NONE, Augmentation
 from ser_keras.features.cache import ALGORITHM
-from ser_keras.features.extraction import Extraction, extract_corpus
+from ser_keras.features.extraction import SHORT, Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.fields import require
 from ser_keras.files import OutputError, output_folder, replacing, write_json
 from ser_keras.training import checksums, pipeline
 from ser_keras.training.buckets import Buckets
-
-INDEX_FILE = "index.json"
-
-_FRAMING = 16  # bytes that TFRecord adds to a record: its length and two checksums
-
-# Options of `extract_corpus` that change the observations.
-_DECISIVE = ("decoder", "augmentation")
+from ser_keras.training.shard_index import FIELDS, FORMAT, INDEX_FILE, ShardIndex
 
 
 def write(
@@ -37,18 +32,21 @@ def write(
     spec: FeatureSpec,
     out: str | os.PathLike[str],
     shard_size: int = 512,
+    augmentation: Augmentation = NONE,
     **extraction: Any,
 ) -> dict[str, Any]:
     """Extract a corpus to shards; called again after a kill, keep the finished ones.
 
     Those that are not as they were written are made again, with a line on standard error.
 
-    `shard_size` is in utterances; `extraction` are options of `extract_corpus`.
+    `shard_size` is in utterances, each followed by its `augmentation.copies`; `extraction` are
+    options of `extract_corpus`.
 
     Returns:
-        The index, as the folder's `index.json`: corpus, spec, emotions, and for every shard its
-        file, the utterances in it (path, start, end, emotion, speaker, session, instants), those
-        left out (path, reason), and checksums.
+        The index, as the folder's `index.json`: format, corpus, its root and sources, spec, copies,
+        emotions, and for every shard its file, the utterances in it, each with its instants, their
+        copies (position in the shard, number, instants, seconds), the utterances left out, each
+        with the reason, and checksums.
 
     Example:
         >>> index = write(corpus, model.features, "shards", shard_size=20, progress=False)
@@ -62,19 +60,25 @@ def write(
     for number, start in enumerate(starts, start=1):
         utterances = corpus[start : start + shard_size]
         name = f"{corpus.name}-{number:05d}-of-{len(starts):05d}"
-        key = _key(utterances, spec, extraction)
+        key = _key(utterances, spec, augmentation, extraction.get("decoder"))
         shard = _finished(folder, name, key)
         if shard is None:
             # Removed first: a kill must not leave them describing a shard that has changed.
             for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
                 stale.unlink(missing_ok=True)
-            extracted = extract_corpus(utterances, spec, **extraction)
+            extracted = extract_corpus(utterances, spec, augmentation=augmentation, **extraction)
             shard = _write_shard(folder, name, key, utterances, extracted)
         shards.append(shard)
         print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
     index = {
+        "format": FORMAT,
+        "algorithm": ALGORITHM,
         "corpus": corpus.name,
+        "root": _absolute(corpus.root),
+        "sources": [[source.name, _absolute(source.root)] for source in corpus.sources],
         "spec": spec.to_dict(),
+        "copies": augmentation.copies,
+        "variation": augmentation.of_a_copy(),
         "emotions": list(corpus.emotions),
         "shards": shards,
     }
@@ -109,19 +113,16 @@ def dataset(
         >>> labels.numpy().tolist() == corpus[:4].labels().tolist()
         True
     """
-    index = _read_index(Path(folder) / INDEX_FILE)
-    rows = [row for shard in index["shards"] for row in shard["utterances"]]
-    corpus = Corpus(index["corpus"], tuple(map(_utterance, rows)), tuple(index["emotions"]))
+    index = ShardIndex.read(folder)
+    corpus = index.corpus.subset(index.records.utterance)
     wanted = corpus if only is None else only
     keys = {wanted.utterance_key(utterance) for utterance in wanted}
     chosen = [n for n, utterance in enumerate(corpus) if corpus.utterance_key(utterance) in keys]
     if not chosen:
         raise CorpusError(f"{folder}: expected utterances of that subset, found none")
-    labels = np.full(len(rows), -1, np.int32)  # -1: not chosen
+    labels = np.full(len(corpus), -1, np.int32)  # -1: not chosen
     labels[chosen] = corpus.subset(chosen).labels(classes)
-    shape = FeatureSpec.from_dict(index["spec"]).observation_shape
-    for shard in index["shards"]:
-        _check_length(Path(folder) / shard["file"], shard, int(np.prod(shape)))
+    shape = index.spec.observation_shape
 
     def numbered(file: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         return tf.data.TFRecordDataset(file).enumerate(first)
@@ -131,9 +132,8 @@ def dataset(
         inputs = {"observations": observations, "instants": tf.shape(observations)[0]}
         return inputs, tf.constant(labels)[number]
 
-    files = [str(Path(folder) / shard["file"]) for shard in index["shards"]]
-    firsts = np.cumsum([0, *[len(shard["utterances"]) for shard in index["shards"]][:-1]])
-    shards = tf.data.Dataset.from_tensor_slices((files, firsts))
+    files = [str(path) for path in index.files]
+    shards = tf.data.Dataset.from_tensor_slices((files, index.firsts))
     if shuffle:
         shards = shards.shuffle(len(files), seed=seed, reshuffle_each_iteration=True)
     utterances = (
@@ -143,7 +143,7 @@ def dataset(
     )
     if not shuffle:
         return pipeline.read_ahead(utterances.padded_batch(batch_size))
-    buckets = Buckets.of([rows[n]["instants"] for n in chosen], batch_size)
+    buckets = Buckets.of(index.records.instants[chosen], batch_size)
     batches = (
         utterances.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
         .bucket_by_sequence_length(
@@ -155,31 +155,6 @@ def dataset(
         .apply(tf.data.experimental.assert_cardinality(len(buckets.batch_lengths())))
     )
     return pipeline.read_ahead(batches)
-
-
-def _read_index(path: Path) -> dict[str, Any]:
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        intact = all(checksums.rows_are_intact(shard) for shard in index["shards"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CorpusError(f"{path}: expected an index of features, found none ({error})") from error
-    if not intact:
-        raise CorpusError(
-            f"{path}: expected the index as it was written, found another; "
-            "`ser-keras features`, called again, makes it anew"
-        )
-    return index
-
-
-def _check_length(path: Path, shard: dict[str, Any], values: int) -> None:
-    """Check that a shard has the length that follows from its rows, given values per instant."""
-    expected = sum(_FRAMING + 4 * values * row["instants"] for row in shard["utterances"])
-    found = path.stat().st_size if path.exists() else 0
-    if found != expected:
-        raise CorpusError(
-            f"{path}: expected {expected} bytes, found {found}; "
-            "`ser-keras features`, called again, makes the shard anew"
-        )
 
 
 def _write_shard(
@@ -194,22 +169,26 @@ def _write_shard(
                 writer.write(values.astype("<f4").tobytes())
     except tf.errors.OpError as error:
         raise OutputError(f"{target}: cannot be written ({error.message})") from error
-    fields = ("start", "end", "channel", "emotion", "speaker", "session")
-    short = [(utterance, "shorter than one window") for utterance in extracted.skipped_short]
+    rows, copies = [], []
+    extractions = zip(extracted.indexes, extracted.lengths, extracted.durations, strict=True)
+    for index, instants, seconds in extractions:
+        copy, position = divmod(int(index), len(utterances))
+        if copy:
+            copies.append([position, copy, int(instants), float(seconds)])
+        else:
+            known = {"duration": float(seconds), "instants": int(instants)}
+            rows.append(_row(utterances, utterances[position]) | known)
+    reasons, usable = dict(extracted.failed), set(extracted.indexes.tolist())
     shard = {
         "file": target.name,
         "key": key,
-        "utterances": [
-            {
-                "path": utterances.relative_path(utterance),
-                **{field: getattr(utterance, field) for field in fields},
-                "instants": len(values),
-            }
-            for utterance, values in zip(extracted.corpus, extracted.observations, strict=True)
-        ],
+        "utterances": rows,
+        "copies": copies,
         "left_out": [
-            {"path": utterances.relative_path(utterance), "reason": reason}
-            for utterance, reason in [*extracted.failed, *short]
+            _row(utterances, utterance)
+            | {"position": position, "reason": reasons.get(utterance, SHORT)}
+            for position, utterance in enumerate(utterances)
+            if position not in usable
         ],
     }
     sealed = checksums.seal(shard, target)
@@ -242,25 +221,32 @@ def _remove_others(folder: Path, corpus: str, files: set[str]) -> None:
             path.with_suffix(".json").unlink(missing_ok=True)
 
 
-def _key(utterances: Corpus, spec: FeatureSpec, extraction: dict[str, Any]) -> str:
+def _key(
+    utterances: Corpus, spec: FeatureSpec, augmentation: Augmentation, decoder: str | None
+) -> str:
     """Hash all that a shard and its rows of the index follow from.
 
     Files are told apart by path, size and time of change, without being read.
     """
     digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
-    options = [(name, extraction[name]) for name in _DECISIVE if name in extraction]
-    digest.update(repr((ALGORITHM, options)).encode())
+    variation = augmentation.of_a_copy() if augmentation.copies else None
+    digest.update(repr((FORMAT, ALGORITHM, augmentation.copies, variation, decoder)).encode())
     for utterance in utterances:
         try:
             state = utterance.path.stat()
             version = (state.st_size, state.st_mtime_ns)
         except OSError:  # the extraction will say what is wrong with it
             version = None
-        known = (utterance.emotion, utterance.speaker, utterance.session)
-        digest.update(repr((utterances.utterance_key(utterance), version, known)).encode())
+        digest.update(repr((version, _row(utterances, utterance))).encode())
     return digest.hexdigest()
 
 
-def _utterance(row: dict[str, Any]) -> Utterance:
-    start, end, channel = (row.get(field) for field in ("start", "end", "channel"))
-    return Utterance(Path(row["path"]), row["emotion"], start=start, end=end, channel=channel)
+def _row(corpus: Corpus, utterance: Utterance) -> dict[str, Any]:
+    """Describe an utterance; what is not known of it is left out."""
+    known = {field: getattr(utterance, field) for field in FIELDS}
+    known = {field: value for field, value in known.items() if value not in ("", None)}
+    return {"path": corpus.relative_path(utterance), **known}
+
+
+def _absolute(root: Path | None) -> str | None:
+    return None if root is None else str(root.absolute())

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
 from ser_keras import provenance
 from ser_keras.corpora import splits
-from ser_keras.features.extraction import extract_subsets
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.features.augmentation import NONE, Augmentation
+from ser_keras.features.extraction import Extraction, extract_subsets
 from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.training import callbacks, checkpoint, distillation, fine_tuning, pipeline
+from ser_keras.training import (
+    callbacks,
+    checkpoint,
+    distillation,
+    fine_tuning,
+    pipeline,
+    stored,
+    workers,
+)
 from ser_keras.training.balance import expected_draws
 from ser_keras.training.calibration import calibrate
 from ser_keras.training.familiarity import learn_familiarity
@@ -30,12 +42,20 @@ from ser_keras.training.run import (
 )
 
 
-def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
+def train(
+    run: TrainingRun,
+    out: Path,
+    label: str = "train",
+    strategy: tf.distribute.Strategy | None = None,
+) -> VRNN:
     """Train, or go on where a killed call with the same arguments stopped; return the model.
 
     The folder `out` holds `config.json`, `split.csv`, `history.csv`, TensorBoard logs, a backup
     while training goes on, and `model.keras`: where that is there already, it is loaded.
     Progress lines begin with `label`.
+
+    Of several workers, each calls it with the same arguments and the `strategy` of `workers.join`,
+    and takes its share of every batch. They have the folder in common; the chief alone writes.
 
     Raises:
         ConfigurationError: the folder holds another run.
@@ -56,11 +76,13 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         print(f"{label}: {out} is trained already", file=sys.stderr)
         return model_files.load(out)
 
+    strategy = strategy or tf.distribute.get_strategy()
+    writes = workers.is_chief(strategy)
     preset, optimization = run.preset, run.preset.optimization
     subsets = split_corpus(run)
     refuse_another(out, run, subsets)
     used = {name: subset for name, subset in subsets.items() if name != "test"}
-    extracted = extract_subsets(used, preset.features, preset.augmentation)
+    extracted = _extract(run, used, preset.augmentation)
     classes = classes_of(run, subsets["train"])
     targets = None
     if run.teachers:
@@ -74,7 +96,8 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
             classes,
         )
     epoch = tf.Variable(0, dtype=tf.int64)  # the order of the batches is a function of it
-    batches = pipeline.batches(
+    batches = functools.partial(
+        pipeline.batches,
         extracted["train"],
         optimization.batch_size,
         shuffle=True,
@@ -93,45 +116,60 @@ def train(run: TrainingRun, out: Path, label: str = "train") -> VRNN:
         )
     validation = None
     if "validation" in extracted:
-        validation = pipeline.batches(
-            extracted["validation"], optimization.batch_size, classes=classes
+        validation = functools.partial(
+            pipeline.batches, extracted["validation"], optimization.batch_size, classes=classes
         )
 
-    with deferred(f"{label}: stopping soon; Ctrl-C again stops at once") as interruption:
-        model = VRNN.from_preset(preset, classes, seed=run.seed)
-        if run.pretrained is not None:
-            fine_tuning.begin(model, run.pretrained, run.frozen)
-        model.compile()
+    stopping = deferred(f"{label}: stopping soon; Ctrl-C again stops at once")
+    with stopping as interruption, stored.errors_of_reading():
+        with strategy.scope():
+            model = VRNN.from_preset(preset, classes, seed=run.seed)
+            if run.pretrained is not None:
+                fine_tuning.begin(model, run.pretrained, run.frozen)
+            model.compile()
         if not model.adapted:
-            model.adapt(batches)
+            model.adapt(batches())
         # Only now: a mistaken option must not claim the folder, and stand in the right one's way.
-        if not (out / SPLIT_FILE).exists():
+        if writes and not (out / SPLIT_FILE).exists():
             splits.write(out / SPLIT_FILE, subsets)
-        _record(out, run)
+        if writes:
+            _record(out, run)
         first = checkpoint.restore(model, out / callbacks.BACKUP_FOLDER)
+        workers.agree(strategy, first, f"{out}: epochs in the backup")
         interruption.check()
         model.fit(
-            batches,
-            validation_data=validation,
+            workers.share(strategy, batches),
+            validation_data=None if validation is None else workers.share(strategy, validation),
             initial_epoch=first,
             epochs=optimization.epochs,
             shuffle=False,  # the pipeline does
             verbose=0,
             callbacks=[
-                *callbacks.for_training(out, label, run.seed, epoch, preset),
+                *callbacks.for_training(out, label, run.seed, epoch, preset, writes),
                 callbacks.stop_between_batches(interruption),
             ],
         )
         if validation is not None:
-            calibrate(model, validation)
+            calibrate(model, validation())
         known = extracted.get("validation")
         if known is None:  # without copies, which sound as no recording does
-            known = extract_subsets({"train": subsets["train"]}, preset.features)["train"]
+            known = _extract(run, {"train": subsets["train"]})["train"]
         learn_familiarity(model, pipeline.batches(known, optimization.batch_size, classes=classes))
         fine_tuning.release(model, run.frozen)
+        if not writes:
+            return model
         model_files.save(model, out / model_files.MODEL_FILE)
         shutil.rmtree(out / callbacks.BACKUP_FOLDER, ignore_errors=True)
     return model
+
+
+def _extract(
+    run: TrainingRun, subsets: Mapping[str, Corpus], augmentation: Augmentation = NONE
+) -> dict[str, Extraction]:
+    """Return the observations of a run's subsets: from its shards, or else from sound."""
+    if run.features is None:
+        return extract_subsets(subsets, run.preset.features, augmentation)
+    return stored.extract_subsets(run.features, subsets, run.preset.features, augmentation)
 
 
 def _record(folder: Path, run: TrainingRun) -> None:

@@ -1,4 +1,7 @@
-"""One model trained by two processes through tf.distribute, and what both end with."""
+"""One model trained by two processes through tf.distribute, and what both end with.
+
+By hand as any Keras model, and by `ser-keras train`, also where a worker is killed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,18 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
+
+from ser_keras.commands import main as cli
+from ser_keras.errors import ConfigurationError
+from ser_keras.training import workers
 
 # Python that is worker argv[1] of the addresses argv[2:]; each trains on its half of every batch.
 WORKER = """
@@ -96,3 +107,146 @@ def test_two_workers_train_one_model():
         assert values.shape == (2,)
         assert np.all(np.isfinite(values))
         np.testing.assert_allclose(values, other["history"][name], rtol=1e-6)
+
+
+# `ser-keras` that keeps a backup of every epoch, so that little is done again.
+COMMAND = """
+import sys
+from ser_keras.commands import main
+from ser_keras.training import checkpoint
+checkpoint.BACKUP_EVERY = 0.0
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+class Cluster:
+    """Two workers on loopback that run one command."""
+
+    def __init__(self, words: list[str], folder: Path) -> None:
+        self.words, self.folder = words, folder
+        self.addresses = free_addresses(2)
+        self.running: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, index: int) -> None:
+        task = {"type": "worker", "index": index}
+        cluster = json.dumps({"cluster": {"worker": self.addresses}, "task": task})
+        with (self.folder / f"{index}.txt").open("ab") as told:
+            self.running[index] = subprocess.Popen(
+                [sys.executable, "-c", COMMAND, *self.words],
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+                cwd=Path(__file__).parents[2],
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": cluster},
+            )
+
+    def told(self, index: int) -> str:
+        return (self.folder / f"{index}.txt").read_text(errors="replace")
+
+    def wait(self) -> None:
+        for index, worker in self.running.items():
+            assert worker.wait(timeout=600) == 0, self.told(index)
+
+
+@pytest.fixture(scope="module")
+def words(tiny_settings: dict[str, Any]) -> list[str]:
+    """A training of batches that two workers cannot halve, with noise of all kinds but mixtures."""
+    changed = {"batch_size": 7, "epochs": 4, "copies": 1, "weight_average": 0.9}
+    settings = tiny_settings | changed
+    return [
+        *("train", "--corpus", "synthetic", "--seed", "1"),
+        *(word for pair in settings.items() for word in ("--set", "{}={}".format(*pair))),
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    assert cli.main([*words, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def cluster(words: list[str], tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster([*words, "--out", str(tmp_path / "run")], tmp_path)
+    yield made
+    for worker in made.running.values():
+        worker.kill()
+        worker.wait()
+
+
+def assert_like(run: Path, alone: Path) -> None:
+    one, other = (keras.saving.load_model(each / "model.keras") for each in (run, alone))
+    for ours, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    assert (run / "split.csv").read_text() == (alone / "split.csv").read_text()
+    assert {path.name for path in run.iterdir()} == {path.name for path in alone.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs collectives over loopback")
+def test_the_command_learns_on_two_workers_what_it_learns_alone(
+    cluster: Cluster, alone: Path, tmp_path: Path
+):
+    cluster.start(0)
+    cluster.start(1)
+    cluster.wait()
+    assert_like(tmp_path / "run", alone)
+    assert "epoch 4 of 4" in cluster.told(0)
+    assert "epoch" not in cluster.told(1)  # one tells, and writes
+    cluster.start(1)  # as a scheduler may; there is nothing left to wait for
+    assert cluster.running[1].wait(timeout=300) == 0
+    assert "is trained already" in cluster.told(1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs collectives over loopback")
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_worker_is_killed_and_started_again(
+    killed: int, cluster: Cluster, alone: Path, tmp_path: Path
+):
+    cluster.start(0)
+    cluster.start(1)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "run" / "backup").glob("[0-9]*.npz")):
+        assert time.monotonic() < deadline, cluster.told(0)
+        time.sleep(0.01)
+    cluster.running[killed].kill()
+    cluster.running[killed].wait()
+    cluster.start(killed)
+    cluster.wait()
+    assert "a worker was lost; starting again" in cluster.told(1 - killed)
+    assert_like(tmp_path / "run", alone)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ("{", "expected JSON with a cluster and this task's type and index in it, found '{'"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "expected JSON with a cluster and this task's"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "expected JSON with a cluster and this task's",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
+            "expected a cluster of workers, perhaps with a chief, found ps",
+        ),
+    ],
+)
+def test_a_cluster_that_is_none_is_refused(
+    described: str, message: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TF_CONFIG", described)
+    with pytest.raises(ConfigurationError) as error:
+        workers.join()
+    assert str(error.value).startswith(f"TF_CONFIG: {message}")
+
+
+@pytest.mark.parametrize(
+    "described",
+    ["", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}'],
+)
+def test_one_worker_needs_no_cluster(described: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TF_CONFIG", described)
+    strategy = workers.join()
+    assert strategy.num_replicas_in_sync == 1
+    assert workers.is_chief(strategy)

@@ -164,7 +164,7 @@ def test_labels_follow_the_classes_given(shards: Path, synthetic_corpus: Corpus)
 
 def test_the_index_says_what_is_where(shards: Path, synthetic_corpus: Corpus, spec: FeatureSpec):
     index = json.loads((shards / "index.json").read_text())
-    assert set(index) == {"corpus", "spec", "emotions", "shards"}
+    assert {"corpus", "root", "sources", "spec", "emotions", "shards"} <= set(index)
     assert FeatureSpec.from_dict(index["spec"]) == spec
     assert [len(shard["utterances"]) for shard in index["shards"]] == [9, 9, 9, 5]
     rows = [row for shard in index["shards"] for row in shard["utterances"]]

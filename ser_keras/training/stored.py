@@ -1,0 +1,200 @@
+"""Observations that stay on disk: each is read from its shard when a batch has it.
+
+An index tells where every record begins, so that batches are those of a training from memory, in
+its order; only what a batch has is in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+# Not in TensorFlow's public interface, which reads records only one after the other; tested with
+# TensorFlow 2.17 and 2.21.
+from tensorflow.python.lib.io.tf_record import tf_record_random_reader
+
+from ser_keras.corpora.utterance import Corpus
+from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.features.augmentation import NONE, Augmentation
+from ser_keras.features.extraction import SHORT, Extraction, report, subset_name
+from ser_keras.features.spec import FeatureSpec
+from ser_keras.training.shard_index import ShardIndex, differences
+
+_OPEN_FILES = 64
+
+
+class StoredObservations(Sequence[np.ndarray]):
+    """The observations in some records of an index, float32 [T, *observation_shape] each.
+
+    A record is checked by its checksum whenever it is read.
+
+    Args:
+        index: what is where.
+        chosen: numbers of the records.
+
+    Raises:
+        CorpusError: when read, a record is not as it was written.
+
+    Example:
+        >>> from ser_keras.training import shards
+        >>> written = shards.write(corpus, model.features, "shards", progress=False)
+        >>> stored = StoredObservations(ShardIndex.read("shards"), [3, 1])
+        >>> stored.lengths.tolist(), stored[0].shape
+        ([7, 7], (7, 13))
+    """
+
+    def __init__(self, index: ShardIndex, chosen: Sequence[int]) -> None:
+        numbers = np.asarray(chosen, int)
+        self.lengths = index.records.instants[numbers]
+        self._shape = index.spec.observation_shape
+        self._files = index.files
+        self._shards = np.searchsorted(index.firsts, numbers, side="right") - 1
+        self._offsets = index.records.offset[numbers]
+        self._open = functools.lru_cache(_OPEN_FILES)(tf_record_random_reader)
+        self._lock = threading.Lock()  # a reader has a position; two pipelines may want it
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: Any) -> Any:
+        path = self._files[self._shards[index]]
+        try:
+            with self._lock:
+                record, _ = self._open(str(path)).read(int(self._offsets[index]))
+            values = np.frombuffer(record, "<f4").reshape(self.lengths[index], *self._shape)
+        except (tf.errors.OpError, IndexError, ValueError) as error:
+            raise CorpusError(
+                f"{path}: expected the record as it was written, found another; "
+                "`ser-keras features`, called again, makes the shard anew"
+            ) from error
+        return values
+
+
+def load_corpus(folder: str | os.PathLike[str]) -> Corpus:
+    """Return the corpus that a folder of shards was made of, also what could not be used of it.
+
+    Example:
+        >>> from ser_keras.training import shards
+        >>> written = shards.write(corpus, model.features, "shards", progress=False)
+        >>> load_corpus("shards") == corpus
+        True
+    """
+    return ShardIndex.read(folder).corpus
+
+
+def extract_subsets(
+    folder: str | os.PathLike[str],
+    subsets: Mapping[str, Corpus],
+    spec: FeatureSpec,
+    augmentation: Augmentation = NONE,
+) -> dict[str, Extraction]:
+    """Return what `extraction.extract_subsets` does, its observations read as they are asked for.
+
+    Args:
+        folder: the shards that `shards.write` left.
+        subsets: by name: "train", "validation" or "test".
+        spec: the observations wanted.
+        augmentation: of the varied copies that follow "train", and no other subset.
+
+    Raises:
+        ConfigurationError: the shards hold other features, fewer copies or others.
+        CorpusError: they are not as they were written, lack an utterance, or hold none to use.
+
+    Example:
+        >>> from ser_keras.training import shards
+        >>> written = shards.write(corpus, model.features, "shards", progress=False)
+        >>> extracted = extract_subsets("shards", {"train": corpus[:8]}, model.features)
+        >>> len(extracted["train"].observations)
+        8
+    """
+    index = ShardIndex.read(folder)
+    _refuse_others(folder, index, spec, augmentation)
+    number_of = {index.corpus.utterance_key(one): n for n, one in enumerate(index.corpus)}
+    pairs = zip(index.records.utterance.tolist(), index.records.copy.tolist(), strict=True)
+    record_of = {pair: number for number, pair in enumerate(pairs)}
+    extracted = {}
+    for name, corpus in subsets.items():
+        numbers = [number_of.get(corpus.utterance_key(utterance), -1) for utterance in corpus]
+        if -1 in numbers:
+            missing = corpus[numbers.index(-1)].path
+            raise CorpusError(f"{folder}: expected features of {missing}, found those of others")
+        copies = augmentation.copies if name == "train" else 0
+        extracted[name] = _collect(index, corpus, numbers, copies, record_of)
+        report(extracted[name], subset_name(name))
+    return extracted
+
+
+def _refuse_others(
+    folder: str | os.PathLike[str], index: ShardIndex, spec: FeatureSpec, augmentation: Augmentation
+) -> None:
+    if found := differences(index.spec.to_dict(), spec.to_dict()):
+        raise ConfigurationError(
+            f"{folder}: expected the features of the preset, found others ({'; '.join(found)})"
+        )
+    if not augmentation.copies:
+        return
+    if index.copies < augmentation.copies:
+        raise ConfigurationError(
+            f"{folder}: expected {augmentation.copies} varied copies of every utterance, found "
+            f"{index.copies}; `ser-keras features --copies` stores those of the preset, and "
+            "--set copies=N trains with fewer"
+        )
+    if found := differences(index.variation, augmentation.of_a_copy()):
+        raise ConfigurationError(
+            f"{folder}: expected the varied copies of the preset, found others ({'; '.join(found)})"
+        )
+
+
+def _collect(
+    index: ShardIndex,
+    corpus: Corpus,
+    numbers: Sequence[int],
+    copies: int,
+    record_of: Mapping[tuple[int, int], int],
+) -> Extraction:
+    """Extract a corpus, followed by so many copies of it, given its utterances' numbers."""
+    usable, records, short, failed = [], [], [], []
+    for copy in range(copies + 1):
+        for position, number in enumerate(numbers):
+            record, reason = record_of.get((number, copy)), index.left_out.get(number, SHORT)
+            if record is not None:
+                usable.append(copy * len(corpus) + position)
+                records.append(record)
+            elif reason == SHORT:
+                short.append(corpus[position])
+            else:
+                failed.append((corpus[position], reason))
+    return Extraction(
+        corpus=corpus.subset(n % len(corpus) for n in usable),
+        observations=StoredObservations(index, records),
+        durations=index.records.duration[records],
+        skipped_short=tuple(short),
+        failed=tuple(failed),
+        indexes=np.array(usable, int),
+    )
+
+
+@contextmanager
+def errors_of_reading() -> Iterator[None]:
+    """Raise what reading a batch raised, of which TensorFlow makes an error of its own.
+
+    Example:
+        >>> with errors_of_reading():
+        ...     raise tf.errors.InvalidArgumentError(None, None, "CorpusError: a.tfrecord: …")
+        Traceback (most recent call last):
+        ser_keras.errors.CorpusError: a.tfrecord: …
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if found := re.search(r"CorpusError: (.*)", error.message):
+            raise CorpusError(found[1]) from error
+        raise
