@@ -93,16 +93,16 @@ def batches(
     instants = tf.constant(lengths, tf.int32)
     labels = tf.constant(extraction.corpus.labels(classes))
 
-    def gather(indexes: np.ndarray) -> np.ndarray:
+    def gather(indexes: np.ndarray, length: int) -> np.ndarray:
         if not len(indexes):  # of a batch with fewer rows than replicas
-            return np.zeros((0, 1, *shape), np.float32)
+            return np.zeros((0, length, *shape), np.float32)
         found = [extraction.observations[index] for index in indexes]
-        return keras.utils.pad_sequences(found, dtype="float32", padding="post")
+        return keras.utils.pad_sequences(found, length, dtype="float32", padding="post")
 
     # A batch is gathered at once: utterance by utterance, tf.data takes a sixth of training's time.
-    def batch(indexes: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def batch(indexes: tf.Tensor, length: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         # From NumPy: of a tensor, TensorFlow would hold two more copies of what may be gigabytes.
-        observations = tf.numpy_function(gather, [indexes], tf.float32)  # [B, T, *shape]
+        observations = tf.numpy_function(gather, [indexes, length], tf.float32)  # [B, T, *shape]
         inputs = {
             "observations": tf.ensure_shape(observations, [None, None, *shape]),
             "instants": tf.gather(instants, indexes),
@@ -117,24 +117,28 @@ def batches(
         indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)
+    # A replica's rows are as long as the whole batch: noise is drawn for every instant.
+    rows = indexes.map(lambda each: (each, tf.reduce_max(tf.gather(instants, each))))
     if share is not None:
-        indexes = _rows_of_replicas(indexes, share)
-    return read_ahead(indexes.map(batch))
+        rows = _rows_of_replicas(rows, share)
+    return read_ahead(rows.map(batch))
 
 
 def _rows_of_replicas(
-    indexes: tf.data.Dataset, context: tf.distribute.InputContext
+    batches: tf.data.Dataset, context: tf.distribute.InputContext
 ) -> tf.data.Dataset:
-    """Return of each batch, int [B], every n-th row for each of a worker's replicas."""
+    """Return of each batch, indexes [B] and a length, every n-th index for a worker's replicas."""
     replicas = context.num_replicas_in_sync
     here = replicas // context.num_input_pipelines
-    first, count = context.input_pipeline_id * here, int(indexes.cardinality())
+    first, count = context.input_pipeline_id * here, int(batches.cardinality())
 
-    def rows(batch: tf.Tensor) -> tf.data.Dataset:
+    def rows(indexes: tf.Tensor, length: tf.Tensor) -> tf.data.Dataset:
         own = tf.data.Dataset.range(first, first + here)
-        return own.map(lambda replica: batch[replica::replicas])
+        return own.map(lambda replica: (indexes[replica::replicas], length))
 
-    return indexes.flat_map(rows).apply(tf.data.experimental.assert_cardinality(count * here))
+    shares = batches.flat_map(rows)
+    # Several replicas of a worker take as many at a step, which Keras would not count as one.
+    return shares.apply(tf.data.experimental.assert_cardinality(count)) if here == 1 else shares
 
 
 def read_ahead(made: tf.data.Dataset) -> tf.data.Dataset:

@@ -130,7 +130,9 @@ def share(
     """
     if strategy.num_replicas_in_sync == 1:
         return make()
-    return strategy.distribute_datasets_from_function(lambda context: make(share=context))
+    # Not fetched ahead to a GPU: a thread would begin an epoch before Keras does.
+    options = tf.distribute.InputOptions(experimental_fetch_to_device=False)
+    return strategy.distribute_datasets_from_function(lambda context: make(share=context), options)
 
 
 def agree(strategy: tf.distribute.Strategy, number: int, what: str) -> None:

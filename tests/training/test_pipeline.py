@@ -134,3 +134,27 @@ def test_emotion_that_is_no_class_is_refused_before_the_extraction(
     with pytest.raises(CorpusError, match="calm"):
         pipeline.dataset(make_extraction([2]).corpus, features, classes=("angry",))
     assert "Extracting" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize(("workers", "replicas"), [(2, 2), (2, 4), (3, 3)])
+def test_replicas_share_every_batch(workers: int, replicas: int, shuffle: bool):
+    extraction = make_extraction(LENGTHS)
+    options = {"batch_size": 3, "shuffle": shuffle, "seed": 1}
+    shares = [
+        list(
+            pipeline.batches(
+                extraction, **options, share=tf.distribute.InputContext(workers, worker, replicas)
+            )
+        )
+        for worker in range(workers)
+    ]
+    here = replicas // workers
+    for number, (whole, labels) in enumerate(pipeline.batches(extraction, **options)):
+        for replica in range(replicas):
+            worker, place = divmod(replica, here)
+            inputs, own = shares[worker][number * here + place]
+            for key, values in whole.items():  # as long as the whole batch, too
+                np.testing.assert_array_equal(inputs[key], values[replica::replicas])
+            np.testing.assert_array_equal(own, labels[replica::replicas])
+    assert all(len(share) == (number + 1) * here for share in shares)
