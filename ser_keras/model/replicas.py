@@ -1,4 +1,4 @@
-"""What replicas of a model share: one batch, of which each has some rows, and its random numbers.
+"""Replicas of a model, which share a batch: each has some of its rows, and their random numbers.
 
 Replicas train the model that one process would have trained: a mean is over the whole batch, and
 an utterance hears the noise that it would have heard there.

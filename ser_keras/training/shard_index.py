@@ -49,7 +49,7 @@ class Records(NamedTuple):
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """What is where in a folder of shards.
+    """The utterances, files and records of a folder of shards.
 
     Attributes:
         corpus: all utterances, also those left out, in the corpus' own order.

@@ -149,8 +149,8 @@ def agree(strategy: tf.distribute.Strategy, number: int, what: str) -> None:
 
     def bounds() -> tf.Tensor:
         context = tf.distribute.get_replica_context()
-        place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
-        here = tf.cast(place, tf.int32) * number
+        own = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+        here = tf.cast(own, tf.int32) * number
         return context.all_reduce(tf.distribute.ReduceOp.SUM, here)
 
     found = strategy.experimental_local_results(strategy.run(tf.function(bounds)))[0].numpy()
