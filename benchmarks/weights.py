@@ -7,6 +7,13 @@ leaves `NAME.keras` in OUT: the run's model without its optimizer, which is twic
 temperature is fitted on the people who were left out, since a model is overconfident about those
 that it was trained on. How well it does so is told too: the calibration error of each half of
 these people, with the temperature of the other half.
+
+A model is more overconfident still about corpora that it never met, as all that users bring are.
+With `--unseen EVALUATION`, a folder that `ser-keras evaluate` left of such a corpus, the
+temperature is multiplied by what these answers lack; by the geometric mean, where there are
+several. They may be another model's, with a temperature of people left out: for want of a corpus
+that this one never met, one of the same preset that was trained without it. Told are the
+calibration errors of each with the factor of the others, and that of the people.
 """
 
 from __future__ import annotations
@@ -22,6 +29,7 @@ import scipy.special
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, SerKerasError
+from ser_keras.evaluation import results
 from ser_keras.evaluation.metrics import calibration_error, reliability
 from ser_keras.features.extraction import extract_corpus
 from ser_keras.files import output_folder
@@ -70,10 +78,40 @@ def error_across(logits: np.ndarray, labels: np.ndarray, speakers: Sequence[str]
     return calibration_error(reliability(scipy.special.softmax(scaled, axis=1), labels))
 
 
+def answers_of(evaluation: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read an evaluation's log-probabilities, [N, C], and the classes that were right, [N]."""
+    try:
+        rows = results.read_predictions(evaluation)
+    except OSError as error:
+        raise ConfigurationError(f"{evaluation}: expected predictions, found {error}") from error
+    classes = [name for name in rows[0] if name.startswith("probability_")]
+    probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
+    labels = np.array([classes.index(f"probability_{row['emotion']}") for row in rows])
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), labels
+
+
+def on_unseen(evaluations: Sequence[Path]) -> tuple[float, dict[str, float]]:
+    """Fit what temperatures must be multiplied by for corpora that a model never met.
+
+    Returns:
+        The factor, and by evaluation the calibration error with the factor of the others; of a
+        single one, with its own.
+    """
+    answered = {str(path): answers_of(path) for path in evaluations}
+    fitted = {name: np.log(best_temperature(*answer)) for name, answer in answered.items()}
+    errors = {}
+    for name, (logits, labels) in answered.items():
+        others = [value for other, value in fitted.items() if other != name] or [fitted[name]]
+        scaled = scipy.special.softmax(logits / np.exp(np.mean(others)), axis=1)
+        errors[name] = calibration_error(reliability(scaled, labels))
+    return float(np.exp(np.mean(list(fitted.values())))), errors
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run by speaker")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--unseen", nargs="+", type=Path, default=[], metavar="EVALUATION")
     options = parser.parse_args(arguments)
     try:
         out = output_folder(options.out)
@@ -82,13 +120,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extraction = extract_corpus(test, trained.features, name="test subset")
         batches = pipeline.batches(extraction, classes=trained.classes)
         logits, labels = answers(trained, batches)
+        factor, errors = on_unseen(options.unseen) if options.unseen else (1.0, {})
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
         return 1
     shipped = VRNN(trained.classes, trained.preset)
     shipped.set_weights(trained.get_weights())
     shipped.familiarity = trained.familiarity
-    temperature = best_temperature(logits, labels)
+    of_people = best_temperature(logits, labels)
+    temperature = of_people * factor
     shipped.cell.temperature.assign(temperature)
     path = out / f"{trained.preset.name}.keras"
     model_files.save(shipped, path)
@@ -96,7 +136,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = {
         "weights": str(path),
         "temperature": temperature,
+        "temperature_of_people": of_people,
         "calibration_error": error_across(logits, labels, speakers),
+        "calibration_error_shipped": calibration_error(
+            reliability(scipy.special.softmax(logits / temperature, axis=1), labels)
+        ),
+        "calibration_error_unseen": errors,
     }
     print(json.dumps(found))
     return 0

@@ -88,3 +88,46 @@ def test_a_run_trained_on_the_test_speakers_is_refused(
         f"{folder}: expected a run by speaker, found speakers in both subsets"
         in capsys.readouterr().err
     )
+
+
+def overconfident(folder: Path, times: float, seed: int) -> Path:
+    """Leave the predictions of a model that is surer than it is right, by a known factor."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0.0, 1.0, (4000, 3))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = [random.choice(3, p=row) for row in true]
+    shown = np.exp(times * logits) / np.exp(times * logits).sum(axis=1, keepdims=True)
+    folder.mkdir()
+    lines = ["emotion,probability_a,probability_b,probability_c"]
+    lines += [
+        ",".join(["abc"[label], *map(repr, row.tolist())])
+        for label, row in zip(labels, shown, strict=True)
+    ]
+    (folder / "predictions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_the_temperature_is_multiplied_by_what_answers_to_unseen_corpora_lack(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The factors are known; the model's own temperature is that of the people all the same."""
+    unseen = [
+        overconfident(tmp_path / "x", 2.0, seed=0),
+        overconfident(tmp_path / "y", 4.5, seed=1),
+    ]
+    options = [str(finished), "--out", str(tmp_path), "--unseen", *map(str, unseen)]
+    assert weights.main(options) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["temperature"] / told["temperature_of_people"] == pytest.approx(3.0, rel=0.05)
+    assert set(told["calibration_error_unseen"]) == set(map(str, unseen))
+    # With each other's factor one is too sure of itself and the other not sure enough.
+    assert all(0.1 < error < 0.3 for error in told["calibration_error_unseen"].values())
+    shipped = model_files.load(tmp_path / "tiny.keras")
+    assert float(shipped.cell.temperature.numpy()) == pytest.approx(told["temperature"])
+
+
+def test_an_evaluation_without_predictions_is_an_error(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert weights.main([str(finished), "--out", str(tmp_path), "--unseen", str(tmp_path)]) == 1
+    assert "predictions.csv" in capsys.readouterr().err
