@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+import sys
+import types
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
+import soundfile
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
-from ser_keras.evaluation.explanation import Explanation, explain
+from ser_keras.evaluation.explanation import Explanation, explain, listening
 from ser_keras.files import finite
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
@@ -158,3 +163,125 @@ def test_too_long_a_recording_is_refused_before_it_is_read_whole(patches: VRNN):
         explain(patches, np.zeros(8000 * 121, np.float32), 8000)
     with pytest.raises(ConfigurationError, match="sample_rate"):
         explain(patches, np.zeros(8000))
+
+
+def test_the_surprise_is_what_came_beyond_the_expectation(of_patches: Explanation):
+    """By hand: where the expectation is put in the place of what came, nothing is left over."""
+    maps, model = of_patches.maps, of_patches.model
+    sounds = of_patches.sounds
+    assert {len(sound) for sound in sounds.values()} == {len(of_patches.samples)}
+    np.testing.assert_array_equal(sounds["recording"], of_patches.samples)
+    # Nothing was expected of the beginning, so that it surprised nobody.
+    first = round(maps.end[maps.instant == 0][-1] * model.features.sample_rate)
+    for name in ("expected", "surprise"):
+        assert np.abs(sounds[name][: first - model.features.fft_size]).max() < 1e-6
+        assert np.abs(sounds[name]).max() > 1e-5
+    as_expected = dataclasses.replace(maps, came=maps.expected)
+    unsurprising = listening.sounds(model, as_expected, of_patches.samples)
+    assert np.abs(unsurprising["surprise"]).max() == 0
+
+
+def test_power_of_a_map_is_that_of_the_recording(of_patches: Explanation):
+    spec, maps = of_patches.model.features, of_patches.maps
+    power = listening.power_of(of_patches.model, maps, maps.came)
+    expected = librosa.feature.melspectrogram(
+        y=of_patches.samples - of_patches.samples.mean(),
+        sr=spec.sample_rate,
+        n_fft=spec.fft_size,
+        hop_length=spec.frame_hop,
+        n_mels=spec.mel_bands,
+    ).T[: len(power)]
+    loud = expected > expected.max() * 1e-4
+    np.testing.assert_allclose(power[loud], expected[loud], rtol=0.2)
+
+
+def test_mean_mfccs_can_be_heard(of_coefficients: Explanation):
+    sounds = of_coefficients.sounds
+    assert len(sounds["expected"]) == len(of_coefficients.samples)
+    assert np.isfinite(sounds["expected"]).all()
+    assert np.abs(sounds["expected"]).max() > 0
+
+
+@pytest.mark.parametrize("kind", ["of_patches", "of_coefficients"])
+def test_occlusion_puts_the_prediction_in_a_part_s_place(kind: str, request: pytest.FixtureRequest):
+    explanation: Explanation = request.getfixturevalue(kind)
+    spec, observed = explanation.model.features, explanation.observed.standardized
+    occlusion = explanation.occlusion()
+    answered = explanation.replayed.probabilities[0, -1].argmax()
+    before = explanation.replayed.probabilities[0, -1, answered]
+    # By hand: the rows of the second group, in all windows but the first.
+    first, after = occlusion.bands[1]
+    replaced = np.zeros((1, len(observed), *spec.observation_shape), bool)
+    replaced[..., first:after] = True
+    found = explanation.replay(observed, replaced.reshape(1, len(observed), -1))
+    expected = found.probabilities[0, -1, answered] - before
+    assert occlusion.band_changes[1] == pytest.approx(expected, abs=1e-4)
+    assert np.isnan(occlusion.instants[0])
+    assert np.isfinite(occlusion.instants[1:]).all()
+    assert occlusion.bands[0][0] == 0
+    assert occlusion.bands[-1][1] == len(explanation.maps.rows)
+    json.dumps(occlusion.to_dict(), allow_nan=False)
+
+
+def test_a_continuation_begins_with_the_recording(of_patches: Explanation):
+    continuation = of_patches.continuation(seconds=1.2, start=1.1, seed=5)
+    spec = of_patches.model.features
+    assert continuation.start == pytest.approx(spec.end_of_window(0))
+    assert len(continuation.times) == 3  # of 0.512 s
+    unfaded = round((continuation.start - 0.03) * spec.sample_rate)
+    np.testing.assert_array_equal(continuation.samples[:unfaded], of_patches.samples[:unfaded])
+    seconds = len(continuation.samples) / spec.sample_rate
+    assert seconds == pytest.approx(continuation.start + 3 * spec.hop, abs=0.02)
+    again = of_patches.continuation(seconds=1.2, start=1.1, seed=5)
+    np.testing.assert_array_equal(continuation.samples, again.samples)
+    with pytest.raises(ConfigurationError, match="seconds: expected more than 0, at most 30"):
+        of_patches.continuation(seconds=31)
+    with pytest.raises(ConfigurationError, match="start: expected where a window ends"):
+        of_patches.continuation(seconds=1.0, start=0.2)
+
+
+def test_it_is_saved_and_needs_nothing_else(of_patches: Explanation, tmp_path: Path):
+    paths = of_patches.save(tmp_path / "new" / "folder", seconds=1.0, seed=1)
+    names = ["recording.wav", "expected.wav", "surprise.wav", "continuation.wav"]
+    names += ["explanation.png", "explanation.json", "explanation.html"]
+    assert [path.name for path in paths] == names
+    rate = of_patches.model.features.sample_rate
+    for path in paths[:3]:
+        samples, found = soundfile.read(path)
+        assert (len(samples), found) == (len(of_patches.samples), rate)
+    content = json.loads(paths[5].read_text())
+    assert content["answer"]["emotion"] == of_patches.answer["emotion"]
+    assert content["continuation"]["seed"] == 1
+    html = paths[6].read_text()
+    assert html.count("data:audio/wav;base64,") == 4
+    assert html.count("data:image/png;base64,") == 8
+    assert re.findall(r'(?:src|href|srcset)="(?!data:)', html) == []
+    assert "prefers-color-scheme: dark" in html
+    # Without a continuation, that of an earlier call goes.
+    again = of_patches.save(tmp_path / "new" / "folder")
+    assert sorted(path.name for path in again) == sorted({*names} - {"continuation.wav"})
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == {
+        path.name for path in again
+    }
+
+
+def test_players_need_ipython(of_patches: Explanation, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(ConfigurationError, match="audio: expected IPython"):
+        of_patches.audio()
+
+
+def test_players_in_a_notebook(of_patches: Explanation, monkeypatch: pytest.MonkeyPatch):
+    class Audio:
+        def __init__(self, samples: np.ndarray, rate: int, normalize: bool) -> None:
+            self.shown = f"<audio {len(samples)} {rate}>"
+
+        def _repr_html_(self) -> str:
+            return self.shown
+
+    display = types.SimpleNamespace(Audio=Audio, HTML=str)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    shown = of_patches.audio()
+    assert shown.count(f"<audio {len(of_patches.samples)} 16000>") == 3
+    assert "surprise" in shown

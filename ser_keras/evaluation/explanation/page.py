@@ -55,6 +55,7 @@ def render_page(
         answer=explanation.answer,
         duration=explanation.duration,
         window=explanation.model.features.window,
+        hop=explanation.model.features.hop,
         padded=explanation.padding_from is not None,
         classes=explanation.model.classes,
         story=explanation.story,

@@ -101,7 +101,9 @@ def explanation(
         bottom: "probability of each emotion",
     }
     for axes, told in titles.items():
-        axes.set_title("\n".join(textwrap.wrap(told, int(width * 11.5))), fontsize=8.5, loc="left")
+        axes.set_title(
+            "\n".join(textwrap.wrap(told, int((width - 1.5) * 17))), fontsize=8.5, loc="left"
+        )
 
     names = figure.add_subplot(grid[4, 1], sharey=bottom)
     _draw_emotions(bottom, names, explained, colors.accent, colors.ink)
@@ -152,7 +154,9 @@ def spectrogram(
         axes.axvline(line, color=colors.accent, linewidth=2)
     _mark_rows(axes, maps.rows, maps.frequencies)
     axes.set(xlabel="time (s)")
-    axes.set_title("\n".join(textwrap.wrap(heading, int(width * 11.5))), fontsize=8.5, loc="left")
+    axes.set_title(
+        "\n".join(textwrap.wrap(heading, int((width - 1.5) * 17))), fontsize=8.5, loc="left"
+    )
     return figure
 
 
@@ -172,6 +176,12 @@ def title(recognition: Any, true_emotion: str | None = None) -> str:
     if true_emotion is None:
         return f"{name}: {found}"
     return f"{name}\nrecognised: {found}, true: {true_emotion}"
+
+
+def _head(axes: Axes, heading: str, width: float) -> None:
+    """Put a heading above a panel of a figure of so many inches."""
+    lines = textwrap.wrap(heading, int((width - 1.5) * 17))
+    axes.set_title("\n".join(lines), fontsize=8.5, loc="left")
 
 
 def _wrapped(story: Sequence[str], width: float) -> list[str]:
