@@ -22,6 +22,8 @@ MOST_COLUMNS = 1000
 _DEVIATIONS = 3.0
 # Decibels below the loudest point where a spectrogram ends that its features do not cut off.
 _DECIBELS = 80.0
+# Decibels beyond which differences of what came from what was expected look the same.
+_FARTHEST_DB = 30.0
 
 _PICTURED = ("came", "expected", "saliency", "attention")  # [T, D], too long for JSON
 
@@ -31,8 +33,9 @@ def describe(description: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         unit, of what came and was expected; scale, the values that the ends of the scale stand for;
-        rows, their names; step, from a frame to the next in seconds, None where an observation has
-        none; known, the frames at the beginning of a window that the windows before it have.
+        farthest, the difference of both that the ends of its scale stand for; rows, their names;
+        step, from a frame to the next in seconds, None where an observation has none; known, the
+        frames at the beginning of a window that the windows before it have.
 
     Example:
         >>> from ser_keras.export.graph import inference
@@ -40,12 +43,14 @@ def describe(description: Mapping[str, Any]) -> dict[str, Any]:
         >>> described["unit"], described["scale"]
         ('standard deviations from the mean', [-3.0, 3.0])
     """
-    spec, scale = _spec(description), [-_DEVIATIONS, _DEVIATIONS]
+    spec, scale, farthest = _spec(description), [-_DEVIATIONS, _DEVIATIONS], _DEVIATIONS
     if spec.in_decibels:
         scale = [-(_range_db(description) or spec.top_db or _DECIBELS), 0.0]
+        farthest = _FARTHEST_DB
     return {
         "unit": maps.DECIBELS if spec.in_decibels else maps.DEVIATIONS,
         "scale": scale,
+        "farthest": farthest,
         "rows": spec.labels(),
         "step": spec.frame_hop / spec.sample_rate if spec.patch_shape else None,
         "known": int(join(spec, 2, np.inf).new_at(1).frame[0]),
@@ -67,16 +72,17 @@ def of_recording(
         duration, in seconds; times, where windows end, [T]: behind the recording where it is
         padded; map: came, expected and sampled, [C, R], None where there is nothing, and begin and
         end, in seconds, [C]; moments, as `ser_keras.evaluation.explanation.moments.Moment.to_dict`
-        has them, with came and expected of what the moment brought.
+        has them, with came and expected of what the moment brought, and told, in a sentence.
     """
     spec, timeline = _spec(description), answer["timeline"]
     times = np.array([spec.end_of_window(instant) for instant in range(len(timeline))])
-    whole = _maps(description, answer, duration)
+    whole, emotion = _maps(description, answer, duration), answer["emotion"].decode()
     found = [
         {
             **moment.to_dict(),
             "came": _rounded(whole.came[whole.instant == moment.instant]),
             "expected": _rounded(whole.expected[whole.instant == moment.instant]),
+            "told": moments.in_words(moment, emotion, whole),
         }
         for moment in moments.find(timeline, times, spec.hop, whole)
     ]

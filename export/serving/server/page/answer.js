@@ -34,17 +34,22 @@ class Shown {
       const number = element("output");
       return element("li", "", [element("span", label), element("canvas"), number]);
     }));
-    [$("low").textContent, $("high").textContent] = scaleTexts(model);
+    document.querySelectorAll(".scale").forEach((scale, index) => {
+      [scale.firstChild.textContent, scale.lastChild.textContent] = scaleTexts(model)[index];
+    });
   }
 
   /** Makes the panels anew, empty, for the width and the colours that the page has now. */
   prepare(hop) {
     const panel = (canvas) => new Panel(canvas, this.from, this.to, hop);
-    [this.waveform, this.came, this.expected] = ["waveform", "came", "expected"].map((id) => panel($(id)));
+    const ids = ["waveform", "came", "expected", "difference"];
+    [this.waveform, this.came, this.expected, this.difference] = ids.map((id) => panel($(id)));
     this.rows = [...$("probabilities").querySelectorAll("canvas")].map(panel);
-    this.panels = [this.waveform, this.came, this.expected, ...this.rows];
+    this.panels = [this.waveform, this.came, this.expected, this.difference, ...this.rows];
     const shades = Array.from({ length: 32 }, (_, index) => [index]);
-    new Panel($("scale"), 0, 1).map(shades, [0, 31], evenly(32, 0, 1));
+    for (const id of ["scale", "difference-scale"]) {
+      new Panel($(id), 0, 1).map(shades, [0, 31], evenly(32, 0, 1));
+    }
     for (const [id, sampled] of [["sampled-key", 1], ["believed-key", 0]]) {
       const key = new Panel($(id), 0, 1);
       key.map([[0.35]], [0, 1], evenly(1, 0, 1));
@@ -96,6 +101,7 @@ class Shown {
     $("came").setAttribute("aria-label", `What came, by ${this.axis()} and time; at instant ` +
       `${index + 1} ${percent(instant.fraction)} of it were listened to`);
     $("expected").setAttribute("aria-label", `What the model expected, by ${this.axis()} and time`);
+    $("difference").setAttribute("aria-label", `How far that was off, by ${this.axis()} and time`);
   }
 
   axis() {
@@ -107,6 +113,17 @@ class Shown {
     const time = this.from + share * (this.to - this.from);
     const index = this.instants.findIndex((one) => this.span(one)[1] > time);
     return index < 0 ? this.instants.length - 1 : index;
+  }
+
+  /** Draws what came, what was believed of it, what was expected, and the difference. */
+  drawMaps({ came, expected, sampled }, place) {
+    const { scale, farthest } = this.model;
+    const apart = came.map((column, index) => column.map((value, row) =>
+      (value === null || expected[index][row] === null ? null : value - expected[index][row])));
+    this.came.map(came, scale, place);
+    this.came.believed(sampled, place);
+    this.expected.map(expected, scale, place);
+    this.difference.map(apart, [-farthest, farthest], place);
   }
 
   drawProbabilities(instant) {
@@ -167,34 +184,40 @@ export class ShownRecording extends Shown {
   }
 
   showMoments() {
-    const { moments, emotion } = this.answer;
+    const { moments } = this.answer;
     this.cards = moments.map((moment) => {
       const choose = () => this.choose(moment.instant);
-      return new MomentCard(this.model, moment, emotion, this.when({ number: moment.instant }), choose);
+      return new MomentCard(this.model, moment, this.when({ number: moment.instant }), choose);
     });
     $("moments").hidden = false;
     $("moments").querySelector("ol").replaceChildren(...this.cards.map(({ item }) => item));
     $("moments").querySelector("h2").textContent = this.cards.length
       ? "What moved the answer most" : "Nothing moved the answer after the first instant";
-    $("marks").replaceChildren(...spans(moments.map((moment, index) => {
+  }
+
+  /** Numbers the moments on the axis of time, those that are near each other side by side. */
+  mark() {
+    const { width } = $("marks").getBoundingClientRect();
+    let last = -Infinity;
+    $("marks").replaceChildren(...spans(this.answer.moments.map((moment, index) => {
       const [begin, end] = this.span({ number: moment.instant });
-      return [(begin + end) / 2 / this.to, String(index + 1)];
-    }), (share) => `left: ${100 * share}%`));
+      last = Math.max(last + 20, ((begin + end) / 2 / this.to) * width);
+      return [last, String(index + 1)];
+    }), (pixels) => `left: ${pixels}px`));
   }
 
   draw() {
     this.prepare();
-    const { answer: { map, times }, duration, to, model: { scale } } = this;
+    const { answer: { map, times }, duration, to } = this;
     if (this.samples) this.waveform.waveform(0, duration, this.samples, loudest(this.samples));
     const place = { ...map, from: 0, to: Math.min(duration, times.at(-1)) };
-    this.came.map(map.came, scale, place);
-    this.came.believed(map.sampled, place);
-    this.expected.map(map.expected, scale, place);
+    this.drawMaps(map, place);
     const first = Math.min(duration, times[0]);
     this.expected.write(0, first, ["nothing yet: it had heard nothing before", "nothing yet", "–"]);
     if (to > duration) for (const panel of this.panels) panel.silence(duration, to);
     for (const instant of this.instants) this.drawProbabilities(instant);
     for (const card of this.cards) card.draw();
+    this.mark();
   }
 }
 
@@ -258,14 +281,12 @@ export class ShownLive extends Shown {
   }
 
   drawInstant(instant) {
-    const { came, sampled, expected, place, samples, follows } = instant;
-    const { hop, window: width, scale } = this.model;
+    const { place, samples, follows } = instant;
+    const { hop, window: width } = this.model;
     const end = instant.number * hop + width;
     this.peak = Math.max(this.peak, loudest(samples));
     this.waveform.waveform(end - (follows ? hop : width), end, samples, this.peak);
-    this.came.map(came, scale, place);
-    this.came.believed(sampled, place);
-    this.expected.map(expected, scale, place);
+    this.drawMaps(instant, place);
     this.drawProbabilities(instant);
   }
 

@@ -13,37 +13,35 @@ export function timeTicks(from, to, most) {
   return ticks;
 }
 
-/** Some rows with their names, [row, name]: round frequencies where there are mel bands. */
-export function rowTicks({ rows, band_frequencies: peaks }, most = 8) {
-  if (peaks?.length === rows.length) {
-    return HERTZ.map((hertz) => [peaks.findIndex((peak) => peak >= hertz), `${hertz} Hz`])
-      .filter(([row]) => row >= 0)
-      .slice(-most);
-  }
+/**
+ * Some rows with their names, [row, name], at most so many and none too near to the next: round
+ * frequencies where there are mel bands.
+ */
+export function rowTicks({ rows, band_frequencies: peaks }, most = 10) {
   const every = Math.max(1, Math.ceil(rows.length / most));
-  return rows.map((_, row) => [row, rowName({ rows }, row)]).filter(([row]) => row % every === 0);
+  if (peaks?.length !== rows.length) {
+    return rows.map((_, row) => [row, rowName(rows, row)]).filter(([row]) => row % every === 0);
+  }
+  const ticks = [];
+  for (const hertz of HERTZ.toReversed()) {
+    const row = peaks.findIndex((peak) => peak >= hertz);
+    if (row >= 0 && !(ticks.at(-1)?.[0] - row < every)) ticks.push([row, `${hertz} Hz`]);
+  }
+  return ticks;
 }
 
-/** What a row is called in a sentence. */
-export function rowName({ rows, band_frequencies: peaks }, row) {
-  if (peaks?.length === rows.length) return `${Math.round(peaks[row])} Hz`;
+function rowName(rows, row) {
   const pooled = rows.every((name) => name.endsWith(" mean"));
   return pooled ? rows[row].replace(" mean", "") : rows[row];
 }
 
-/** How a difference of what came from what was expected reads. */
-export function differenceText({ unit }, difference) {
-  const size = Math.abs(difference).toFixed(1);
+/** The ends of the two scales: of what came and was expected, and of their difference. */
+export function scaleTexts({ unit, scale: [low, high], farthest }) {
   return unit.startsWith("dB")
-    ? `${size} dB ${difference > 0 ? "louder" : "softer"}`
-    : `${size} standard deviations ${difference > 0 ? "higher" : "lower"}`;
-}
-
-/** The two ends of the scale. */
-export function scaleTexts({ unit, scale: [low, high] }) {
-  return unit.startsWith("dB")
-    ? [`soft (${low} dB)`, "loud (0 dB: the loudest point)"]
-    : [`low (${low} standard deviations)`, `high (+${high})`];
+    ? [[`soft (${low} dB)`, "loud (0 dB)"],
+      [`${farthest} dB softer than expected`, `${farthest} dB louder`]]
+    : [[`low (${low} standard deviations)`, `high (+${high})`],
+      [`${farthest} standard deviations lower than expected`, `${farthest} higher`]];
 }
 
 export const percent = (probability) => `${Math.round(100 * probability)} %`;

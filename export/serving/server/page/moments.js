@@ -1,21 +1,18 @@
 // The moments that moved the answer most: what was expected beside what came.
 
-import { differenceText, percent, rowName, rowTicks } from "./axes.js";
+import { rowTicks } from "./axes.js";
 import { Panel, evenly } from "./drawing.js";
 import { element, spans } from "./elements.js";
 
 /** A card for a moment; `choose` is called to see it in the whole. */
 export class MomentCard {
-  constructor(model, moment, emotion, span, choose) {
+  constructor(model, moment, span, choose) {
     [this.model, this.moment] = [model, moment];
     const button = element("button", span);
     button.addEventListener("click", choose);
-    const { before, after } = moment;
-    const verb = after > before ? "rose" : "fell";
     this.item = element("li", "", [
       element("h3", "", [button]),
-      element("p", `“${emotion}” ${verb} from ${percent(before)} to ${percent(after)}.`),
-      element("p", this.why()),
+      element("p", moment.told.replace(/^at .*?, /, "")), // the time is above it
     ]);
     if (!moment.came.length) return;
     this.canvases = ["expected", "came"].map((name) => {
@@ -27,20 +24,13 @@ export class MomentCard {
     const ticks = element("div", "");
     ticks.className = "rows";
     ticks.setAttribute("aria-hidden", "true");
-    ticks.append(...spans(rowTicks(model, 5), (row) => `bottom: ${(100 * row) / model.rows.length}%`));
+    ticks.append(...spans(rowTicks(model, 6), (row) => `bottom: ${(100 * row) / model.rows.length}%`));
     const pair = element("div", "", [
       ticks, ...this.canvases,
       element("span"), element("span", "expected"), element("span", "came"),
     ]);
     pair.className = "pair";
     this.item.append(pair);
-  }
-
-  why() {
-    const { row, difference } = this.moment;
-    if (row === null) return "The model read the silence added after the end.";
-    return `Most unlike what was expected: ${rowName(this.model, row)}, ` +
-      `${differenceText(this.model, difference)}.`;
   }
 
   draw() {

@@ -232,7 +232,7 @@ def test_a_file_is_recognised_and_shown(page: Any, speech: list[Path], model: An
     page.wait_for_function("() => document.getElementById('status').textContent.includes(': ')")
     assert page.text_content("#emotion") in model.classes
     assert page.locator("#probabilities li").count() == len(model.classes)
-    for canvas in ("waveform", "came", "expected"):
+    for canvas in ("waveform", "came", "expected", "difference"):
         assert painted(page, canvas) > 2, canvas
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.click("summary")
@@ -369,7 +369,7 @@ def test_axes_are_in_seconds_and_hertz_and_end_with_the_recording(
         for panel in ("came", "expected"):
             rows = page.locator(f".panel:has(#{panel}) .rows span").all_text_contents()
             if silence:
-                assert {"500 Hz", "1000 Hz", "2000 Hz"} <= set(rows)
+                assert {"500 Hz", "1000 Hz", "4000 Hz"} <= set(rows)
             else:
                 assert rows[0] == "MFCC 1"
     # What was added is marked, and neither came nor was expected.
@@ -463,7 +463,8 @@ def test_a_patch_is_drawn_in_as_many_columns_as_are_new(page: Any):
         """async () => {
         const { ShownLive } = await import("/page/answer.js");
         const model = {
-          labels: ["a", "b"], hop: 0.2, window: 0.4, scale: [0, 1], unit: "dB", rows: ["1", "2"],
+          labels: ["a", "b"], hop: 0.2, window: 0.4, scale: [0, 1], farthest: 1,
+          unit: "dB", rows: ["1", "2"],
           band_frequencies: [100, 200],
           step: 0.1, known: 2,
         };
@@ -495,8 +496,8 @@ def test_live_sound_draws_the_new_column_and_nothing_else(page: Any):
         """async () => {
         const { ShownLive } = await import("/page/answer.js");
         const model = {
-          labels: ["a", "b"], hop: 0.5, window: 2, scale: [0, 1], unit: "dB",
-          rows: ["1", "2", "3", "4"], band_frequencies: [100, 200, 500, 1000],
+          labels: ["a", "b"], hop: 0.5, window: 2, scale: [0, 1], farthest: 1, unit: "dB",
+          rows: new Array(64).fill("band"), band_frequencies: null,
           step: 0.03125, known: 46,
         };
         const shown = new ShownLive(model);
@@ -510,7 +511,7 @@ def test_live_sound_draws_the_new_column_and_nothing_else(page: Any):
         for (let number = 0; number < 75; number++) {
           const before = calls;
           const probabilities = number % 2 ? [0, 1] : [1, 0];
-          const came = Array.from({ length: 64 }, () => [0, 0, 1, 1]);
+          const came = Array.from({ length: 64 }, () => new Array(64).fill(1));
           const begins = performance.now();
           shown.add(number, {
             probabilities, came, expected: came, sampled: came, sampled_fraction: 1, emotion: "a",
@@ -528,7 +529,7 @@ def test_live_sound_draws_the_new_column_and_nothing_else(page: Any):
     assert found["first"] == 15
     assert found["kept"] == 60
     assert found["costs"][59] == found["costs"][1]
-    assert found["costs"][74] <= found["costs"][1] + 5  # the three pictures and two rows move
+    assert found["costs"][74] <= found["costs"][1] + 6  # four pictures and two rows move
     # Every other instant is certain of b: what each brought, the last hop of its window.
     assert found["filled"] == [255, 0, 255, 0, 255]
     print(f"an instant is drawn in {np.median(found['times'][60:]):.1f} ms")
