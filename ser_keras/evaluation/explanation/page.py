@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ser_keras.evaluation import plots
 from ser_keras.evaluation.explanation.continued import Continuation
 from ser_keras.evaluation.explanation.occlusion import Occlusion
-from ser_keras.evaluation.plots.explanation import title
+from ser_keras.evaluation.plots.explanations import title
 from ser_keras.evaluation.report.page import render
 
 if TYPE_CHECKING:

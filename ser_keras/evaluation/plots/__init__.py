@@ -7,7 +7,7 @@ and open figures stay as they are. Arrays of another shape, and nothing to draw,
 from __future__ import annotations
 
 from ser_keras.evaluation.plots.canvas import png, save
-from ser_keras.evaluation.plots.explanation import explanation, spectrogram
+from ser_keras.evaluation.plots.explanations import explanation, spectrogram
 from ser_keras.evaluation.plots.results import (
     accuracy_comparison,
     attention_similarity,
