@@ -83,7 +83,7 @@ clean: ## Remove what the tools leave; the environments stay
 distclean: clean ## Remove the environments too
 	rm -rf .venv .venv-io .venv-benchmarks .venv-wheel
 
-.venv/installed: EXTRAS = av,docs,test
+.venv/installed: EXTRAS = av,beam,docs,test
 .venv/installed: constraints/default.txt
 .venv-io/installed: EXTRAS = io,test
 .venv-io/installed: constraints/io.txt

@@ -71,7 +71,7 @@ def measure(name: str, count: int) -> dict[str, Any]:
 
         def lines(files: Sequence[str], batch_size: int | None) -> None:
             (root / "lines.jsonl").unlink(missing_ok=True)
-            with output(root / "lines.jsonl", files, as_json=True) as show:
+            with output(root / "lines.jsonl", files, "json") as show:
                 for line in recognizer.recognize_files(files, False, None, batch_size):
                     show(line)
 

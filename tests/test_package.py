@@ -48,7 +48,7 @@ def requirements(extras: Iterable[str]) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-EXTRAS = ("io", "av", "microphone", "bayesian", "benchmarks", "test")
+EXTRAS = ("io", "av", "microphone", "bayesian", "parquet", "beam", "benchmarks", "test")
 
 
 @pytest.mark.parametrize("requirement", requirements(EXTRAS), ids=str)
@@ -59,7 +59,7 @@ def test_every_dependency_has_an_upper_bound(requirement: Requirement):
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 @pytest.mark.parametrize(
     ("file", "extras"),
-    [("default", ("test",)), ("io", ("io", "test")), ("benchmarks", ("benchmarks",))],
+    [("default", ("beam", "test")), ("io", ("io", "test")), ("benchmarks", ("benchmarks",))],
 )
 def test_the_versions_tested_lie_within_the_bounds(file: str, extras: tuple[str, ...], python: str):
     environment = {"python_version": python, "sys_platform": "linux"}

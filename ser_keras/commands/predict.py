@@ -13,9 +13,10 @@ from ser_keras.commands import answers
 from ser_keras.commands import options as shared
 from ser_keras.fields import require
 from ser_keras.files import output_folder
+from ser_keras.recognition import tables
 from ser_keras.sound.takes import Take, choice, takes
 
-HELP = "recognise recordings: a JSON line each, or a table on a terminal"
+HELP = "recognise recordings: a JSON line or a row of CSV or Parquet each, or a table on a terminal"
 
 BATCH_SIZE = 32  # recordings that are recognized together
 
@@ -27,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     shared.add(parser, "model")
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    parser.add_argument(
+        "--format",
+        choices=tables.FORMATS,
+        help="JSON lines, or a table that pandas and DuckDB read as it is: csv, or with --out "
+        "parquet, which has the instants, too (default: by the ending of --out, else json)",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines on a terminal, too, not a table"
     )
@@ -40,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE|DIR",
-        help="append the lines to this file instead, and skip recordings that it has an answer "
+        help="add the answers to this file instead, and skip recordings that it has an answer "
         "for; with --attention, the folder of the .npz files",
     )
     parser.add_argument(
@@ -56,20 +63,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print an answer per recording; 1 if one of them cannot be used."""
-    lines_file = None if options.attention else options.out
+    require(not (options.json and options.format not in (None, "json")), "--format",
+            options.format, "json beside --json")  # fmt: skip
+    out = None if options.attention else options.out
+    form = tables.chosen(options.format, out)
+    require(form == "json" or not options.attention, "--format", form, "json beside --attention")
+    require(form != "parquet" or out is not None, "--format", form, "--out FILE beside it")
+    lines_file = out and answers.lines_file(out, form)
     done = answers.answered(lines_file)
-    wanted = [take for take in takes(options.files, options.channel) if take not in done]
+    asked = takes(options.files, options.channel)
+    wanted = [take for take in asked if take not in done]
     if options.server is not None:
         require(not options.attention, "--attention", "--server", "a model of this machine")
         lines = importlib.import_module(_REMOTE).recognize(options, wanted)
     else:
         lines = _recognize(options, wanted)
     failed = 0
-    as_json = options.json or (options.attention and options.out is None)
-    with answers.output(lines_file, [take.file for take in wanted], as_json) as show:
+    shown = "json" if options.json or (options.attention and options.out is None) else None
+    with answers.output(
+        lines_file, [take.file for take in wanted], options.format or shown
+    ) as show:
         for line in _progress(lines, len(wanted)) if lines_file else lines:
             failed += "error" in line
             show(line)
+    if out is not None:
+        answers.finish(out, form, asked)
     if failed:
         print(f"{failed} of {len(wanted)} files cannot be used", file=sys.stderr)
     return 1 if failed else 0
