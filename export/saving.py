@@ -16,6 +16,7 @@ from ser_keras.export.graph.inference import describe
 from ser_keras.export.graph.signatures import page_functions, signatures
 from ser_keras.export.serving.tf_serving import warm_up
 from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.bulk import SoundBatch
 
 _SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
 
@@ -125,6 +126,8 @@ def _write(model: VRNN, folder: Path, scratch: Path) -> None:
     module = tf.Module()
     for name, function in page_functions(model).items():
         setattr(module, name, function)
+    # `ser-keras batch` calls it.
+    module.batch = SoundBatch(model).function
     # The variables of TensorFlow below Keras' own: nothing in the file needs Keras to load.
     module.weights = [weight.value for weight in model.weights]
     module.assets = [tf.saved_model.Asset(str(labels)), tf.saved_model.Asset(str(description))]

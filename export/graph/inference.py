@@ -177,6 +177,7 @@ def describe(model: VRNN) -> dict[str, Any]:
         silent_level: in decibels; sound all of whose windows are below is silent, as defined in
             `ser_keras.sound.level`.
         state_size: S, of the flat state of a step.
+        familiarity: the quantiles of `ser_keras.model.familiarity`, None where it is not known.
         preset: everything the model was made from; version: of ser_keras.
 
     Example:
@@ -193,6 +194,7 @@ def describe(model: VRNN) -> dict[str, Any]:
         "band_frequencies": spec.band_frequencies,
         "silent_level": SILENT_LEVEL,
         "state_size": Inference(model).state_size,
+        "familiarity": model.familiarity and list(model.familiarity.quantiles),
         "preset": model.preset.to_dict(),
         "version": ser_keras.__version__,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -71,22 +71,12 @@ class SoundBatch:
         self.model = model
         self._frontend = Frontend(model.features)
         signature = [tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.int32)]
-        self._function = tf.function(self._answer, signature, autograph=False)
+        # Exported models have it, too.
+        self.function = tf.function(self._answer, signature, autograph=False)
 
     def __call__(self, sounds: Sequence[np.ndarray]) -> list[BatchAnswer]:
         """Answer recordings, float32 [N] each, at the model's rate."""
-        spec = self.model.features
-        # A recording shorter than a window is padded with silence.
-        least = spec.window_length - spec.trailing_length
-        lengths = np.array([max(len(sound), least) for sound in sounds], np.int32)
-        padded = np.zeros((len(sounds), lengths.max()), np.float32)
-        for row, sound in zip(padded, sounds, strict=True):
-            row[: len(sound)] = sound
-        found = [part.numpy() for part in self._function(padded, lengths)]
-        return [
-            BatchAnswer(probabilities[:count], fractions[:count], float(cost))
-            for probabilities, fractions, cost, count in zip(*found, strict=True)
-        ]
+        return answer_together(self.function, self.model.features, sounds)
 
     def _answer(self, waveforms: Tensor, samples: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities [B, T, C], sampled fractions [B, T], surprisals and instants [B]."""
@@ -122,6 +112,35 @@ class SoundBatch:
         mean = tf.reduce_sum(costs, axis=1) / tf.cast(instants - 1, tf.float32)  # NaN of one
         by_recording = tf.transpose(probabilities, [1, 0, 2]), tf.transpose(fractions)
         return (*by_recording, mean, instants)
+
+
+def answer_together(
+    function: Callable[..., Any], spec: FeatureSpec, sounds: Sequence[np.ndarray]
+) -> list[BatchAnswer]:
+    """Answer recordings, float32 [N] each, at the model's rate, in one call.
+
+    Args:
+        function: `SoundBatch.function` of the model, or what an export has kept of it.
+        spec: the model's features.
+        sounds: the recordings.
+
+    Example:
+        >>> sounds = [np.zeros(11025, np.float32)]
+        >>> (answer,) = answer_together(SoundBatch(model).function, model.features, sounds)
+        >>> len(answer.sampled_fraction)
+        2
+    """
+    # A recording shorter than a window is padded with silence.
+    least = spec.window_length - spec.trailing_length
+    lengths = np.array([max(len(sound), least) for sound in sounds], np.int32)
+    padded = np.zeros((len(sounds), lengths.max()), np.float32)
+    for row, sound in zip(padded, sounds, strict=True):
+        row[: len(sound)] = sound
+    found = [part.numpy() for part in function(tf.constant(padded), tf.constant(lengths))]
+    return [
+        BatchAnswer(probabilities[:count], fractions[:count], float(cost))
+        for probabilities, fractions, cost, count in zip(*found, strict=True)
+    ]
 
 
 def in_batches(
@@ -189,16 +208,34 @@ def decode(take: Take, spec: FeatureSpec) -> Recording | AudioError | None:
         >>> decode(Take("nowhere.wav"), model.features).reason
         'cannot be opened (No such file or directory)'
     """
-    resampler = ChunkResampler(spec.sample_rate)
-    parts, seconds = [], 0.0
     try:
-        for block, rate in decoding.mono_blocks(take.file, take.channel):
-            parts.append(resampler.push(block, rate))
-            seconds += len(block) / rate
-            if seconds > LONGEST:
-                return None
+        return decode_blocks(decoding.mono_blocks(take.file, take.channel), spec, LONGEST)
     except AudioError as error:
         return error
+
+
+def decode_blocks(
+    blocks: Iterable[tuple[np.ndarray, int]], spec: FeatureSpec, longest: float
+) -> Recording | None:
+    """Join the blocks of a recording at a specification's rate.
+
+    Args:
+        blocks: of `decoding.mono_blocks`.
+        spec: of the model.
+        longest: in seconds; None is returned of a longer one.
+
+    Example:
+        >>> from ser_keras.sound import decoding
+        >>> len(decode_blocks(decoding.mono_blocks(wav, end=1.0), model.features, 30.0).samples)
+        8000
+    """
+    resampler = ChunkResampler(spec.sample_rate)
+    parts, seconds = [], 0.0
+    for block, rate in blocks:
+        parts.append(resampler.push(block, rate))
+        seconds += len(block) / rate
+        if seconds > longest:
+            return None
     samples = np.concatenate([*parts, resampler.finish()])
     return Recording(samples, _silent(samples, spec))
 

@@ -15,16 +15,15 @@ from ser_keras.fields import require
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.bulk import BatchAnswer, Recording, SoundBatch, in_batches
+from ser_keras.recognition.bulk import SoundBatch, in_batches
 from ser_keras.recognition.chunks import Chunk, Path, chunks_of
+from ser_keras.recognition.description import Describer
 from ser_keras.recognition.instants import (
     Answer,
     Instant,
     Instants,
     SoundStep,
     describe_attention,
-    name_probabilities,
-    shortest,
 )
 from ser_keras.sound.level import SILENT_LEVEL
 from ser_keras.sound.takes import Choice, Take, takes
@@ -50,6 +49,10 @@ class Recognizer:
     def __init__(self, model: VRNN | Path) -> None:
         self.model = model if isinstance(model, VRNN) else model_files.load(model)
         self._step = SoundStep(self.model)
+
+    @functools.cached_property
+    def _describer(self) -> Describer:
+        return Describer(self.model.features, self.model.classes, self.model.familiarity)
 
     @functools.cached_property
     def _batch(self) -> SoundBatch:
@@ -141,7 +144,7 @@ class Recognizer:
             elif recording is None or answer is None:
                 yield self._line(take, attention=False)
             else:
-                yield {**take.named(), **self._describe_recording(recording, answer)}
+                yield {**take.named(), **self._describer.recording(recording, answer)}
 
     def recognize_segments(
         self,
@@ -169,60 +172,15 @@ class Recognizer:
                 silent = silent and instant.level < SILENT_LEVEL
                 interruption.check()
         cost = float(np.mean(surprisals[1:])) if surprisals[1:] else np.nan
-        return self._describe_whole(instants, recording.duration, recording.padded, silent, cost)
-
-    def _describe_recording(self, recording: Recording, answer: BatchAnswer) -> dict[str, Any]:
-        spec, samples = self.model.features, len(recording.samples)
-        fractions = shortest(answer.sampled_fraction)
-        instants = [
-            self._describe_instant(spec.end_of_window(index), probabilities, sampled)
-            for index, (probabilities, sampled) in enumerate(
-                zip(answer.probabilities, fractions, strict=True)
-            )
-        ]
-        duration, padded = samples / spec.sample_rate, samples < spec.window_length
-        return self._describe_whole(instants, duration, padded, recording.silent, answer.surprisal)
-
-    def _describe_whole(
-        self,
-        instants: list[dict[str, Any]],
-        duration: float,
-        padded: bool,
-        silent: bool,
-        surprisal: float,
-    ) -> dict[str, Any]:
-        return {
-            "emotion": instants[-1]["emotion"],
-            "probabilities": instants[-1]["probabilities"],
-            "duration": duration,
-            "padded": padded,
-            "silent": silent,
-            "familiarity": self._familiarity(surprisal),
-            "instants": instants,
-        }
-
-    def _familiarity(self, surprisal: float) -> float | None:
-        """Tell how familiar a recording of this mean surprisal is; None of a single instant."""
-        if self.model.familiarity is None or np.isnan(surprisal):
-            return None
-        return round(self.model.familiarity.of(surprisal), 4)
+        return self._describer.whole(instants, recording.duration, recording.padded, silent, cost)
 
     def _describe(self, time: float, answer: Answer, attention: bool | Receive) -> dict[str, Any]:
-        described = self._describe_instant(time, answer.probabilities, answer.sampled_fraction)
+        described = self._describer.instant(time, answer.probabilities, answer.sampled_fraction)
         if callable(attention):
             attention(np.asarray(answer.saliency), np.asarray(answer.attention))
         elif attention:
             described |= describe_attention(answer)
         return described
-
-    def _describe_instant(
-        self, time: float, probabilities: np.ndarray, sampled_fraction: float
-    ) -> dict[str, Any]:
-        return {
-            "time": time,
-            **name_probabilities(self.model.classes, probabilities),
-            "sampled_fraction": sampled_fraction,
-        }
 
 
 def _instants(recording: Instants, chunks: Iterable[Chunk]) -> Iterator[Instant]:
