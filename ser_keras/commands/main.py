@@ -25,6 +25,7 @@ COMMANDS = {
     "cross-corpus": "ser_keras.commands.cross_corpus",
     "predict": "ser_keras.commands.predict",
     "explain": "ser_keras.commands.explain",
+    "batch": "ser_keras.export.batch.command",
     "stream": "ser_keras.commands.stream",
     "features": "ser_keras.commands.features",
     "export": "ser_keras.export.command",
@@ -45,7 +46,11 @@ def main(words: Sequence[str] | None = None) -> int:
         1
     """
     words = list(sys.argv[1:] if words is None else words)
-    options = _parser(words).parse_args(words)
+    try:
+        options = _parser(words).parse_args(words)
+    except SerKerasError as error:  # what some options come from is not installed
+        print(f"ser-keras: {error}", file=sys.stderr)
+        return _FAILED
     remarks = _silence_libraries()
     with results_only():
         try:
@@ -83,7 +88,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     # Without a known command the user needs to see all of them.
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
         module = importlib.import_module(COMMANDS[name])
-        command = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        chosen = words[:1] == [name]
+        parents = module.parents() if chosen and hasattr(module, "parents") else []
+        command = subparsers.add_parser(
+            name, help=module.HELP, description=module.HELP, parents=parents
+        )
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         module.add_arguments(command)
         command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))

@@ -6,6 +6,7 @@ import csv
 import math
 import os
 import warnings
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -137,16 +138,31 @@ def _utterance(file: Path, line: int, row: dict[str, str]) -> Utterance:
     if fields["split"] not in ("", "train", "validation", "test"):
         expected = "expected train, validation or test"
         raise _error(file, line, "split", f"{expected}, found {fields['split']!r}")
-    start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")
-    if end is not None and end <= (start or 0.0):
-        raise _error(file, line, "end", f"expected more than start, found {row['end']}")
+    start, end, channel = segment(file, line, row)
     # A speaker whom nobody knows is no speaker of that name.
     speaker, session, split = ("" if text.lower() == "nan" else text for text in fields.values())
-    channel = _channel(file, line, row.get("channel", ""))
     return Utterance(path, row["emotion"], speaker, session, start, end, split, channel=channel)
 
 
-def _channel(file: Path, line: int, text: str) -> int | None:
+def segment(
+    file: Path | str, line: int, row: Mapping[str, str]
+) -> tuple[float | None, float | None, int | None]:
+    """Read what part of a recording a line means: `start` and `end` in seconds, and `channel`.
+
+    Raises:
+        CorpusError: one of them is no such number.
+
+    Example:
+        >>> segment("calls.csv", 2, {"path": "a.wav", "start": "1.5", "channel": "mix"})
+        (1.5, None, None)
+    """
+    start, end = _seconds(file, line, row, "start"), _seconds(file, line, row, "end")
+    if end is not None and end <= (start or 0.0):
+        raise _error(file, line, "end", f"expected more than start, found {row['end']}")
+    return start, end, _channel(file, line, row.get("channel", ""))
+
+
+def _channel(file: Path | str, line: int, text: str) -> int | None:
     if text in ("", "mix"):
         return None
     if not (text.isascii() and text.isdigit()):
@@ -155,7 +171,7 @@ def _channel(file: Path, line: int, text: str) -> int | None:
     return int(text)
 
 
-def _seconds(file: Path, line: int, row: dict[str, str], column: str) -> float | None:
+def _seconds(file: Path | str, line: int, row: Mapping[str, str], column: str) -> float | None:
     text = row.get(column, "")
     if not text:
         return None
@@ -168,5 +184,5 @@ def _seconds(file: Path, line: int, row: dict[str, str], column: str) -> float |
     return seconds
 
 
-def _error(file: Path, line: int, column: str, reason: str) -> CorpusError:
+def _error(file: Path | str, line: int, column: str, reason: str) -> CorpusError:
     return CorpusError(f"{file}, line {line}, {column}: {reason}")

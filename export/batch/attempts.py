@@ -1,0 +1,130 @@
+"""Pipelines on worker processes of this machine, begun again when one of those is lost.
+
+Beam's DirectRunner waits for ever for a worker process that was killed, as by a system short of
+memory. So it runs in a process of its own, which ends when that happens. No result has its name
+by then, so that another attempt finds everything as the first did.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+
+from ser_keras.errors import SerKerasError
+from ser_keras.export.batch import pipeline
+from ser_keras.export.batch.handler import Exported
+
+ATTEMPTS = 3
+
+_LOST = 75  # the exit status of a process that has lost a worker
+_WORKER_THREAD = "run_worker"  # Beam's name of the thread that waits for one
+_WAIT = 2.0  # seconds in which Beam notices a lost worker, whatever else it complains of
+
+
+class WorkersLost(SerKerasError):
+    """Worker processes were lost again and again.
+
+    Example:
+        >>> raise WorkersLost(2)
+        Traceback (most recent call last):
+        ser_keras.export.batch.attempts.WorkersLost: batch: expected worker processes that ...
+    """
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"batch: expected worker processes that live to the end, found one killed in each of "
+            f"{attempts} attempts; perhaps there is too little memory for so many"
+        )
+
+
+def run(job: pipeline.Job, exported: Exported, options: Mapping[str, Any]) -> dict[str, int]:
+    """Run a job to its end, whatever workers it takes; return its `pipeline.counts`.
+
+    Args:
+        job: what to do.
+        exported: the description of its model.
+        options: of Beam, by name.
+
+    Raises:
+        WorkersLost: in every attempt.
+
+    Example:
+        >>> from ser_keras.export.batch.handler import exported
+        >>> folder = str(export.saved_model(model, "attempted"))
+        >>> run(pipeline.Job([wav], folder, "attempted-answers"), exported(folder), {})["answered"]
+        1
+    """
+    chosen = PipelineOptions([], **options)
+    if chosen.view_as(DirectOptions).direct_running_mode != "multi_processing":
+        return pipeline.run(job, exported, chosen)
+    # Workers tell everything that they begin and end.
+    options = {"default_sdk_harness_log_level": "ERROR", **options}
+    for attempt in range(1, ATTEMPTS + 1):
+        counted = _attempt(job, exported, options)
+        if counted is not None:
+            return counted
+        _remove_left(job.out)
+        again = f"; attempt {attempt + 1} of {ATTEMPTS} begins" if attempt < ATTEMPTS else ""
+        print(f"batch: a worker process was lost{again}", file=sys.stderr)
+    raise WorkersLost(ATTEMPTS)
+
+
+def _attempt(
+    job: pipeline.Job, exported: Exported, options: Mapping[str, Any]
+) -> dict[str, int] | None:
+    """Run a job in a process of its own; None if that lost a worker."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sender, job, exported, dict(options)))
+    process.start()
+    sender.close()
+    try:
+        found = receiver.recv()
+    except EOFError:  # it has ended without an answer
+        return None
+    finally:
+        # Threads of Beam may wait for a worker still; all that it is for has been done.
+        process.kill()
+        process.join()
+    if isinstance(found, str):
+        raise RuntimeError(found)
+    return found
+
+
+def _work(
+    sender: multiprocessing.connection.Connection,
+    job: pipeline.Job,
+    exported: Exported,
+    options: dict[str, Any],
+) -> None:
+    def end(failed: threading.ExceptHookArgs) -> None:
+        if failed.thread is not None and failed.thread.name == _WORKER_THREAD:
+            os._exit(_LOST)
+        threading.__excepthook__(failed)
+
+    threading.excepthook = end
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        sender.send(pipeline.run(job, exported, PipelineOptions([], **options)))
+    except Exception as error:  # noqa: BLE001  # the other process raises it
+        time.sleep(_WAIT)
+        sender.send(f"{type(error).__name__}: {error}")
+
+
+def _remove_left(prefix: str) -> None:
+    """Remove what a lost attempt has written; Beam removes its own at the end alone."""
+    out = Path(prefix)
+    for left in out.parent.glob("beam-temp-*"):
+        if left.name.startswith((f"beam-temp-{out.name}-", f"beam-temp-{out.name}-failed-")):
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,136 @@
+"""The exported model as Beam's RunInference calls it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.ml.inference.base import ModelHandler
+
+from ser_keras.errors import ConfigurationError
+from ser_keras.export.batch.reading import Sound
+from ser_keras.features.spec import FeatureSpec
+
+
+class Exported(NamedTuple):
+    """The description of an exported model, from its assets.
+
+    Example:
+        >>> exported(export.saved_model(model, "described")).labels == model.classes
+        True
+    """
+
+    spec: FeatureSpec
+    labels: tuple[str, ...]
+    familiarity: tuple[float, ...] | None
+
+
+def exported(folder: str | Path) -> Exported:
+    """Read the description of an exported model, on any file system of Beam.
+
+    Raises:
+        ConfigurationError: there is none.
+
+    Example:
+        >>> exported("nowhere")
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: nowhere: expected a SavedModel of ...
+    """
+    file = FileSystems.join(str(folder), "assets", "description.json")
+    try:
+        with FileSystems.open(file) as stream:
+            described = json.load(stream)
+        familiarity = described["familiarity"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigurationError(
+            f"{folder}: expected a SavedModel of `ser-keras export`, of this version or a later "
+            f"one, found none ({error})"
+        ) from error
+    spec = FeatureSpec.from_dict(described["preset"]["features"])
+    return Exported(spec, tuple(described["labels"]), familiarity and tuple(familiarity))
+
+
+class ExportedModelHandler(ModelHandler):
+    """Answers lists of `Sound` by an exported model: a list of lines each, as `predict` has them.
+
+    Args:
+        folder: of the SavedModel, on a file system of Beam that all workers read.
+
+    Example:
+        >>> from ser_keras.export.batch.inputs import Item
+        >>> from ser_keras.recognition.bulk import Recording
+        >>> handler = ExportedModelHandler(export.saved_model(model, "handled"))
+        >>> sound = Sound(Item("a.wav"), Recording(np.zeros(8000, np.float32), silent=True))
+        >>> ((line,),) = handler.run_inference([[sound]], handler.load_model())
+        >>> line["file"], line["duration"], line["silent"]
+        ('a.wav', 1.0, True)
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        # `ByLength` has made the batches.
+        super().__init__(min_batch_size=1, max_batch_size=1)
+        self.folder = str(folder)
+
+    def load_model(self) -> Any:
+        """Load the SavedModel, from a copy if it is not on this machine."""
+        import tensorflow as tf
+
+        # A worker process is a core's; TensorFlow's threads would be in each other's way.
+        with contextlib.suppress(RuntimeError):  # it runs already
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        with tempfile.TemporaryDirectory() as scratch:
+            loaded = tf.saved_model.load(_copy(self.folder, scratch))
+        if not hasattr(loaded, "batch"):
+            raise ConfigurationError(
+                f"{self.folder}: expected a SavedModel of this version of ser_keras, found an "
+                "older one; export the model again"
+            )
+        return loaded
+
+    def run_inference(
+        self, batch: Sequence[list[Sound]], model: Any, inference_args: Any = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the lines of each list of sounds."""
+        from ser_keras.model.familiarity import Familiarity
+        from ser_keras.recognition.bulk import answer_together
+        from ser_keras.recognition.description import Describer
+
+        spec, labels, quantiles = self._description()
+        describer = Describer(spec, labels, Familiarity(quantiles) if quantiles else None)
+        for sounds in batch:
+            answers = answer_together(
+                model.batch, spec, [sound.recording.samples for sound in sounds]
+            )
+            yield [
+                {**item.named(), **describer.recording(recording, answer)}
+                for (item, recording), answer in zip(sounds, answers, strict=True)
+            ]
+
+    def _description(self) -> Exported:
+        if not hasattr(self, "_described"):
+            self._described = exported(self.folder)
+        return self._described
+
+    def get_metrics_namespace(self) -> str:
+        """Name Beam's own counters of the inference."""
+        return "ser_keras_inference"
+
+
+def _copy(folder: str, scratch: str) -> str:
+    """Copy a folder from where TensorFlow may not read; return where it is."""
+    if "://" not in folder:
+        return folder
+    matched = FileSystems.match([FileSystems.join(folder, "**")])[0].metadata_list
+    for found in matched:
+        target = Path(scratch) / found.path[len(folder) :].lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileSystems.open(found.path) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    return scratch
