@@ -7,11 +7,14 @@ by then, so that another attempt finds everything as the first did.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.process
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -94,12 +97,19 @@ def _attempt(
     except EOFError:  # it has ended without an answer
         return None
     finally:
-        # Threads of Beam may wait for a worker still; all that it is for has been done.
-        process.kill()
-        process.join()
+        _end(process)
     if isinstance(found, str):
         raise RuntimeError(found)
     return found
+
+
+def _end(process: multiprocessing.process.BaseProcess) -> None:
+    """End a process and its workers, whatever they still wait for."""
+    if hasattr(os, "killpg") and process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it has no workers any more
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
 
 
 def _work(
@@ -113,6 +123,9 @@ def _work(
             os._exit(_LOST)
         threading.__excepthook__(failed)
 
+    # A group of its own, which `_end` ends.
+    if hasattr(os, "setsid"):
+        os.setsid()
     threading.excepthook = end
     logging.getLogger().setLevel(logging.ERROR)
     try:

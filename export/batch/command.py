@@ -99,6 +99,10 @@ def run(options: argparse.Namespace) -> int:
     from ser_keras.export.batch import attempts, inputs, outputs, pipeline
     from ser_keras.export.batch.handler import exported
 
+    for path in options.inputs:
+        inputs.check_reachable("INPUT", path)
+    inputs.check_reachable("--model", options.model)
+    inputs.check_reachable("--out", options.out)
     patterns = inputs.patterns(options.inputs)
     with _saved_model(options.model, str(options.runner or "DirectRunner")) as model:
         job = pipeline.Job(

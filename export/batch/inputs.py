@@ -15,7 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import TaggedOutput
 
 from ser_keras.corpora import manifest
-from ser_keras.errors import CorpusError
+from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.fields import require
 from ser_keras.sound.takes import Choice
 
@@ -61,6 +61,24 @@ def patterns(inputs: Sequence[str]) -> list[str]:
         require(bool(matched), "INPUT", each, "a file, a folder or a glob that matches some")
         found.append(each)
     return found
+
+
+def check_reachable(option: str, path: str) -> None:
+    """Refuse a path on a file system that Beam does not have here.
+
+    Raises:
+        ConfigurationError: it names what is to be installed.
+
+    Example:
+        >>> check_reachable("--out", "answers/first")
+        >>> check_reachable("--out", "tape://answers/first")
+        Traceback (most recent call last):
+        ser_keras.errors.ConfigurationError: --out: Unable to get filesystem from ...
+    """
+    try:
+        FileSystems.get_filesystem(path)
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{option}: {error}") from error
 
 
 class Items(beam.PTransform):

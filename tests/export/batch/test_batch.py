@@ -118,12 +118,13 @@ def workers_of(process: int) -> list[int]:
     return [worker for worker in workers if worker in descendants]
 
 
-def kill_a_worker() -> None:
-    """Kill one of two worker processes, as a system short of memory does."""
+def kill_a_worker(seen: list[int]) -> None:
+    """Kill one of two worker processes, as a system short of memory does; tell both."""
     for _ in range(3000):
         time.sleep(0.1)
         if len(workers := workers_of(os.getpid())) == 2:
             time.sleep(2.0)
+            seen += workers
             os.kill(workers[0], signal.SIGKILL)
             return
 
@@ -133,14 +134,15 @@ def test_two_worker_processes_answer_as_predict_does_though_one_is_killed(
     exported: Path, sounds: Path, recognizer: Recognizer, tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ):  # fmt: skip
-    out = tmp_path / "new" / "answers"
-    threading.Thread(target=kill_a_worker, daemon=True).start()
+    out, seen = tmp_path / "new" / "answers", list[int]()
+    threading.Thread(target=kill_a_worker, args=[seen], daemon=True).start()
     words = [*("batch", str(sounds / "[0-9]*"), "--model", str(exported), "--out", str(out))]
     words += ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
     assert cli.main(words) == 1
     captured = capfd.readouterr()
     assert "batch: a worker process was lost; attempt 2 of 3 begins" in captured.err
     counted = json.loads(captured.out)
+    assert [Path(f"/proc/{worker}/cmdline").exists() for worker in seen] == [False, False]
     assert {path.name.partition("-")[0] for path in out.parent.iterdir()} == {"answers"}
     paths = sorted(str(path) for path in sounds.glob("[0-9]*"))
     expected = list(recognizer.recognize_files(paths, attention=False))
@@ -230,6 +232,7 @@ def test_a_recording_that_is_too_long_says_so(batch: Batch, sounds: Path, tmp_pa
     ("words", "message"),
     [
         (["nowhere/*.wav", "--out", "a"], "INPUT: expected a file, a folder or a glob that"),
+        (["--out", "tape://a"], "--out: Unable to get filesystem from specified path"),
         (["--out", "a", "--shards", "-1"], "--shards: expected 0 or more, found -1"),
         (["--out", "a", "--model", "nothing"], "nothing"),
         (
