@@ -138,9 +138,7 @@ class VRNNCell(keras.layers.Layer):
         self.class_logits = _affine(classes, seeds[8], "class_logits")
         self.drop_recognition = Dropout(options.recognition_dropout, seed=seeds[9])
         self.drop_generation = Dropout(options.generation_dropout, seed=seeds[10])
-        self.drop_classification = keras.layers.Dropout(
-            options.classification_dropout, seed=seeds[11]
-        )
+        self.drop_classification = Dropout(options.classification_dropout, seed=seeds[11])
         self.seed_generator = keras.random.SeedGenerator(seeds[12])
         self.encoder: PatchEncoder | None = None
         if channels := options.recognition_channels:
