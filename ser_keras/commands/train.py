@@ -52,25 +52,24 @@ def run(options: argparse.Namespace) -> int:
     shared.start_tensorflow()
     from ser_keras.model import files as model_files
     from ser_keras.training import workers
-
-    # Before all else of TensorFlow, but not to be told, alone, that all is done.
-    trained = (options.out / model_files.MODEL_FILE).exists()
-    strategy = None if trained else workers.join()
-    run = shared.training_run(
-        options,
-        **stored,
-        folds=options.folds,
-        fold=options.fold,
-        validation_fraction=options.validation_fraction,
-        pretrained=options.pretrained,
-        frozen=tuple(options.freeze or ()),
-        teachers=tuple(options.teacher),
-    )
     from ser_keras.training.train import train
 
-    with workers.restarting(strategy):
+    model = options.out / model_files.MODEL_FILE
+    with workers.restarting():
+        # Before all else of TensorFlow; not to be told, alone, that all is done.
+        strategy = None if model.exists() else workers.join()
+        run = shared.training_run(
+            options,
+            **stored,
+            folds=options.folds,
+            fold=options.fold,
+            validation_fraction=options.validation_fraction,
+            pretrained=options.pretrained,
+            frozen=tuple(options.freeze or ()),
+            teachers=tuple(options.teacher),
+        )
         train(run, options.out, strategy=strategy)
-    print(options.out / model_files.MODEL_FILE)
+    print(model)
     return 0
 
 

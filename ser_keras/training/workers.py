@@ -27,7 +27,6 @@ _LOST = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
     tf.errors.InternalError,
-    tf.errors.UnknownError,
 )
 
 
@@ -160,19 +159,19 @@ def agree(strategy: tf.distribute.Strategy, number: int, what: str) -> None:
 
 
 @contextmanager
-def restarting(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
-    """Run this command again where a worker is lost, so that training goes on when it is back.
+def restarting() -> Iterator[None]:
+    """Run this program again where a worker is lost, so that training goes on when it is back.
 
-    Only for commands: nothing that follows the block is done.
+    Nothing that follows the block is done then.
 
     Example:
-        >>> with restarting(tf.distribute.get_strategy()):
-        ...     pass
+        >>> with restarting():
+        ...     strategy = join()
     """
     try:
         yield
     except _LOST as error:
-        if strategy is None or strategy.cluster_resolver is None:
+        if _workers(os.environ.get(VARIABLE, "")) < 2:
             raise
         reason = error.message.strip().splitlines()[-1]
         print(

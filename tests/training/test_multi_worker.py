@@ -250,3 +250,19 @@ def test_one_worker_needs_no_cluster(described: str, monkeypatch: pytest.MonkeyP
     strategy = workers.join()
     assert strategy.num_replicas_in_sync == 1
     assert workers.is_chief(strategy)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs collectives over loopback")
+def test_a_worker_does_not_wait_for_ever():
+    task = {"type": "worker", "index": 0}
+    cluster = json.dumps({"cluster": {"worker": free_addresses(2)}, "task": task})
+    ended = subprocess.run(
+        [sys.executable, "-c", "from ser_keras.training import workers; workers.join(wait=2.0)"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": cluster},
+    )
+    assert ended.returncode == 1
+    assert "TF_CONFIG: expected 2 workers within 2 s, found fewer" in ended.stderr
