@@ -51,7 +51,7 @@ class StoredObservations(Sequence[np.ndarray]):
         ([7, 7], (7, 13))
     """
 
-    def __init__(self, index: ShardIndex, chosen: Sequence[int]) -> None:
+    def __init__(self, index: ShardIndex, chosen: Sequence[int] | np.ndarray) -> None:
         numbers = np.asarray(chosen, int)
         self.lengths = index.records.instants[numbers]
         self._shape = index.spec.observation_shape
@@ -118,8 +118,8 @@ def extract_subsets(
     index = ShardIndex.read(folder)
     _refuse_others(folder, index, spec, augmentation)
     number_of = {index.corpus.utterance_key(one): n for n, one in enumerate(index.corpus)}
-    pairs = zip(index.records.utterance.tolist(), index.records.copy.tolist(), strict=True)
-    record_of = {pair: number for number, pair in enumerate(pairs)}
+    record_of = np.full((index.copies + 1, len(index.corpus)), -1)  # by copy and utterance
+    record_of[index.records.copy, index.records.utterance] = np.arange(len(index.records.copy))
     extracted = {}
     for name, corpus in subsets.items():
         numbers = [number_of.get(corpus.utterance_key(utterance), -1) for utterance in corpus]
@@ -127,7 +127,7 @@ def extract_subsets(
             missing = corpus[numbers.index(-1)].path
             raise CorpusError(f"{folder}: expected features of {missing}, found those of others")
         copies = augmentation.copies if name == "train" else 0
-        extracted[name] = _collect(index, corpus, numbers, copies, record_of)
+        extracted[name] = _collect(index, corpus, numbers, record_of[: copies + 1, numbers])
         report(extracted[name], subset_name(name))
     return extracted
 
@@ -154,31 +154,32 @@ def _refuse_others(
 
 
 def _collect(
-    index: ShardIndex,
-    corpus: Corpus,
-    numbers: Sequence[int],
-    copies: int,
-    record_of: Mapping[tuple[int, int], int],
+    index: ShardIndex, corpus: Corpus, numbers: Sequence[int], records: np.ndarray
 ) -> Extraction:
-    """Extract a corpus, followed by so many copies of it, given its utterances' numbers."""
-    usable, records, short, failed = [], [], [], []
-    for copy in range(copies + 1):
-        for position, number in enumerate(numbers):
-            record, reason = record_of.get((number, copy)), index.left_out.get(number, SHORT)
-            if record is not None:
-                usable.append(copy * len(corpus) + position)
-                records.append(record)
-            elif reason == SHORT:
-                short.append(corpus[position])
-            else:
-                failed.append((corpus[position], reason))
+    """Extract a corpus, followed by its copies.
+
+    Args:
+        index: what is where.
+        corpus: the utterances.
+        numbers: of each in the index.
+        records: of each copy of each utterance, -1 where there is none, int [copies + 1, N].
+    """
+    short, failed = [], []
+    for position in np.nonzero(records < 0)[1].tolist():
+        reason = index.left_out.get(numbers[position], SHORT)
+        if reason == SHORT:
+            short.append(corpus[position])
+        else:
+            failed.append((corpus[position], reason))
+    usable = np.flatnonzero(records >= 0)
+    chosen = records.flatten()[usable]
     return Extraction(
         corpus=corpus.subset(n % len(corpus) for n in usable),
-        observations=StoredObservations(index, records),
-        durations=index.records.duration[records],
+        observations=StoredObservations(index, chosen),
+        durations=index.records.duration[chosen],
         skipped_short=tuple(short),
         failed=tuple(failed),
-        indexes=np.array(usable, int),
+        indexes=usable,
     )
 
 
