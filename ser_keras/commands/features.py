@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
@@ -23,12 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="utterances per shard (default: %(default)s)",
     )
     parser.add_argument(
-        "--copies",
-        action="store_true",
-        help="also store the varied copies that the preset trains on (--set copies=N for another "
-        "number): so many times the space and the time",
-    )
-    parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that extract (default: one per core)"
     )
 
@@ -37,16 +32,22 @@ def run(options: argparse.Namespace) -> int:
     """Extract, and print what was left out and what is in the shards."""
     preset = shared.preset(options)
     shared.start_tensorflow()
-    from ser_keras.features.augmentation import NONE
     from ser_keras.training import shards
 
+    if copies := preset.augmentation.copies:
+        print(
+            f"features: {copies} varied copies of every utterance follow it, as the preset "
+            f"{preset.name} trains on them: {copies + 1} times the space and the time. "
+            "--set copies=N for another number, 0 for none",
+            file=sys.stderr,
+        )
     corpus = corpus_options.load(options)
     written = shards.write(
         corpus,
         preset.features,
         options.out,
         shard_size=options.shard_size,
-        augmentation=preset.augmentation if options.copies else NONE,
+        augmentation=preset.augmentation,
         workers=options.workers,
     )["shards"]
     left_out = [row for shard in written for row in shard["left_out"]]

@@ -144,8 +144,8 @@ def _refuse_others(
     if index.copies < augmentation.copies:
         raise ConfigurationError(
             f"{folder}: expected {augmentation.copies} varied copies of every utterance, found "
-            f"{index.copies}; `ser-keras features --copies` stores those of the preset, and "
-            "--set copies=N trains with fewer"
+            f"{index.copies}; `ser-keras features` with the same preset and settings stores them, "
+            f"--set copies={index.copies} does without"
         )
     if found := differences(index.variation, augmentation.of_a_copy()):
         raise ConfigurationError(

@@ -114,7 +114,8 @@ def test_the_command_trains_on_shards_and_evaluates_without_sound(
     sound = tmp_path / "sound"
     assert synthetic_corpus.root is not None
     shutil.copytree(synthetic_corpus.root, sound)
-    settings = [word for pair in tiny_settings.items() for word in ("--set", "{}={}".format(*pair))]
+    chosen = tiny_settings | {"copies": 1}
+    settings = [word for pair in chosen.items() for word in ("--set", "{}={}".format(*pair))]
     corpus = ["--corpus", "synthetic", "--data", str(sound)]
     out, run = str(tmp_path / "shards"), str(tmp_path / "run")
     rest = [*settings, "--split", "speaker", "--validation-fraction", "0"]
