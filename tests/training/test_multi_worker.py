@@ -148,27 +148,36 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def words(tiny_settings: dict[str, Any]) -> list[str]:
-    """A training of batches that two workers cannot halve, with noise of all kinds but mixtures."""
-    changed = {"batch_size": 7, "epochs": 4, "copies": 1, "weight_average": 0.9}
-    settings = tiny_settings | changed
-    return [
-        *("train", "--corpus", "synthetic", "--seed", "1"),
-        *(word for pair in settings.items() for word in ("--set", "{}={}".format(*pair))),
-    ]
+def settings(tiny_settings: dict[str, Any]) -> list[str]:
+    """A training of batches that two workers cannot halve, with noise and copies."""
+    changed = {"batch_size": 7, "epochs": 12, "copies": 1, "weight_average": 0.9}
+    pairs = (tiny_settings | changed).items()
+    return ["--seed", "1", *(word for key, value in pairs for word in ("--set", f"{key}={value}"))]
 
 
 @pytest.fixture(scope="module")
-def alone(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of one process."""
+def alone(manifest: Path, settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process on sound."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    assert cli.main([*words, "--out", str(out)]) == 0
+    corpus = ["--corpus", "manifest", "--data", str(manifest)]
+    assert cli.main(["train", *corpus, *settings, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def shards(manifest: Path, settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same corpus as shards."""
+    out = tmp_path_factory.mktemp("shards")
+    corpus = ["--corpus", "manifest", "--data", str(manifest)]
+    assert cli.main(["features", *corpus, *settings, "--out", str(out)]) == 0
     return out
 
 
 @pytest.fixture
-def cluster(words: list[str], tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster([*words, "--out", str(tmp_path / "run")], tmp_path)
+def cluster(shards: Path, settings: list[str], tmp_path: Path) -> Iterator[Cluster]:
+    """Two workers on the shards."""
+    words = ["train", "--features", str(shards), *settings, "--out", str(tmp_path / "run")]
+    made = Cluster(words, tmp_path)
     yield made
     for worker in made.running.values():
         worker.kill()
@@ -191,7 +200,7 @@ def test_the_command_learns_on_two_workers_what_it_learns_alone(
     cluster.start(1)
     cluster.wait()
     assert_like(tmp_path / "run", alone)
-    assert "epoch 4 of 4" in cluster.told(0)
+    assert "epoch 12 of 12" in cluster.told(0)
     assert "epoch" not in cluster.told(1)  # one tells, and writes
     cluster.start(1)  # as a scheduler may; there is nothing left to wait for
     assert cluster.running[1].wait(timeout=300) == 0
