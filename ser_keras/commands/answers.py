@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,13 +58,11 @@ def answered(out: Path | None) -> set[Take]:
         {Take(file='a.wav', channel=None)}
     """
     found: set[Take] = set()
-    lines = out.read_text("utf-8").splitlines() if out and out.is_file() else []
-    for line in lines:
-        # An interrupted run leaves half a line at the end.
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            answer = json.loads(line)
-            if "error" not in answer:
-                found.add(Take(answer["file"], answer.get("channel")))
+    with _reading(out) as file:
+        for _, answer in _offsets(file):
+            with contextlib.suppress(KeyError, TypeError, AttributeError):  # another file's line
+                if "error" not in answer:
+                    found.add(Take(answer["file"], answer.get("channel")))
     return found
 
 
@@ -130,19 +129,19 @@ def _line_at(file: BinaryIO, offset: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _reading(lines: Path) -> Iterator[BinaryIO]:
+def _reading(lines: Path | None) -> Iterator[BinaryIO]:
     """Open a file of lines; an empty one, where nothing was answered."""
-    with lines.open("rb") if lines.exists() else io.BytesIO() as file:
+    with lines.open("rb") if lines and lines.is_file() else io.BytesIO() as file:
         yield file
 
 
 @contextlib.contextmanager
 def _appending(out: Path) -> Iterator[Callable[[Line], None]]:
     try:
-        half_a_line = out.exists() and out.read_bytes()[-1:] not in (b"", b"\n")
+        with out.open("ab+") as end:
+            if end.tell() and end.seek(-1, os.SEEK_END) >= 0 and end.read() != b"\n":
+                end.write(b"\n")  # behind half a line
         with out.open("a", encoding="utf-8") as file:
-            if half_a_line:
-                file.write("\n")
             yield lambda line: print(json_line(line), file=file, flush=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from error
