@@ -17,6 +17,7 @@ from ser_keras.export.graph.signatures import page_functions, signatures
 from ser_keras.export.serving.tf_serving import warm_up
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.bulk import SoundBatch
+from ser_keras.recognition.instants import SoundStep
 
 _SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
 
@@ -126,8 +127,9 @@ def _write(model: VRNN, folder: Path, scratch: Path) -> None:
     module = tf.Module()
     for name, function in page_functions(model).items():
         setattr(module, name, function)
-    # `ser-keras batch` calls it.
+    # `ser-keras batch` calls them: many recordings at once, and long ones step by step.
     module.batch = SoundBatch(model).function
+    module.window = SoundStep(model).function
     # The variables of TensorFlow below Keras' own: nothing in the file needs Keras to load.
     module.weights = [weight.value for weight in model.weights]
     module.assets = [tf.saved_model.Asset(str(labels)), tf.saved_model.Asset(str(description))]

@@ -75,13 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of recordings with several channels: one of them, from 0, their mean, or each "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--most-seconds",
-        type=float,
-        default=600.0,
-        metavar="N",
-        help="longest recording accepted, in seconds (default: %(default)g)",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -92,7 +85,6 @@ def run(options: argparse.Namespace) -> int:
             results already.
     """
     require(options.shards >= 0, "--shards", options.shards, "0 or more")
-    require(options.most_seconds > 0, "--most-seconds", options.most_seconds, "more than 0")
     if options.format == "parquet":
         tables.parquet()
     start_tensorflow()
@@ -111,7 +103,6 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             options.format,
             options.channel,
-            options.most_seconds,
             options.shards,
         )
         described = exported(model)

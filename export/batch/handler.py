@@ -10,12 +10,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.ml.inference.base import ModelHandler
 
-from ser_keras.errors import ConfigurationError
-from ser_keras.export.batch.reading import Sound
+from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.export.batch.inputs import Item
+from ser_keras.export.batch.reading import Sound, blocks_of, opened
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.model.familiarity import Familiarity
+from ser_keras.recognition.bulk import BatchAnswer, Recording, answer_together
+from ser_keras.recognition.description import Describer
+from ser_keras.recognition.instants import Step
+from ser_keras.recognition.recognizer import answer_in_chunks
 
 
 class Exported(NamedTuple):
@@ -79,15 +86,13 @@ class ExportedModelHandler(ModelHandler):
 
     def load_model(self) -> Any:
         """Load the SavedModel, from a copy if it is not on this machine."""
-        import tensorflow as tf
-
         # A worker process is a core's; TensorFlow's threads would be in each other's way.
         with contextlib.suppress(RuntimeError):  # it runs already
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
         with tempfile.TemporaryDirectory() as scratch:
             loaded = tf.saved_model.load(_copy(self.folder, scratch))
-        if not hasattr(loaded, "batch"):
+        if not hasattr(loaded, "window"):
             raise ConfigurationError(
                 f"{self.folder}: expected a SavedModel of this version of ser_keras, found an "
                 "older one; export the model again"
@@ -98,19 +103,16 @@ class ExportedModelHandler(ModelHandler):
         self, batch: Sequence[list[Sound]], model: Any, inference_args: Any = None
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the lines of each list of sounds."""
-        from ser_keras.model.familiarity import Familiarity
-        from ser_keras.recognition.bulk import answer_together
-        from ser_keras.recognition.description import Describer
-
         spec, labels, quantiles = self._description()
         describer = Describer(spec, labels, Familiarity(quantiles) if quantiles else None)
         for sounds in batch:
-            answers = answer_together(
-                model.batch, spec, [sound.recording.samples for sound in sounds]
-            )
+            short = [sound.recording for sound in sounds if sound.recording is not None]
+            answers = iter(_together(model, spec, short))
             yield [
-                {**item.named(), **describer.recording(recording, answer)}
-                for (item, recording), answer in zip(sounds, answers, strict=True)
+                {**item.named(), **describer.recording(recording, next(answers))}
+                if recording is not None
+                else _in_chunks(model, describer, item)
+                for item, recording in sounds
             ]
 
     def _description(self) -> Exported:
@@ -121,6 +123,22 @@ class ExportedModelHandler(ModelHandler):
     def get_metrics_namespace(self) -> str:
         """Name Beam's own counters of the inference."""
         return "ser_keras_inference"
+
+
+def _together(model: Any, spec: FeatureSpec, recordings: Sequence[Recording]) -> list[BatchAnswer]:
+    samples = [recording.samples for recording in recordings]
+    return answer_together(model.batch, spec, samples) if samples else []
+
+
+def _in_chunks(model: Any, describer: Describer, item: Item) -> dict[str, Any]:
+    """Answer a long recording block by block; a line of its error if it is damaged."""
+    _, states = model.window.concrete_functions[0].structured_input_signature[0]
+    step = Step(model.window, describer.spec, [tf.zeros(state.shape) for state in states])
+    try:
+        with opened(item.file) as source:
+            return {**item.named(), **answer_in_chunks(step, describer, blocks_of(item, source))}
+    except AudioError as error:
+        return {**item.named(), "error": error.reason}
 
 
 def _copy(folder: str, scratch: str) -> str:

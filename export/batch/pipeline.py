@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.ml.inference.base import RunInference
+from apache_beam.pvalue import TaggedOutput
 
 from ser_keras.export.batch import outputs
 from ser_keras.export.batch.handler import Exported, ExportedModelHandler
@@ -27,7 +28,6 @@ class Job:
         out: the prefix of the results' names.
         form: one of `outputs.FORMATS`.
         channel: of recordings with several.
-        longest: recording that is accepted, in seconds.
         shards: number of files; 0 leaves it to the runner.
 
     Example:
@@ -40,7 +40,6 @@ class Job:
     out: str
     form: str = "json"
     channel: Choice = None
-    longest: float = 600.0
     shards: int = 0
 
 
@@ -64,23 +63,19 @@ def build(pipeline: beam.Pipeline, job: Job, exported: Exported) -> None:
         >>> json.loads(Path("piped-answers-00000-of-00001.jsonl").read_text())["file"] == wav
         True
     """
-    spec = exported.spec
     items = pipeline | beam.Create(list(job.patterns)) | "Inputs" >> Items(job.channel)
-    decoded = items["items"] | "Decode" >> beam.ParDo(Decode(spec, job.longest)).with_outputs(
+    decoded = items["items"] | "Decode" >> beam.ParDo(Decode(exported.spec)).with_outputs(
         FAILED, main="sounds"
     )
     answered = (
         decoded["sounds"]
-        | "ByLength" >> beam.ParDo(ByLength(spec.sample_rate))
+        | "ByLength" >> beam.ParDo(ByLength())
         | "Answer" >> RunInference(ExportedModelHandler(job.model))
-        | "Lines" >> beam.ParDo(Counted("answered"))
+        | "Lines" >> beam.FlatMap(lines).with_outputs(FAILED, main="lines")
     )
-    failed = (
-        (items[FAILED], decoded[FAILED])
-        | "AllFailed" >> beam.Flatten()
-        | beam.Map(lambda line: [line])
-        | "Failed" >> beam.ParDo(Counted("failed"))
-    )
+    failed = (items[FAILED], decoded[FAILED], answered[FAILED]) | "AllFailed" >> beam.Flatten()
+    failed = failed | "CountFailed" >> beam.ParDo(Count("failed"))
+    answered = answered["lines"] | "CountAnswered" >> beam.ParDo(Count("answered"))
     _ = answered | "WriteAnswers" >> outputs.write_answers(
         job.out, job.form, job.shards, exported.labels
     )
@@ -108,25 +103,37 @@ def run(job: Job, exported: Exported, options: Any = None) -> dict[str, int]:
     return counts(result)
 
 
-class Counted(beam.DoFn):
-    """Counts lines, and takes them out of the lists that they come in.
-
-    Args:
-        name: of the counter.
+def lines(answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any] | TaggedOutput]:
+    """Yield the lines of a batch; those of errors as `FAILED`.
 
     Example:
-        >>> list(Counted("answered").process([{"file": "a.wav"}]))
+        >>> list(lines([{"file": "a.wav"}]))
         [{'file': 'a.wav'}]
+    """
+    for line in answers:
+        yield TaggedOutput(FAILED, line) if "error" in line else line
+
+
+class Count(beam.DoFn):
+    """Counts lines and the sound in them.
+
+    Args:
+        name: of the counter of lines.
+
+    Example:
+        >>> list(Count("answered").process({"file": "a.wav", "duration": 1.5}))
+        [{'file': 'a.wav', 'duration': 1.5}]
     """
 
     def __init__(self, name: str) -> None:
         self.count = Metrics.counter(COUNTERS, name)
+        self.milliseconds = Metrics.counter(COUNTERS, "milliseconds_of_sound")
 
-    def process(self, lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield the lines of a list."""
-        for line in lines:
-            self.count.inc()
-            yield line
+    def process(self, line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Count a line and pass it on."""
+        self.count.inc()
+        self.milliseconds.inc(round(1000 * line.get("duration", 0.0)))
+        yield line
 
 
 def counts(result: Any) -> dict[str, int]:
@@ -134,7 +141,7 @@ def counts(result: Any) -> dict[str, int]:
 
     Example:
         >>> with beam.Pipeline() as pipeline:
-        ...     _ = pipeline | beam.Create([[{}]]) | beam.ParDo(Counted("failed"))
+        ...     _ = pipeline | beam.Create([{}]) | beam.ParDo(Count("failed"))
         >>> counts(pipeline.result)["failed"]
         1
     """

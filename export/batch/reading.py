@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
@@ -22,8 +25,7 @@ from ser_keras.sound import decoding
 COUNTERS = "ser_keras"  # the namespace of the counters
 
 BATCH_SIZE = 32  # recordings that are recognized together
-# Of a batch with the silence that pads it: a longer recording than `LONGEST` has fewer beside it.
-BATCH_SECONDS = BATCH_SIZE * LONGEST
+_MANY = 1 << 26  # bytes; a file of more is not held in memory
 
 
 class Sound(NamedTuple):
@@ -35,7 +37,29 @@ class Sound(NamedTuple):
     """
 
     item: Item
-    recording: Recording
+    recording: Recording | None  # None of one longer than `LONGEST`, which is read again
+
+
+@contextlib.contextmanager
+def opened(file: str) -> Iterator[bytes | BinaryIO]:
+    """Open a recording on any file system of Beam: its bytes, or the file if they are many.
+
+    Raises:
+        AudioError: there is none.
+
+    Example:
+        >>> with opened(wav) as source:
+        ...     decoding.inspect(source).rate
+        22050
+    """
+    try:
+        stream = FileSystems.open(file, compression_type=CompressionTypes.UNCOMPRESSED)
+    except OSError as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(file, f"cannot be opened ({reason})") from error
+    with stream:
+        content = stream.read(_MANY + 1)
+        yield content if len(content) <= _MANY else stream
 
 
 class Decode(beam.DoFn):
@@ -43,19 +67,16 @@ class Decode(beam.DoFn):
 
     Args:
         spec: of the model.
-        longest: recording that is accepted, in seconds.
 
     Example:
-        >>> (sound,) = Decode(model.features, 600.0).process(Item(wav))
+        >>> (sound,) = Decode(model.features).process(Item(wav))
         >>> sound.item.file == wav, sound.recording.silent
         (True, False)
     """
 
-    def __init__(self, spec: FeatureSpec, longest: float) -> None:
+    def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
-        self.longest = longest
         self.read = Metrics.counter(COUNTERS, "bytes_read")
-        self.milliseconds = Metrics.counter(COUNTERS, "milliseconds_of_sound")
 
     def setup(self) -> None:
         """Silence warnings: a line for each of millions of recordings would bury all others."""
@@ -64,46 +85,55 @@ class Decode(beam.DoFn):
     def process(self, item: Item) -> Iterator[Sound | TaggedOutput]:
         """Read an item; one of every channel if each is asked for."""
         try:
-            with FileSystems.open(
-                item.file, compression_type=CompressionTypes.UNCOMPRESSED
-            ) as file:
-                content = file.read()
-            self.read.inc(len(content))
-            items = [item]
+            with opened(item.file) as source:
+                for each in self._channels(item, source):
+                    yield self._decode(each, source)
+                self.read.inc(size(source))
+        except AudioError as error:
+            named = item.named()
             if item.channel == "each":
-                channels = decoding.inspect(content).channels
-                items = [item._replace(channel=channel) for channel in range(channels)]
-        except OSError as error:
-            reason = getattr(error, "strerror", None) or error
-            yield _failed(item, f"cannot be opened ({reason})")
-            return
-        except AudioError as error:
-            yield _failed(item, error.reason)
-            return
-        for each in items:
-            yield self._decode(each, content)
+                del named["channel"]
+            yield TaggedOutput(FAILED, {**named, "error": error.reason})
 
-    def _decode(self, item: Item, content: bytes) -> Sound | TaggedOutput:
-        channel = None if item.channel == "each" else item.channel  # it is not: see above
+    def _channels(self, item: Item, source: bytes | BinaryIO) -> list[Item]:
+        if item.channel != "each":
+            return [item]
+        channels = decoding.inspect(source).channels
+        return [item._replace(channel=channel) for channel in range(channels)]
+
+    def _decode(self, item: Item, source: bytes | BinaryIO) -> Sound | TaggedOutput:
         try:
-            blocks = decoding.mono_blocks(content, channel, item.start, item.end)
-            recording = decode_blocks(blocks, self.spec, self.longest)
+            return Sound(item, decode_blocks(blocks_of(item, source), self.spec, LONGEST))
         except AudioError as error:
-            return _failed(item, error.reason)
-        if recording is None:
-            return _failed(item, f"duration: expected at most {self.longest:g} s, found more")
-        self.milliseconds.inc(round(1000 * len(recording.samples) / self.spec.sample_rate))
-        return Sound(item, recording)
+            return TaggedOutput(FAILED, {**item.named(), "error": error.reason})
+
+
+def size(source: bytes | BinaryIO) -> int:
+    """Return the bytes of a recording.
+
+    Example:
+        >>> size(b"RIFF")
+        4
+    """
+    return len(source) if isinstance(source, bytes) else source.seek(0, os.SEEK_END)
+
+
+def blocks_of(item: Item, source: bytes | BinaryIO) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode an item block by block, as `decoding.mono_blocks`.
+
+    Example:
+        >>> next(blocks_of(Item("a.wav", end=0.001), Path(wav).read_bytes()))[0].shape
+        (22,)
+    """
+    channel = None if item.channel == "each" else item.channel
+    return decoding.mono_blocks(source, channel, item.start, item.end)
 
 
 class ByLength(beam.DoFn):
     """Gathers sounds, and yields lists of those of like lengths, within a bundle.
 
-    Args:
-        sample_rate: of the model.
-
     Example:
-        >>> by_length = ByLength(sample_rate=8000)
+        >>> by_length = ByLength()
         >>> by_length.start_bundle()
         >>> list(by_length.process(Sound(Item("a.wav"), Recording(np.zeros(8000), True))))
         []
@@ -112,20 +142,20 @@ class ByLength(beam.DoFn):
         ['a.wav']
     """
 
-    def __init__(self, sample_rate: int) -> None:
-        self.most = round(BATCH_SECONDS * sample_rate)
+    def __init__(self) -> None:
         self._sounds: list[Sound] = []
-        self._samples = 0
 
     def start_bundle(self) -> None:
         """Begin with none."""
-        self._sounds, self._samples = [], 0
+        self._sounds = []
 
     def process(self, sound: Sound) -> Iterator[list[Sound]]:
-        """Keep a sound until there are enough to choose among."""
+        """Keep a sound until there are enough to choose among; a long one is alone."""
+        if sound.recording is None:
+            yield [sound]
+            return
         self._sounds.append(sound)
-        self._samples += len(sound.recording.samples)
-        if len(self._sounds) >= BATCHES_AHEAD * BATCH_SIZE or self._samples > self.most:
+        if len(self._sounds) >= BATCHES_AHEAD * BATCH_SIZE:
             yield from self._batches()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -135,21 +165,11 @@ class ByLength(beam.DoFn):
             yield WindowedValue(batch, end.max_timestamp(), (end,))
 
     def _batches(self) -> Iterator[list[Sound]]:
-        sounds = sorted(self._sounds, key=lambda sound: len(sound.recording.samples))
-        self.start_bundle()
-        batch: list[Sound] = []
-        for sound in sounds:
-            padded = (len(batch) + 1) * len(sound.recording.samples)
-            if batch and (len(batch) == BATCH_SIZE or padded > self.most):
-                yield batch
-                batch = []
-            batch.append(sound)
-        if batch:
-            yield batch
+        sounds = sorted(self._sounds, key=_length)
+        self._sounds = []
+        for first in range(0, len(sounds), BATCH_SIZE):
+            yield sounds[first : first + BATCH_SIZE]
 
 
-def _failed(item: Item, reason: str) -> TaggedOutput:
-    named: dict[str, Any] = item.named()
-    if named.get("channel") == "each":
-        del named["channel"]
-    return TaggedOutput(FAILED, {**named, "error": reason})
+def _length(sound: Sound) -> int:
+    return len(sound.recording.samples) if sound.recording else 0

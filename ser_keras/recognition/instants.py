@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from ser_keras.features.frontend import Frontend
+from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.familiarity import surprisal
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.chunks import ChunkResampler, Windows
@@ -45,7 +46,43 @@ class Instant(NamedTuple):
     answer: Answer | None  # None where the gate kept the window from the model
 
 
-class SoundStep:
+class Step:
+    """A step from a window of sound to an answer, by a graph: `SoundStep.function`.
+
+    Args:
+        function: the graph.
+        spec: the features of its model.
+        states: that a recording begins with: the model's, and its log scale.
+
+    Example:
+        >>> step = SoundStep(model)
+        >>> window = np.zeros(model.features.window_length, np.float32)
+        >>> same = Step(step.function, model.features, step.initial_states())
+        >>> same(window, same.initial_states())[0].probabilities.shape
+        (8,)
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], spec: FeatureSpec, states: list[Tensor]
+    ) -> None:
+        self.spec = spec
+        self._function = function
+        self._initial = states
+
+    def initial_states(self) -> list[Tensor]:
+        """Return the states that a recording begins with."""
+        return self._initial
+
+    def __call__(self, window: np.ndarray, states: list[Tensor]) -> tuple[Answer, list[Tensor]]:
+        """Answer float32 [window_length]; return the new states, too."""
+        outputs = self._function(tf.constant(window), states)
+        probabilities, fraction, saliency, attention, cost, states = outputs
+        (sampled,) = shortest(fraction.numpy()[np.newaxis])
+        answer = Answer(probabilities.numpy(), sampled, saliency, attention, float(cost))
+        return answer, states
+
+
+class SoundStep(Step):
     """A model's step from a window of sound to an answer: one graph for all recordings.
 
     Args:
@@ -62,24 +99,16 @@ class SoundStep:
     def __init__(self, model: VRNN) -> None:
         self.model = model
         self._frontend = Frontend(model.features)
-        window = tf.TensorSpec([model.features.window_length], tf.float32)
-        states = [tf.TensorSpec(state.shape, tf.float32) for state in self.initial_states()]
+        log_scale = tf.zeros([1, model.features.observation_size])
+        states = [*model.get_initial_state(1), log_scale]
+        signature = [
+            tf.TensorSpec([model.features.window_length], tf.float32),
+            [tf.TensorSpec(state.shape, tf.float32) for state in states],
+        ]
+        # Exported models have it, too.
+        self.function = tf.function(self._step, signature, autograph=False)
         # Tracing takes less time than three steps without a graph.
-        function = tf.function(self._step, [window, states], autograph=False)
-        self._function = function.get_concrete_function()
-
-    def initial_states(self) -> list[Tensor]:
-        """Return the states that a recording begins with: the model's, and its log scale."""
-        log_scale = tf.zeros([1, self.model.features.observation_size])
-        return [*self.model.get_initial_state(1), log_scale]
-
-    def __call__(self, window: np.ndarray, states: list[Tensor]) -> tuple[Answer, list[Tensor]]:
-        """Answer float32 [window_length]; return the new states, too."""
-        outputs = self._function(tf.constant(window), states)
-        probabilities, fraction, saliency, attention, cost, states = outputs
-        (sampled,) = shortest(fraction.numpy()[np.newaxis])
-        answer = Answer(probabilities.numpy(), sampled, saliency, attention, float(cost))
-        return answer, states
+        super().__init__(self.function.get_concrete_function(), model.features, states)
 
     def _step(self, window: Tensor, states: list[Tensor]) -> tuple[Tensor, ...]:
         observation = self._frontend.extract_windows(window[tf.newaxis])  # [1, ...]
@@ -111,9 +140,9 @@ class Instants:
         [0.5, 1.0]
     """
 
-    def __init__(self, step: SoundStep, gate: float | None = None) -> None:
+    def __init__(self, step: Step, gate: float | None = None) -> None:
         self._step = step
-        self._spec = step.model.features
+        self._spec = step.spec
         self._gate = gate
         self._resampler = ChunkResampler(self._spec.sample_rate)
         self._windows = Windows(self._spec)

@@ -19,10 +19,10 @@ from ser_keras.recognition.bulk import SoundBatch, in_batches
 from ser_keras.recognition.chunks import Chunk, Path, chunks_of
 from ser_keras.recognition.description import Describer
 from ser_keras.recognition.instants import (
-    Answer,
     Instant,
     Instants,
     SoundStep,
+    Step,
     describe_attention,
 )
 from ser_keras.sound.level import SILENT_LEVEL
@@ -162,25 +162,47 @@ class Recognizer:
             return {**take.named(), "error": error.reason}
 
     def _answer(self, chunks: Iterable[Chunk], attention: bool | Receive) -> dict[str, Any]:
-        recording = Instants(self._step)
-        instants, surprisals, silent = [], [], True
-        with deferred() as interruption:
-            for instant in _instants(recording, chunks):
-                if instant.answer is not None:  # it never is, without a gate
-                    instants.append(self._describe(instant.time, instant.answer, attention))
-                    surprisals.append(instant.answer.surprisal)
-                silent = silent and instant.level < SILENT_LEVEL
-                interruption.check()
-        cost = float(np.mean(surprisals[1:])) if surprisals[1:] else np.nan
-        return self._describer.whole(instants, recording.duration, recording.padded, silent, cost)
+        return answer_in_chunks(self._step, self._describer, chunks, attention)
 
-    def _describe(self, time: float, answer: Answer, attention: bool | Receive) -> dict[str, Any]:
-        described = self._describer.instant(time, answer.probabilities, answer.sampled_fraction)
-        if callable(attention):
-            attention(np.asarray(answer.saliency), np.asarray(answer.attention))
-        elif attention:
-            described |= describe_attention(answer)
-        return described
+
+def answer_in_chunks(
+    step: Step, describer: Describer, chunks: Iterable[Chunk], attention: bool | Receive = False
+) -> dict[str, Any]:
+    """Answer a recording of any length, in memory that does not grow; return its line.
+
+    Args:
+        step: of the model.
+        describer: of its answers.
+        chunks: of the recording, one after the other, with their rate in hertz.
+        attention: as of `Recognizer.recognize`.
+
+    Raises:
+        AudioError: a chunk cannot be decoded.
+
+    Example:
+        >>> describer = Describer(model.features, model.classes, model.familiarity)
+        >>> chunks = [(np.zeros(8000, np.float32), 8000)] * 3
+        >>> answer_in_chunks(SoundStep(model), describer, chunks)["duration"]
+        3.0
+    """
+    recording = Instants(step)
+    instants, surprisals, silent = [], [], True
+    with deferred() as interruption:
+        for instant in _instants(recording, chunks):
+            if (answer := instant.answer) is not None:  # it never is, without a gate
+                described = describer.instant(
+                    instant.time, answer.probabilities, answer.sampled_fraction
+                )
+                if callable(attention):
+                    attention(np.asarray(answer.saliency), np.asarray(answer.attention))
+                elif attention:
+                    described |= describe_attention(answer)
+                instants.append(described)
+                surprisals.append(answer.surprisal)
+            silent = silent and instant.level < SILENT_LEVEL
+            interruption.check()
+    cost = float(np.mean(surprisals[1:])) if surprisals[1:] else np.nan
+    return describer.whole(instants, recording.duration, recording.padded, silent, cost)
 
 
 def _instants(recording: Instants, chunks: Iterable[Chunk]) -> Iterator[Instant]:

@@ -22,6 +22,7 @@ import soundfile
 from ser_keras import export
 from ser_keras.commands import main as cli
 from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.bulk import LONGEST
 from ser_keras.recognition.recognizer import Recognizer
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam (the extra beam)")
@@ -220,12 +221,28 @@ def test_a_folder_and_names_that_look_like_globs(batch: Batch, sounds: Path, tmp
     assert batch(folder / "[red]a.wav", "--out", tmp_path / "b")["answered"] == 1
 
 
-def test_a_recording_that_is_too_long_says_so(batch: Batch, sounds: Path, tmp_path: Path):
-    soundfile.write(tmp_path / "long.wav", np.ones(100_000) * 0.1, 8000)
-    out = tmp_path / "answers"
-    batch(tmp_path / "long.wav", "--most-seconds", "10", "--out", out, status=1)
-    (line,) = lines(out.with_name("answers-failed"))
-    assert line["error"] == "duration: expected at most 10 s, found more"
+def test_a_long_recording_is_answered_block_by_block(
+    batch: Batch, recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ser_keras.export.batch.reading._MANY", 100_000)  # bytes
+    folder, out = tmp_path / "in", tmp_path / "answers"
+    folder.mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.1, (round((LONGEST + 3.3) * 8000), 2))
+    soundfile.write(folder / "long.wav", noise, 8000)
+    soundfile.write(folder / "short.wav", noise[:9000], 8000)
+    content = (folder / "long.wav").read_bytes()
+    (folder / "truncated.wav").write_bytes(content[: round(0.95 * len(content) - 100_000)])
+    counted = batch(folder, "--channel", "1", "--out", out, status=1)
+    expected = [
+        recognizer.recognize(str(folder / name), channel=1, attention=False)
+        for name in ("long.wav", "short.wav")
+    ]
+    assert_alike(lines(out), expected)
+    (failed,) = lines(out.with_name("answers-failed"))
+    assert failed["file"] == str(folder / "truncated.wav")
+    assert failed["channel"] == 1
+    assert failed["error"].startswith("truncated: ")
+    assert counted["bytes_read"] == sum(path.stat().st_size for path in folder.iterdir())
 
 
 @pytest.mark.parametrize(
