@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def measure(folder: Path, every: int, out: Path) -> dict[str, Any]:
     run, model = read_run(folder), files.load(folder)
     test = match(results.test_subset(run, folder), model.classes, "test subset").corpus
     chosen = test[::every]
-    found = list(_found(Replay(model), chosen, out / RECORDINGS, {"run": run.to_dict()}))
+    found = list(_found(Replay(model), chosen, out / RECORDINGS, {"model": _digest(folder)}))
     done = [(utterance, each) for utterance, each in zip(chosen, found, strict=True) if each]
     if not done:
         raise ConfigurationError(f"{folder}: expected test recordings, found none that can be used")
@@ -63,6 +64,10 @@ def measure(folder: Path, every: int, out: Path) -> dict[str, Any]:
         "versions": provenance.versions(),
         "git": provenance.git_state(),
     }
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
 
 
 def _found(
@@ -87,7 +92,7 @@ def _known(file: Path, settings: dict[str, Any]) -> dict[str, list[Any] | None]:
         return {}
     lines = file.read_text(encoding="utf-8").split("\n")
     if json.loads(lines[0]) != settings:
-        raise ConfigurationError(f"{file}: expected recordings of this run, found another's")
+        raise ConfigurationError(f"{file}: expected recordings of this model, found another's")
     # A kill leaves a line without its end: it is measured again, on a line of its own.
     if lines[-1]:
         file.write_text("\n".join([*lines[:-1], ""]), encoding="utf-8")

@@ -136,4 +136,4 @@ def test_a_run_is_measured_and_a_killed_measurement_resumes(
 
     kept.write_text("{}\n")
     assert explanation.main(words) == 1
-    assert "expected recordings of this run" in capsys.readouterr().err
+    assert "expected recordings of this model" in capsys.readouterr().err

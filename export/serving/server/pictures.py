@@ -138,31 +138,12 @@ def _range_db(description: Mapping[str, Any]) -> float | None:
 
 
 def _maps(description: Mapping[str, Any], answer: Mapping[str, Any], duration: float) -> Maps:
-    spec = _spec(description)
-    windows = len(answer["came"])
-    columns = join(spec, windows, duration)
-    came, expected, saliency, attention = (
-        np.array(answer[name], float).reshape(windows, *spec.observation_shape)
-        for name in _PICTURED
-    )
-    expected[0] = saliency[0] = np.nan  # nothing was predicted
+    spec, reference = _spec(description), 0.0
     if spec.in_decibels:
         relative = _range_db(description) is not None
-        loudest = answer["loudest"][-1] if relative else np.max(came)
-        came, expected = came - loudest, expected - loudest
-    frequencies = spec.band_frequencies if len(spec.labels()) == spec.bands else None
-    return Maps(
-        begin=columns.begin,
-        end=columns.end,
-        rows=tuple(spec.labels()),
-        frequencies=None if frequencies is None else np.array(frequencies),
-        unit=maps.DECIBELS if spec.in_decibels else maps.DEVIATIONS,
-        came=columns.of(came),
-        expected=columns.of(expected),
-        sampled=columns.mean(spec, attention),
-        saliency=columns.of(saliency),
-        instant=columns.instant,
-    )
+        reference = float(answer["loudest"][-1] if relative else np.max(answer["came"]))
+    pictured = {name: answer[name] for name in _PICTURED}
+    return maps.lay_out(spec, duration, reference=reference, **pictured)
 
 
 def in_groups(values: np.ndarray, size: int) -> np.ndarray:

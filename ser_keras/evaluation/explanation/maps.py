@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_keras.features.columns import join as join_windows
+from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.replay import Observations, Replayed
 
@@ -110,38 +111,70 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         >>> join(model, observed, replayed, duration=1.2).end.tolist()
         [0.5, 1.0, 1.2]
     """
-    spec = model.features
-    windows = len(observed.standardized)
-    columns = join_windows(spec, windows, duration)
-
-    prediction, saliency = (
-        np.array(each[0], dtype=float) for each in (replayed.prediction, replayed.saliency)
-    )
-    prediction[0] = saliency[0] = np.nan
-    in_decibels = model.dynamic_range is not None or (
-        spec.patch_shape is not None and spec.kind == "log-mel"
-    )
-    came, expected = np.asarray(observed.standardized, float), prediction
+    came, expected = observed.standardized, replayed.prediction[0]
     reference = 0.0
-    if in_decibels:
+    if model.features.in_decibels:
         came, expected = decibels(model, observed, came), decibels(model, observed, expected)
         reference = float(observed.loudest[-1] if model.dynamic_range is not None else np.max(came))
-        came, expected = came - reference, expected - reference
+    return lay_out(
+        model.features,
+        duration,
+        came=came,
+        expected=expected,
+        saliency=replayed.saliency[0],
+        attention=replayed.attention[0],
+        reference=reference,
+    )
+
+
+def lay_out(
+    spec: FeatureSpec,
+    duration: float,
+    *,
+    came: Array,
+    expected: Array,
+    saliency: Array,
+    attention: Array,
+    reference: float,
+) -> Maps:
+    """Join windows, given what a model makes of each of them, float [T, D].
+
+    Args:
+        spec: of the observations.
+        duration: of the recording, in seconds.
+        came: in decibels of full scale where `FeatureSpec.in_decibels`, else in standard deviations
+            from the mean.
+        expected: the prediction of it, in the same unit; of the first window it means nothing.
+        saliency: in standard deviations; of the first window it means nothing.
+        attention: 1 where the model sampled, else 0.
+        reference: decibels of full scale that are to be 0; 0 for other units.
+
+    Example:
+        >>> zeros = np.zeros((2, 40))
+        >>> read = {name: zeros for name in ("came", "expected", "saliency", "attention")}
+        >>> maps = lay_out(ser.FeatureSpec(), 3.0, **read, reference=0.0)
+        >>> maps.expected[:, 0].tolist()
+        [nan, 0.0]
+    """
+    windows = len(came)
+    columns = join_windows(spec, windows, duration)
 
     def patches(flat: Array) -> Array:
-        return flat.reshape(windows, *spec.observation_shape)
+        return np.array(flat, dtype=float).reshape(windows, *spec.observation_shape)
 
+    predicted, surprise = patches(expected), patches(saliency)
+    predicted[0] = surprise[0] = np.nan
     frequencies = spec.band_frequencies if len(spec.labels()) == spec.bands else None
     return Maps(
         begin=columns.begin,
         end=columns.end,
         rows=tuple(spec.labels()),
         frequencies=None if frequencies is None else np.array(frequencies),
-        unit=DECIBELS if in_decibels else DEVIATIONS,
-        came=columns.of(patches(came)),
-        expected=columns.of(patches(expected)),
-        sampled=columns.mean(spec, patches(np.asarray(replayed.attention[0], float))),
-        saliency=columns.of(patches(saliency)),
+        unit=DECIBELS if spec.in_decibels else DEVIATIONS,
+        came=columns.of(patches(came)) - reference,
+        expected=columns.of(predicted) - reference,
+        sampled=columns.mean(spec, patches(attention)),
+        saliency=columns.of(surprise),
         reference=reference,
         instant=columns.instant,
     )
