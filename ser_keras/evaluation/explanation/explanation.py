@@ -142,10 +142,6 @@ class Explanation:
         Raises:
             OutputError: they cannot be written.
             ConfigurationError: seconds are out of their range.
-
-        Example:
-            >>> [path.name for path in ser.explain(model, wav).save("hello")][:2]
-            ['recording.wav', 'expected.wav']
         """
         continuation = None if seconds is None else self.continuation(seconds, seed=seed)
         return saving.save(self, folder, self.occlusion(), continuation)

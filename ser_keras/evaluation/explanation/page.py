@@ -60,6 +60,7 @@ def render_page(
         classes=explanation.model.classes,
         story=explanation.story,
         moved=bool(explanation.moments),
+        expects=bool(np.isfinite(explanation.maps.expected).any()),
         sounds={name: _sound_url(sound, rate) for name, sound in sounds.items()},
         pictures=pictures,
         effects=_effects(explanation, occlusion),
