@@ -154,47 +154,49 @@ def parts(name: str, folder: Path) -> dict[str, float]:
 
 def measure(out: Path, name: str, sizes: Sequence[int], ways: Sequence[str]) -> dict[str, Any]:
     """Measure what is not in `scale.json` yet; return its content."""
-    file = out / "scale.json"
-    found = json.loads(file.read_text("utf-8")) if file.exists() else {"measured": []}
+    file, scratch = out / "scale.json", out / "scratch"
+    found = json.loads(file.read_text("utf-8")) if file.exists() else {"measured": [], "parts": {}}
     known = {(one["model"], one["recordings"], one["way"]) for one in found["measured"]}
-    with tempfile.TemporaryDirectory(dir=out) as scratch:
-        model: Path | None = None
-        for size in sorted(sizes):
-            wanted = [way for way in ways if (name, size, way) not in known]
-            if not wanted:
-                continue
-            folder = Path(scratch) / "recordings"
-            paths = list(recordings(folder, size))
-            if model is None:
-                run = model_files.load(name)
-                run.save(Path(scratch) / "model.keras")
-                model = export.saved_model(run, Path(scratch) / "exported")
-                found.setdefault("parts", {})[name] = parts(name, Path(scratch) / "some")
-            sound = sum(soundfile.info(path).duration for path in paths)
-            read = sum(path.stat().st_size for path in paths)
-            for way in wanted:
-                results = Path(scratch) / "results"
-                results.mkdir()
-                given = Path(scratch) / "model.keras" if way == "predict" else model
-                cost = costs(command(way, given, folder, results / "answers"))
-                answers = sorted(results.glob("answers*"))
-                lines = sum(path.read_bytes().count(b"\n") for path in answers)
-                assert lines == size, f"{way}: {lines} answers to {size} recordings"
-                written = sum(path.stat().st_size for path in answers)
-                one = {
-                    "model": name,
-                    "recordings": size,
-                    "way": way,
-                    "hours_of_sound": sound / 3600,
-                }
-                one |= {**cost, "bytes_read": read, "bytes_written": written}
-                found["measured"].append(one)
-                found |= {"versions": provenance.versions(), "git": provenance.git_state()}
-                write_json(file, found)
-                shutil.rmtree(results)
-                rate = size / cost["seconds"]
-                print(f"{size} by {way}: {rate:.1f} a second", file=sys.stderr, flush=True)
+    wanted = [(size, way) for size in sorted(sizes) for way in ways]
+    wanted = [(size, way) for size, way in wanted if (name, size, way) not in known]
+    if wanted and name not in found["parts"]:
+        found["parts"][name] = parts(name, scratch / "some")
+    models = exported(name, scratch) if wanted else {}
+    for size, way in wanted:
+        one = measured(way, models[way], size, scratch)
+        found["measured"].append({"model": name, "recordings": size, "way": way, **one})
+        found |= {"versions": provenance.versions(), "git": provenance.git_state()}
+        write_json(file, found)
+        print(f"{size} by {way}: {size / one['seconds']:.1f} a second", file=sys.stderr, flush=True)
+    shutil.rmtree(scratch, ignore_errors=True)
     return found
+
+
+def exported(name: str, scratch: Path) -> dict[str, Path]:
+    """Write a model as each way takes it."""
+    model = model_files.load(name)
+    shutil.rmtree(scratch / "exported", ignore_errors=True)
+    folder = export.saved_model(model, scratch / "exported")
+    model.save(scratch / "model.keras")
+    return {way: scratch / "model.keras" if way == "predict" else folder for way in WAYS}
+
+
+def measured(way: str, model: Path, size: int, scratch: Path) -> dict[str, float]:
+    """Make so many recordings, answer them, and return what that cost."""
+    folder, results = scratch / f"recordings-{size}", scratch / "results"
+    paths = list(recordings(folder, size))
+    shutil.rmtree(results, ignore_errors=True)  # of a killed run
+    results.mkdir()
+    cost = costs(command(way, model, folder, results / "answers"))
+    answers = list(results.glob("answers*"))
+    lines = sum(path.read_bytes().count(b"\n") for path in answers)
+    assert lines == size, f"{way}: {lines} answers to {size} recordings"
+    return {
+        "hours_of_sound": sum(soundfile.info(path).duration for path in paths) / 3600,
+        **cost,
+        "bytes_read": sum(path.stat().st_size for path in paths),
+        "bytes_written": sum(path.stat().st_size for path in answers),
+    }
 
 
 def markdown(found: dict[str, Any]) -> str:

@@ -18,15 +18,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from ser_keras.errors import SerKerasError
-from ser_keras.export.batch import pipeline
-from ser_keras.export.batch.handler import Exported
+from ser_keras.export.batch.reading import COUNTERS
 
 ATTEMPTS = 3
 
@@ -51,45 +52,69 @@ class WorkersLost(SerKerasError):
         )
 
 
-def run(job: pipeline.Job, exported: Exported, options: Mapping[str, Any]) -> dict[str, int]:
-    """Run a job to its end, whatever workers it takes; return its `pipeline.counts`.
+Build = Callable[[beam.Pipeline], None]  # puts its steps on a pipeline
+
+
+def run(build: Build, options: Mapping[str, Any], out: str = "") -> dict[str, int]:
+    """Run a pipeline to its end, whatever workers it takes; return its `counts`.
 
     Args:
-        job: what to do.
-        exported: the description of its model.
+        build: a function that worker processes can import.
         options: of Beam, by name.
+        out: the prefix of what it writes, of which a lost attempt leaves parts.
 
     Raises:
         WorkersLost: in every attempt.
 
     Example:
-        >>> from ser_keras.export.batch.handler import exported
-        >>> folder = str(export.saved_model(model, "attempted"))
-        >>> run(pipeline.Job([wav], folder, "attempted-answers"), exported(folder), {})["answered"]
-        1
+        >>> run(lambda pipeline: pipeline | beam.Create(["a.wav"]), {})["answered"]
+        0
     """
     chosen = PipelineOptions([], **options)
     if chosen.view_as(DirectOptions).direct_running_mode != "multi_processing":
-        return pipeline.run(job, exported, chosen)
+        return _run(build, chosen)
     # Workers tell everything that they begin and end.
     options = {"default_sdk_harness_log_level": "ERROR", **options}
     for attempt in range(1, ATTEMPTS + 1):
-        counted = _attempt(job, exported, options)
+        counted = _attempt(build, options)
         if counted is not None:
             return counted
-        _remove_left(job.out)
+        _remove_left(out)
         again = f"; attempt {attempt + 1} of {ATTEMPTS} begins" if attempt < ATTEMPTS else ""
         print(f"batch: a worker process was lost{again}", file=sys.stderr)
     raise WorkersLost(ATTEMPTS)
 
 
-def _attempt(
-    job: pipeline.Job, exported: Exported, options: Mapping[str, Any]
-) -> dict[str, int] | None:
-    """Run a job in a process of its own; None if that lost a worker."""
+def counts(result: Any) -> dict[str, int]:
+    """Return the counters of a pipeline that has ended, 0 for what was never counted.
+
+    Example:
+        >>> from ser_keras.export.batch.pipeline import Count
+        >>> with beam.Pipeline() as pipeline:
+        ...     _ = pipeline | beam.Create([{}]) | beam.ParDo(Count("failed"))
+        >>> counts(pipeline.result)["failed"]
+        1
+    """
+    found = dict.fromkeys(("answered", "failed", "bytes_read", "milliseconds_of_sound"), 0)
+    metrics = result.metrics().query(MetricsFilter().with_namespace(COUNTERS))
+    for counter in metrics["counters"]:
+        found[counter.key.metric.name] += counter.result
+    return found
+
+
+def _run(build: Build, options: PipelineOptions) -> dict[str, int]:
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline)
+    result = pipeline.run()
+    result.wait_until_finish()
+    return counts(result)
+
+
+def _attempt(build: Build, options: Mapping[str, Any]) -> dict[str, int] | None:
+    """Run a pipeline in a process of its own; None if that lost a worker."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, job, exported, dict(options)))
+    process = context.Process(target=_work, args=(sender, build, dict(options)))
     process.start()
     sender.close()
     try:
@@ -113,10 +138,7 @@ def _end(process: multiprocessing.process.BaseProcess) -> None:
 
 
 def _work(
-    sender: multiprocessing.connection.Connection,
-    job: pipeline.Job,
-    exported: Exported,
-    options: dict[str, Any],
+    sender: multiprocessing.connection.Connection, build: Build, options: dict[str, Any]
 ) -> None:
     def end(failed: threading.ExceptHookArgs) -> None:
         if failed.thread is not None and failed.thread.name == _WORKER_THREAD:
@@ -129,7 +151,7 @@ def _work(
     threading.excepthook = end
     logging.getLogger().setLevel(logging.ERROR)
     try:
-        sender.send(pipeline.run(job, exported, PipelineOptions([], **options)))
+        sender.send(_run(build, PipelineOptions([], **options)))
     except Exception as error:  # noqa: BLE001  # the other process raises it
         time.sleep(_WAIT)
         sender.send(f"{type(error).__name__}: {error}")

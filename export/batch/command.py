@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import tempfile
@@ -108,7 +109,8 @@ def run(options: argparse.Namespace) -> int:
         described = exported(model)
         _make_folder(options.out)
         outputs.clear(options.out, options.overwrite)
-        counted = attempts.run(job, described, beam_options.chosen(options))
+        build = functools.partial(pipeline.build, job=job, exported=described)
+        counted = attempts.run(build, beam_options.chosen(options), options.out)
     print(json.dumps({"out": options.out, **counted}, ensure_ascii=False))
     return 1 if counted["failed"] else 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.pvalue import TaggedOutput
 
@@ -82,27 +82,6 @@ def build(pipeline: beam.Pipeline, job: Job, exported: Exported) -> None:
     _ = failed | "WriteFailed" >> outputs.write_failed(job.out)
 
 
-def run(job: Job, exported: Exported, options: Any = None) -> dict[str, int]:
-    """Run a job to its end; return its `counts`.
-
-    Args:
-        job: what to do.
-        exported: the description of its model.
-        options: `PipelineOptions`; None for Beam's defaults.
-
-    Example:
-        >>> from ser_keras.export.batch.handler import exported
-        >>> folder = str(export.saved_model(model, "run"))
-        >>> run(Job([wav], folder, "run-answers"), exported(folder))["answered"]
-        1
-    """
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, job, exported)
-    result = pipeline.run()
-    result.wait_until_finish()
-    return counts(result)
-
-
 def lines(answers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any] | TaggedOutput]:
     """Yield the lines of a batch; those of errors as `FAILED`.
 
@@ -134,19 +113,3 @@ class Count(beam.DoFn):
         self.count.inc()
         self.milliseconds.inc(round(1000 * line.get("duration", 0.0)))
         yield line
-
-
-def counts(result: Any) -> dict[str, int]:
-    """Return the counters of a pipeline that has ended, 0 for what was never counted.
-
-    Example:
-        >>> with beam.Pipeline() as pipeline:
-        ...     _ = pipeline | beam.Create([{}]) | beam.ParDo(Count("failed"))
-        >>> counts(pipeline.result)["failed"]
-        1
-    """
-    found = dict.fromkeys(("answered", "failed", "bytes_read", "milliseconds_of_sound"), 0)
-    metrics = result.metrics().query(MetricsFilter().with_namespace(COUNTERS))
-    for counter in metrics["counters"]:
-        found[counter.key.metric.name] += counter.result
-    return found

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import importlib
 import sys
+from typing import Any
 
 from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
-from ser_keras.errors import by_kind
+from ser_keras.errors import ConfigurationError, by_kind
 
 HELP = "extract a corpus to shards of features; called again after a kill, it goes on"
 RESUMES = True
 
+# The package export builds on this one, so that an import statement would be a circle.
+_BEAM = "ser_keras.export.batch"
+
+
+def parents() -> list[argparse.ArgumentParser]:
+    """Return what the command's parser is made from: the options of Beam, where it is installed.
+
+    Example:
+        >>> len(parents()) <= 1
+        True
+    """
+    try:
+        return [importlib.import_module(f"{_BEAM}.beam_options").parser()]
+    except ConfigurationError:
+        return []
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    parser.description = (
+        f"{HELP}. With options of Apache Beam, such as --runner, its workers write the shards: "
+        "they must have the corpus and --out in the same folders."
+    )
     shared.add(parser, *shared.CORPUS, *shared.PRESET, "out")
     parser.add_argument(
         "--shard-size",
@@ -32,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Extract, and print what was left out and what is in the shards."""
     preset = shared.preset(options)
     shared.start_tensorflow()
+    from ser_keras import corpora
     from ser_keras.training import shards
 
     if copies := preset.augmentation.copies:
@@ -42,17 +66,32 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     corpus = corpus_options.load(options)
-    written = shards.write(
-        corpus,
-        preset.features,
-        options.out,
-        shard_size=options.shard_size,
-        augmentation=preset.augmentation,
-        workers=options.workers,
-    )["shards"]
+    extraction: dict[str, Any] = {
+        "spec": preset.features,
+        "out": options.out,
+        "shard_size": options.shard_size,
+        "augmentation": preset.augmentation,
+    }
+    if chosen := _beam_options(options):
+        importlib.import_module(f"{_BEAM}.features").write(
+            shards.shard_count(corpus, options.shard_size),
+            functools.partial(
+                corpora.load_joined, corpus_options.pairs(options), options.merge_synonyms
+            ),
+            extraction,
+            chosen,
+        )
+    written = shards.write(corpus, workers=options.workers, **extraction)["shards"]
     left_out = [row for shard in written for row in shard["left_out"]]
     for line in by_kind((row["path"], row["reason"]) for row in left_out):
         print(f"left out {line}")
     utterances = sum(len(shard["utterances"]) for shard in written)
     print(f"{utterances} utterances in {len(written)} shards, {len(left_out)} left out")
     return 0
+
+
+def _beam_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of Beam that were given, by name."""
+    if not parents():
+        return {}
+    return importlib.import_module(f"{_BEAM}.beam_options").chosen(options)

@@ -53,23 +53,14 @@ def write(
         >>> [shard["file"] for shard in index["shards"]]
         ['synthetic-00001-of-00002.tfrecord', 'synthetic-00002-of-00002.tfrecord']
     """
-    require(shard_size >= 1, "shard_size", shard_size, "at least 1")
     folder = output_folder(out)
-    starts = range(0, len(corpus), shard_size)
+    count = shard_count(corpus, shard_size)
     shards = []
-    for number, start in enumerate(starts, start=1):
-        utterances = corpus[start : start + shard_size]
-        name = f"{corpus.name}-{number:05d}-of-{len(starts):05d}"
-        key = _key(utterances, spec, augmentation, extraction.get("decoder"))
-        shard = _finished(folder, name, key)
-        if shard is None:
-            # Removed first: a kill must not leave them describing a shard that has changed.
-            for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
-                stale.unlink(missing_ok=True)
-            extracted = extract_corpus(utterances, spec, augmentation=augmentation, **extraction)
-            shard = _write_shard(folder, name, key, utterances, extracted)
+    for number in range(count):
+        shard = write_shard(corpus, spec, folder, number, shard_size, augmentation, **extraction)
         shards.append(shard)
-        print(f"shard {number} of {len(starts)}: {name}", file=sys.stderr, flush=True)
+        name = Path(shard["file"]).stem
+        print(f"shard {number + 1} of {count}: {name}", file=sys.stderr, flush=True)
     index = {
         "format": FORMAT,
         "algorithm": ALGORITHM,
@@ -85,6 +76,49 @@ def write(
     write_json(folder / INDEX_FILE, index)
     _remove_others(folder, corpus.name, {shard["file"] for shard in shards})
     return index
+
+
+def shard_count(corpus: Corpus, shard_size: int) -> int:
+    """Count the shards of so many utterances that hold a corpus.
+
+    Example:
+        >>> shard_count(corpus, shard_size=20)
+        2
+    """
+    require(shard_size >= 1, "shard_size", shard_size, "at least 1")
+    return -(-len(corpus) // shard_size)
+
+
+def write_shard(
+    corpus: Corpus,
+    spec: FeatureSpec,
+    out: str | os.PathLike[str],
+    number: int,
+    shard_size: int = 512,
+    augmentation: Augmentation = NONE,
+    **extraction: Any,
+) -> dict[str, Any]:
+    """Extract one shard, the `number`th from 0, unless it is finished; return its rows.
+
+    Whoever writes them, in whatever order, `write` finds them finished and adds the index.
+
+    Example:
+        >>> shard = write_shard(corpus, model.features, "shards", 1, shard_size=20, progress=False)
+        >>> shard["file"], len(shard["utterances"])
+        ('synthetic-00002-of-00002.tfrecord', 12)
+    """
+    folder = output_folder(out)
+    utterances = corpus[number * shard_size : (number + 1) * shard_size]
+    name = f"{corpus.name}-{number + 1:05d}-of-{shard_count(corpus, shard_size):05d}"
+    key = _key(utterances, spec, augmentation, extraction.get("decoder"))
+    shard = _finished(folder, name, key)
+    if shard is None:
+        # Removed first: a kill must not leave them describing a shard that has changed.
+        for stale in (folder / INDEX_FILE, folder / f"{name}.json"):
+            stale.unlink(missing_ok=True)
+        extracted = extract_corpus(utterances, spec, augmentation=augmentation, **extraction)
+        shard = _write_shard(folder, name, key, utterances, extracted)
+    return shard
 
 
 def dataset(
