@@ -15,7 +15,7 @@ import orjson
 import tensorflow as tf
 
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE, Manner, Voice, speak
-from ser_keras.export.serving.server import pictures, sound_limits
+from ser_keras.export.serving.server import pictures, sound_limits, sounds
 from ser_keras.export.serving.server.answer import Answer
 from ser_keras.export.serving.server.repository import Repository
 from ser_keras.export.serving.tf_serving import json_parsing, status, warm_up
@@ -32,6 +32,7 @@ FILES = {
     "/page/axes.js": ("axes.js", "text/javascript; charset=utf-8"),
     "/page/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
     "/page/elements.js": ("elements.js", "text/javascript; charset=utf-8"),
+    "/page/listening.js": ("listening.js", "text/javascript; charset=utf-8"),
     "/page/moments.js": ("moments.js", "text/javascript; charset=utf-8"),
     "/page/sound.js": ("sound.js", "text/javascript; charset=utf-8"),
     "/page/recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
@@ -46,7 +47,7 @@ _SAFETY = {
 }
 _NEVER_KEPT = {"cache-control": "no-store"}
 
-_CALL = re.compile(r"/page/models/([^/:]+):(explain|live)")
+_CALL = re.compile(r"/page/models/([^/:]+):(explain|live|listen)")
 
 
 class PageInterface:
@@ -90,23 +91,29 @@ class PageInterface:
         return shown
 
     async def _call(self, name: str, what: str, body: bytes) -> Answer:
-        """Explain a recording, or run one window of live sound."""
+        """Explain a recording, make sounds of that, or run one window of live sound."""
         with self._repository.use(name) as model:
-            function = model.function(what)
+            function = model.function("live" if what == "live" else "explain")
             if function is None or not model.explains:
                 raise ServingError("UNIMPLEMENTED", f"model {name} cannot {what}")
             loop, threads = asyncio.get_running_loop(), self._repository.inference
-            if what == "explain":
-                inputs = {"audio": np.array([body], object)}
-            else:  # megabytes of JSON would hold up the event loop
+            inputs: Tensors = {"audio": np.array([body], object)}
+            if what == "live":  # megabytes of JSON would hold up the event loop
                 size = model.description["state_size"]
                 inputs = await loop.run_in_executor(threads, _live_inputs, body, size)
-            seconds = sound_limits.check(inputs, model.description, self._most_seconds)
-            describe = (
-                functools.partial(pictures.of_recording, model.description, duration=seconds)
-                if what == "explain"
-                else functools.partial(pictures.of_instant, model.description)
-            )
+            most = min(self._most_seconds, sounds.MOST_SECONDS if what == "listen" else np.inf)
+            seconds = sound_limits.check(inputs, model.description, most)
+            describe = functools.partial(pictures.of_instant, model.description)
+            if what == "explain":
+                describe = functools.partial(
+                    pictures.of_recording, model.description, duration=seconds
+                )
+            elif what == "listen":
+                if not pictures.describe(model.description)["heard"]:
+                    raise ServingError("UNIMPLEMENTED", f"model {name} cannot be heard")
+                describe = functools.partial(
+                    sounds.of_recording, model.description, duration=seconds, content=body
+                )
             content = await loop.run_in_executor(threads, _run, function, inputs, describe)
             return Answer(content, headers=dict(_NEVER_KEPT))
 

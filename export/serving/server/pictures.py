@@ -35,7 +35,8 @@ def describe(description: Mapping[str, Any]) -> dict[str, Any]:
         unit, of what came and was expected; scale, the values that the ends of the scale stand for;
         farthest, the difference of both that the ends of its scale stand for; rows, their names;
         step, from a frame to the next in seconds, None where an observation has none; known, the
-        frames at the beginning of a window that the windows before it have.
+        frames at the beginning of a window that the windows before it have; heard, whether `sounds`
+        can be made.
 
     Example:
         >>> from ser_keras.export.graph import inference
@@ -48,6 +49,7 @@ def describe(description: Mapping[str, Any]) -> dict[str, Any]:
         scale = [-(_range_db(description) or spec.top_db or _DECIBELS), 0.0]
         farthest = _FARTHEST_DB
     return {
+        "heard": spec.in_decibels,
         "unit": maps.DECIBELS if spec.in_decibels else maps.DEVIATIONS,
         "scale": scale,
         "farthest": farthest,
@@ -76,7 +78,7 @@ def of_recording(
     """
     spec, timeline = _spec(description), answer["timeline"]
     times = np.array([spec.end_of_window(instant) for instant in range(len(timeline))])
-    whole, emotion = _maps(description, answer, duration), answer["emotion"].decode()
+    whole, emotion = map_of(description, answer, duration), answer["emotion"].decode()
     found = [
         {
             **moment.to_dict(),
@@ -137,7 +139,8 @@ def _range_db(description: Mapping[str, Any]) -> float | None:
     return found
 
 
-def _maps(description: Mapping[str, Any], answer: Mapping[str, Any], duration: float) -> Maps:
+def map_of(description: Mapping[str, Any], answer: Mapping[str, Any], duration: float) -> Maps:
+    """Join the windows of a recording; arguments as for `of_recording`."""
     spec, reference = _spec(description), 0.0
     if spec.in_decibels:
         relative = _range_db(description) is not None

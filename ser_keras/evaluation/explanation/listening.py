@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_keras.evaluation.explanation.maps import DECIBELS, Maps
+from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition import inversion
 
@@ -59,8 +60,32 @@ def sounds(model: VRNN, maps: Maps, samples: Samples) -> dict[str, Samples]:
         >>> list(sounds(model, explanation.maps, explanation.samples))
         ['recording', 'expected', 'surprise']
     """
-    spec = model.features
     came, expected = (power_of(model, maps, values) for values in (maps.came, maps.expected))
+    return sounds_of_power(model.features, maps, samples, came, expected)
+
+
+def sounds_of_power(
+    spec: FeatureSpec,
+    maps: Maps,
+    samples: Samples,
+    came: NDArray[np.float64],
+    expected: NDArray[np.float64],
+) -> dict[str, Samples]:
+    """Make the sounds of an explanation from the power in mel bands, [columns, mel_bands].
+
+    Args:
+        spec: of the observations.
+        maps: the recording's.
+        samples: the recording, float32 [N], at the spec's rate.
+        came: the power that came.
+        expected: the power that was expected.
+
+    Example:
+        >>> maps, silence = ser.explain(model, wav).maps, np.zeros(8000, np.float32)
+        >>> power = np.zeros((len(maps.came), 40))
+        >>> sounds_of_power(model.features, maps, silence, power, power)["surprise"].shape
+        (8000,)
+    """
     predicted = np.isfinite(maps.expected).all(axis=1, keepdims=True)
     column = inversion.frames_of(maps.begin, maps.end, len(samples), spec)
 

@@ -2,9 +2,11 @@
 
 import { ShownLive, ShownRecording } from "./answer.js";
 import { $ } from "./elements.js";
+import { forget, offer } from "./listening.js";
 import { Microphone, Tape, base64, encodeWav, readFile } from "./sound.js";
 
 const LONGEST_RECORDING = 300; // seconds
+const LONGEST_HEARD = 60; // of which the server makes sounds
 
 const state = { models: [], shown: null, microphone: null, busy: false };
 
@@ -22,6 +24,7 @@ function clear() {
   URL.revokeObjectURL(player.src);
   player.removeAttribute("src");
   $("result").hidden = true;
+  forget();
   state.shown = null;
 }
 
@@ -54,6 +57,9 @@ async function explain({ wav, samples }, name) {
   state.shown = new ShownRecording(model(), answer, samples);
   $("player").src = URL.createObjectURL(new Blob([wav], { type: "audio/wav" }));
   $("player").hidden = false;
+  const listen = call("listen");
+  const brief = answer.duration <= LONGEST_HEARD && answer.times.length > 1;
+  if (model().heard && brief) offer(() => ask(listen, wav, "audio/wav"));
   say(`${name}: ${answer.emotion}`);
 }
 

@@ -457,6 +457,37 @@ def test_sound_that_only_the_server_can_read_has_no_waveform(page: Any, speech: 
     assert painted(page, "came") > 2
 
 
+def test_what_was_expected_is_heard(page: Any, site: Running, speech: list[Path], tmp_path: Path):
+    page.set_input_files("#file", str(speech[0]))
+    page.wait_for_selector("#result:not([hidden])")
+    assert page.is_hidden("#listen")  # of MFCCs there are no sounds here
+    page.select_option("#model", "patches")
+    page.set_input_files("#file", str(speech[0]))
+    page.wait_for_selector("#listen:not([hidden])")
+    page.click("#listen")
+    page.wait_for_selector("#sounds audio")
+    assert page.locator("#sounds audio").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.wait_for_function("() => document.querySelector('#sounds audio').duration > 0")
+    samples, rate = soundfile.read(speech[0])
+    found = page.evaluate("document.querySelector('#sounds audio').duration")
+    assert found == pytest.approx(len(samples) / rate, abs=0.01)
+    page.click("#example")
+    page.wait_for_function(
+        "() => document.getElementById('status').textContent.startsWith('example.wav: ')"
+    )
+    assert page.locator("#sounds audio").count() == 0  # they were another recording's
+
+    made = site.ask("POST", "/page/models/patches:listen", speech[0].read_bytes()).json
+    expected, _ = soundfile.read(io.BytesIO(base64.b64decode(made["expected"])))
+    assert not expected[: int(0.9 * 16000)].any()  # nothing was, of the first window of a second
+    assert expected[16000:].any()
+    assert site.ask("POST", "/page/models/vrnn:listen", speech[0].read_bytes()).status == 501
+    soundfile.write(tmp_path / "long.wav", np.zeros(61 * 8000), 8000)
+    reply = site.ask("POST", "/page/models/patches:listen", (tmp_path / "long.wav").read_bytes())
+    assert "expected at most 60 s" in reply.error
+
+
 def test_a_patch_is_drawn_in_as_many_columns_as_are_new(page: Any):
     """Of live patches of four frames, two of them new and one at the edge: three, then three."""
     found = page.evaluate(
