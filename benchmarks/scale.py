@@ -37,7 +37,8 @@ from ser_keras import export, provenance
 from ser_keras.commands.predict import BATCH_SIZE
 from ser_keras.files import write_json
 from ser_keras.model import files as model_files
-from ser_keras.recognition.bulk import Recording, SoundBatch, decode
+from ser_keras.recognition.bulk import SoundBatch
+from ser_keras.recognition.decoded import Recording, decode
 from ser_keras.sound.takes import Take
 
 DIFFERENT = 1000

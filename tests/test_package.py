@@ -90,6 +90,7 @@ def test_packages_are_importable_from_any_folder(tmp_path: Path):
 
 
 LIGHT = ("", ".corpora", ".corpora.splits", ".sound.decoding", ".features", ".features.extraction")
+LIGHT += (".recognition.decoded", ".recognition.tables")
 
 
 def test_reading_and_describing_sound_needs_no_tensorflow():

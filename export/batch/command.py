@@ -88,7 +88,6 @@ def run(options: argparse.Namespace) -> int:
     require(options.shards >= 0, "--shards", options.shards, "0 or more")
     if options.format == "parquet":
         tables.parquet()
-    start_tensorflow()
     from ser_keras.export.batch import attempts, inputs, outputs, pipeline
     from ser_keras.export.batch.handler import exported
 
@@ -136,6 +135,7 @@ def _saved_model(name: str, runner: str) -> Iterator[str]:
     local = runner.rpartition(".")[2] in _LOCAL_RUNNERS and "://" not in name
     expected = "an exported SavedModel that all workers can read, as of `ser-keras export`"
     require(local, "--model", name, expected)
+    start_tensorflow()
     from ser_keras.export.saving import saved_model
     from ser_keras.model import files
 

@@ -8,9 +8,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.ml.inference.base import ModelHandler
 
@@ -18,11 +17,11 @@ from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.export.batch.inputs import Item
 from ser_keras.export.batch.reading import Sound, blocks_of, opened
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model.familiarity import Familiarity
-from ser_keras.recognition.bulk import BatchAnswer, Recording, answer_together
-from ser_keras.recognition.description import Describer
-from ser_keras.recognition.instants import Step
-from ser_keras.recognition.recognizer import answer_in_chunks
+
+if TYPE_CHECKING:  # TensorFlow is for the workers
+    from ser_keras.recognition.bulk import BatchAnswer
+    from ser_keras.recognition.decoded import Recording
+    from ser_keras.recognition.description import Describer
 
 
 class Exported(NamedTuple):
@@ -86,6 +85,8 @@ class ExportedModelHandler(ModelHandler):
 
     def load_model(self) -> Any:
         """Load the SavedModel, from a copy if it is not on this machine."""
+        import tensorflow as tf
+
         # A worker process is a core's; TensorFlow's threads would be in each other's way.
         with contextlib.suppress(RuntimeError):  # it runs already
             tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -103,6 +104,9 @@ class ExportedModelHandler(ModelHandler):
         self, batch: Sequence[list[Sound]], model: Any, inference_args: Any = None
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the lines of each list of sounds."""
+        from ser_keras.model.familiarity import Familiarity
+        from ser_keras.recognition.description import Describer
+
         spec, labels, quantiles = self._description()
         describer = Describer(spec, labels, Familiarity(quantiles) if quantiles else None)
         for sounds in batch:
@@ -126,12 +130,19 @@ class ExportedModelHandler(ModelHandler):
 
 
 def _together(model: Any, spec: FeatureSpec, recordings: Sequence[Recording]) -> list[BatchAnswer]:
+    from ser_keras.recognition.bulk import answer_together
+
     samples = [recording.samples for recording in recordings]
     return answer_together(model.batch, spec, samples) if samples else []
 
 
 def _in_chunks(model: Any, describer: Describer, item: Item) -> dict[str, Any]:
     """Answer a long recording block by block; a line of its error if it is damaged."""
+    import tensorflow as tf
+
+    from ser_keras.recognition.instants import Step
+    from ser_keras.recognition.recognizer import answer_in_chunks
+
     _, states = model.window.concrete_functions[0].structured_input_signature[0]
     step = Step(model.window, describer.spec, [tf.zeros(state.shape) for state in states])
     try:

@@ -19,12 +19,13 @@ from apache_beam.utils.windowed_value import WindowedValue
 from ser_keras.errors import AudioError, AudioWarning
 from ser_keras.export.batch.inputs import FAILED, Item
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.recognition.bulk import BATCHES_AHEAD, LONGEST, Recording, decode_blocks
+from ser_keras.recognition.decoded import LONGEST, Recording, decode_blocks
 from ser_keras.sound import decoding
 
 COUNTERS = "ser_keras"  # the namespace of the counters
 
 BATCH_SIZE = 32  # recordings that are recognized together
+BATCHES = 4  # among so many, those of like lengths find each other
 _MANY = 1 << 26  # bytes; a file of more is not held in memory
 
 
@@ -155,7 +156,7 @@ class ByLength(beam.DoFn):
             yield [sound]
             return
         self._sounds.append(sound)
-        if len(self._sounds) >= BATCHES_AHEAD * BATCH_SIZE:
+        if len(self._sounds) >= BATCHES * BATCH_SIZE:
             yield from self._batches()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.model.familiarity import Familiarity
-from ser_keras.recognition.bulk import BatchAnswer, Recording
+from ser_keras.recognition.bulk import BatchAnswer
+from ser_keras.recognition.decoded import Recording
 from ser_keras.recognition.instants import name_probabilities, shortest
 
 

@@ -16,7 +16,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
 from ser_keras.model.presets import TINY
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition import bulk
+from ser_keras.recognition import bulk, decoded
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound.takes import Take
 
@@ -120,6 +120,6 @@ def test_a_long_recording_is_left_to_what_needs_no_memory_for_it(
 ):
     spec = recognizer.model.features
     (long,) = [path for path in recordings if path.endswith("3.wav") and Path(path).exists()
-               and soundfile.info(path).duration > bulk.LONGEST]  # fmt: skip
-    assert bulk.decode(Take(long), spec) is None
-    assert isinstance(bulk.decode(Take(recordings[0]), spec), bulk.Recording)
+               and soundfile.info(path).duration > decoded.LONGEST]  # fmt: skip
+    assert decoded.decode(Take(long), spec) is None
+    assert isinstance(decoded.decode(Take(recordings[0]), spec), decoded.Recording)

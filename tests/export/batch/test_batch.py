@@ -22,7 +22,7 @@ import soundfile
 from ser_keras import export
 from ser_keras.commands import main as cli
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.bulk import LONGEST
+from ser_keras.recognition.decoded import LONGEST
 from ser_keras.recognition.recognizer import Recognizer
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam (the extra beam)")
