@@ -7,12 +7,12 @@ its scheduler starts it. Only the chief writes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import tensorflow as tf
 
@@ -81,7 +81,7 @@ def _workers(text: str) -> int:
     return sum(map(len, cluster.values())) if here else 0
 
 
-@contextmanager
+@contextlib.contextmanager
 def _at_most(seconds: float, message: str) -> Iterator[None]:
     """End the process if the block takes longer; what waits in C++ cannot be interrupted."""
 
@@ -158,7 +158,7 @@ def agree(strategy: tf.distribute.Strategy, number: int, what: str) -> None:
         raise ConfigurationError(f"{what}: expected the same on all workers, found {shown}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def restarting() -> Iterator[None]:
     """Run this program again where a worker is lost, so that training goes on when it is back.
 
@@ -173,10 +173,13 @@ def restarting() -> Iterator[None]:
     except _LOST as error:
         if _workers(os.environ.get(VARIABLE, "")) < 2:
             raise
-        reason = error.message.strip().splitlines()[-1]
+        *_, reason = error.message.strip().splitlines() or ["no reason is known"]
         print(
             f"ser-keras: a worker was lost; starting again, from the last backup ({reason})",
             file=sys.stderr,
             flush=True,
         )
+        # A command lends the descriptor of standard output to what prints from C.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(sys.stdout.fileno(), 1)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
