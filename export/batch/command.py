@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import functools
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,10 +126,9 @@ def _saved_model(name: str, runner: str) -> Iterator[str]:
     if FileSystems.exists(FileSystems.join(name, "saved_model.pb")):
         yield name
         return
-    versions = [int(path.parent.name) for path in Path(name).glob("[0-9]*/saved_model.pb")
-                if path.parent.name.isdigit()]  # fmt: skip
-    if versions:
-        yield os.path.join(name, str(max(versions)))  # noqa: PTH118
+    exported = [path.parent for path in Path(name).glob("[0-9]*/saved_model.pb")]
+    if versions := [path for path in exported if path.name.isdigit()]:
+        yield str(max(versions, key=lambda path: int(path.name)))
         return
     local = runner.rpartition(".")[2] in _LOCAL_RUNNERS and "://" not in name
     expected = "an exported SavedModel that all workers can read, as of `ser-keras export`"

@@ -13,8 +13,6 @@ from ser_keras.errors import ConfigurationError
 from ser_keras.files import json_line
 from ser_keras.recognition import tables
 
-FORMATS = ("json", "parquet")
-
 _SUFFIXES = {"json": ".jsonl", "parquet": ".parquet"}
 _FAILED = "-failed"
 
@@ -24,7 +22,7 @@ def write_answers(prefix: str, form: str, shards: int, labels: Sequence[str]) ->
 
     Args:
         prefix: of the files' names.
-        form: one of `FORMATS`.
+        form: json or parquet.
         shards: number of files; 0 leaves it to the runner.
         labels: the model's classes.
 

@@ -26,7 +26,7 @@ class Job:
         patterns: of `inputs.patterns`.
         model: the folder of the SavedModel.
         out: the prefix of the results' names.
-        form: one of `outputs.FORMATS`.
+        form: json or parquet.
         channel: of recordings with several.
         shards: number of files; 0 leaves it to the runner.
 

@@ -63,8 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print an answer per recording; 1 if one of them cannot be used."""
-    require(not (options.json and options.format not in (None, "json")), "--format",
-            options.format, "json beside --json")  # fmt: skip
+    as_json = options.json or (options.attention and options.out is None)
+    differs = options.format not in (None, "json")
+    require(not (options.json and differs), "--format", options.format, "json beside --json")
     out = None if options.attention else options.out
     form = tables.chosen(options.format, out)
     require(form == "json" or not options.attention, "--format", form, "json beside --attention")
@@ -79,10 +80,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         lines = _recognize(options, wanted)
     failed = 0
-    shown = "json" if options.json or (options.attention and options.out is None) else None
-    with answers.output(
-        lines_file, [take.file for take in wanted], options.format or shown
-    ) as show:
+    shown = "json" if as_json else options.format
+    with answers.output(lines_file, [take.file for take in wanted], shown) as show:
         for line in _progress(lines, len(wanted)) if lines_file else lines:
             failed += "error" in line
             show(line)
