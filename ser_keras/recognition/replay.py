@@ -71,7 +71,8 @@ class Replay:
             tf.TensorSpec([None, size], tf.float32),
             tf.TensorSpec([None, None, size], tf.bool),
         ]
-        self._function = tf.function(self._go_through, signature, autograph=False)
+        function = tf.function(self._go_through, signature, autograph=False)
+        self._function = function.get_concrete_function()
 
     def read(self, samples: np.ndarray) -> Observations:
         """Compute standardized observations of float32 [N], at the model's rate.
@@ -97,8 +98,9 @@ class Replay:
             observations: standardized, float32 [T, D].
             replaced: bool [B, T, D], True where the prediction takes the observation's place.
         """
+        observed = tf.constant(observations, tf.float32)
         parts = [
-            self._function(observations, replaced[begin : begin + _TOGETHER])
+            self._function(observed, tf.constant(replaced[begin:][:_TOGETHER], tf.bool))
             for begin in range(0, len(replaced), _TOGETHER)
         ]
         return Replayed(*(np.concatenate(each) for each in zip(*parts, strict=True)))

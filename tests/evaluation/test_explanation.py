@@ -285,3 +285,8 @@ def test_players_in_a_notebook(of_patches: Explanation, monkeypatch: pytest.Monk
     shown = of_patches.audio()
     assert shown.count(f"<audio {len(of_patches.samples)} 16000>") == 3
     assert "surprise" in shown
+
+
+def test_the_graphs_of_a_model_are_made_once(patches: VRNN):
+    first, second = (explain(patches, np.zeros(count), 16000) for count in (4800, 5000))
+    assert first.replay is second.replay

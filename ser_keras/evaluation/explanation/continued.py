@@ -86,7 +86,7 @@ def go_on(
         >>> replay = Replay(model)
         >>> sound = np.zeros(12000, np.float32)
         >>> go_on(replay, replay.read(sound), sound, seconds=1.0).start
-        1.5
+        1.0
     """
     model, spec = replay.model, replay.model.features
     require(0 < seconds <= LONGEST, "seconds", seconds, f"more than 0, at most {LONGEST:g}")

@@ -21,6 +21,7 @@ from ser_keras.evaluation.explanation.continued import Continuation, go_on
 from ser_keras.evaluation.explanation.maps import Maps
 from ser_keras.evaluation.explanation.moments import Moment
 from ser_keras.evaluation.explanation.occlusion import Occlusion, occlude
+from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.chunks import ChunkResampler, Path, chunks_of
 from ser_keras.recognition.recognizer import Recognizer
@@ -214,7 +215,7 @@ def explain(
         >>> explanation.answer["silent"], explanation.duration
         (True, 1.2)
     """
-    recognizer = Recognizer(model)
+    recognizer, replay = _graphs(model if isinstance(model, VRNN) else model_files.load(model))
     name = memory.IN_MEMORY if sample_rate is not None else str(sound)
     resampler = ChunkResampler(recognizer.model.features.sample_rate)
     parts, seconds = [], 0.0
@@ -231,7 +232,12 @@ def explain(
     answer = recognizer.recognize_samples(samples, attention=False)
     if sample_rate is None:
         answer = {**Take(name, channel).named(), **answer}
-    replay = Replay(recognizer.model)
     observed = replay.read(samples)
     replayed = replay(observed.standardized, np.zeros((1, *observed.standardized.shape), bool))
     return Explanation(answer, samples, replay, observed, replayed)
+
+
+@functools.lru_cache(maxsize=1)
+def _graphs(model: VRNN) -> tuple[Recognizer, Replay]:
+    """Make a model's graphs, and keep those of the last model: tracing takes seconds."""
+    return Recognizer(model), Replay(model)
