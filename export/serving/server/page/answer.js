@@ -151,6 +151,7 @@ export class ShownRecording extends Shown {
     super(model);
     this.answer = answer;
     this.samples = samples;
+    this.moments = answer.silent ? [] : answer.moments;
     this.duration = answer.duration;
     this.to = Math.max(answer.times.at(-1), this.duration);
     this.instants = answer.timeline.map((probabilities, number) => ({
@@ -184,22 +185,24 @@ export class ShownRecording extends Shown {
   }
 
   showMoments() {
-    const { moments } = this.answer;
+    const { moments } = this;
     this.cards = moments.map((moment) => {
       const choose = () => this.choose(moment.instant);
       return new MomentCard(this.model, moment, this.when({ number: moment.instant }), choose);
     });
     $("moments").hidden = false;
     $("moments").querySelector("ol").replaceChildren(...this.cards.map(({ item }) => item));
-    $("moments").querySelector("h2").textContent = this.cards.length
-      ? "What moved the answer most" : "Nothing moved the answer after the first instant";
+    $("moments").querySelector("h2").textContent =
+      this.answer.silent ? "Nothing but silence: nothing to explain"
+        : this.instants.length === 1 ? "Too short to expect anything: one window, and one answer"
+          : this.cards.length ? "What moved the answer most" : "Nothing moved the answer much";
   }
 
   /** Numbers the moments on the axis of time, those that are near each other side by side. */
   mark() {
     const { width } = $("marks").getBoundingClientRect();
     let last = -Infinity;
-    $("marks").replaceChildren(...spans(this.answer.moments.map((moment, index) => {
+    $("marks").replaceChildren(...spans(this.moments.map((moment, index) => {
       const [begin, end] = this.span({ number: moment.instant });
       last = Math.max(last + 20, ((begin + end) / 2 / this.to) * width);
       return [last, String(index + 1)];

@@ -59,7 +59,7 @@ async function explain({ wav, samples }, name) {
   $("player").hidden = false;
   const listen = call("listen");
   const brief = answer.duration <= LONGEST_HEARD && answer.times.length > 1;
-  if (model().heard && brief) offer(() => ask(listen, wav, "audio/wav"));
+  if (model().heard && brief && !answer.silent) offer(() => ask(listen, wav, "audio/wav"));
   say(`${name}: ${answer.emotion}`);
 }
 

@@ -411,6 +411,22 @@ def test_the_moments_that_moved_the_answer_most_are_shown(page: Any, site: Runni
     assert page.locator("#marks span").all_text_contents() == ["1", "2"]
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(0.3, "Too short"), (4.0, "Nothing but silence")])
+def test_where_there_is_nothing_to_explain_it_says_so(
+    page: Any, speech: list[Path], tmp_path: Path, seconds: float, said: str
+):
+    samples, rate = soundfile.read(speech[0])
+    sound = samples[int(0.5 * rate) :][: int(seconds * rate)]
+    sound = sound if seconds < 1 else np.zeros(int(seconds * rate))
+    soundfile.write(tmp_path / "sound.wav", sound, rate)
+    page.select_option("#model", "patches")
+    page.set_input_files("#file", str(tmp_path / "sound.wav"))
+    page.wait_for_selector("#result:not([hidden])")
+    assert page.text_content("#moments h2").startswith(said)
+    assert page.locator("#moments li, #marks span").count() == 0
+    assert page.is_hidden("#listen")
+
+
 @pytest.mark.parametrize("seconds", [0.3, 2.0, 60.0])
 def test_a_phone_never_scrolls_sideways_and_the_dark_is_dark(
     page: Any, speech: list[Path], tmp_path: Path, seconds: float
