@@ -139,7 +139,7 @@ def rows(path: str, channel: Choice = None) -> Iterator[Item | TaggedOutput]:
     Example:
         >>> written = Path("calls.csv").write_text("path,start\na.wav,1.5")
         >>> list(rows("calls.csv"))
-        [Item(file='a.wav', channel=None, start=1.5, end=None)]
+        [Item(file='.../a.wav', channel=None, start=1.5, end=None)]
     """
     folder = FileSystems.split(path)[0]
     try:
