@@ -174,7 +174,7 @@ def _collect(
     usable = np.flatnonzero(records >= 0)
     chosen = records.flatten()[usable]
     return Extraction(
-        corpus=corpus.subset(n % len(corpus) for n in usable),
+        corpus=corpus.subset((usable % len(corpus)).tolist()),
         observations=StoredObservations(index, chosen),
         durations=index.records.duration[chosen],
         skipped_short=tuple(short),
