@@ -20,8 +20,8 @@ def objects() -> dict[str, dict[str, Any]]:
 
 def test_its_command_is_one(objects: dict[str, dict[str, Any]]):
     [container] = objects["Job"]["spec"]["template"]["spec"]["containers"]
-    command, *words = [*container["command"], *container["args"]]
-    assert command == "ser-keras"
+    assert container["command"][0] == "ser-keras"
+    words: list[str] = [*container["command"][1:], *container["args"]]
     options = vars(cli._parser(words).parse_args(words))
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert {f"/{str(options[name]).split('/')[1]}" for name in ("features", "out")} == mounted

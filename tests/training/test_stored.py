@@ -23,6 +23,7 @@ from ser_keras.features.extraction import extract_subsets
 from ser_keras.model.settings import Preset
 from ser_keras.training import pipeline, shards, stored
 from ser_keras.training.run import TrainingRun
+from ser_keras.training.shard_index import ShardIndex
 from ser_keras.training.train import train
 from tests.damage import flipped
 
@@ -215,7 +216,7 @@ def test_memory_does_not_grow_with_the_shards(
     folder: Path, varied_preset: Preset, memory: Callable[[], int], tmp_path: Path
 ):
     """A thousand times the records, of which a pass keeps none."""
-    index = stored.ShardIndex.read(folder)
+    index = ShardIndex.read(folder)
     observations = stored.StoredObservations(index, list(range(len(index.records.copy))) * 1000)
     total = int(observations.lengths.sum()) * 13 * 4
     first = next(iter(observations))
