@@ -71,7 +71,7 @@ def explanation(
     _draw_waveform(top, explained.samples, explained.model.features.sample_rate)
 
     colors = colors_of(dark)
-    raster = Raster(maps.begin, maps.end)
+    raster = Raster(maps.begin, maps.end, width)
     in_decibels = maps.unit.startswith("dB")
     scale = (_QUIETEST, 0.0) if in_decibels else (-_FARTHEST, _FARTHEST)
     for axes, values in ((came, maps.came), (expected, maps.expected)):
@@ -237,7 +237,10 @@ def _draw_emotions(axes: Axes, names: Axes, explained: Explanation, accent: str,
     # Names lie at their lines' ends, or as close as the names beside them let them.
     apart = 100 / max(8.0, len(order))
     heights = _spread(percent[-1][order], apart)
-    for rank, (index, height) in enumerate(zip(order.tolist(), heights, strict=True)):
+    # The likelier an emotion was at any time, the more of its line is drawn.
+    ranks = np.argsort(np.argsort(-percent.max(axis=0), kind="stable"), kind="stable")
+    for index, height in zip(order.tolist(), heights, strict=True):
+        rank = 0 if index == answered else max(1, int(ranks[index]))
         style = _DASHES[min(rank, len(_DASHES) - 1)]
         look: dict[str, Any] = {"color": accent if index == answered else ink, "linestyle": style}
         look |= {"linewidth": 2.4, "zorder": 3} if index == answered else {"linewidth": 1.2}

@@ -10,9 +10,11 @@ from matplotlib.colors import Colormap
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
+from ser_keras.evaluation.plots.canvas import WIDTH
+
 _PIXELS = 900  # columns of a picture
 _FINE = 60  # with as many columns or more, a map is smoothed before it is outlined
-_SHAPES = 150  # across the picture: what is outlined is about as wide as its share, or wider
+_SHAPES_PER_INCH = 16  # outlined shapes are about as wide as their share of the picture, or wider
 _ROWS = 120  # outlines follow the cells of a map with fewer
 
 Array = NDArray[np.float64]
@@ -24,6 +26,7 @@ class Raster:
     Args:
         begin: where columns begin, in seconds, ascending, [columns].
         end: where they end.
+        width: of the picture, in inches.
 
     Example:
         >>> raster = Raster([0.0, 1.0, 3.0], [1.0, 2.0, 4.0])  # nothing from 2 to 3 s
@@ -32,7 +35,8 @@ class Raster:
         [1.0, 2.0, nan, 3.0]
     """
 
-    def __init__(self, begin: ArrayLike, end: ArrayLike) -> None:
+    def __init__(self, begin: ArrayLike, end: ArrayLike, width: float = WIDTH) -> None:
+        self._shapes = _SHAPES_PER_INCH * width
         self._group = max(1, -(-len(np.asarray(begin)) // _PIXELS))
         self.begin = np.asarray(begin, float)[:: self._group]
         ends = np.asarray(end, float)
@@ -56,7 +60,7 @@ class Raster:
 
         if len(values) < _FINE:
             return values
-        width = max(1.0, len(values) / _SHAPES), 1.0  # in columns and rows
+        width = max(1.0, len(values) / self._shapes), 1.0  # in columns and rows
         known = np.isfinite(values)
         weights = gaussian_filter(known.astype(float), width)
         total = gaussian_filter(np.where(known, values, 0.0), width)
