@@ -144,7 +144,7 @@ class Cluster:
 
     def wait(self) -> None:
         for index, worker in self.running.items():
-            assert worker.wait(timeout=600) == 0, self.told(index)
+            assert worker.wait(timeout=1200) == 0, self.told(index)
 
 
 @pytest.fixture(scope="module")
