@@ -89,8 +89,16 @@ def test_packages_are_importable_from_any_folder(tmp_path: Path):
     subprocess.run([sys.executable, "-c", f"import {names}"], cwd=tmp_path, check=True)
 
 
-LIGHT = ("", ".corpora", ".corpora.splits", ".sound.decoding", ".features", ".features.extraction")
-LIGHT += (".recognition.decoded", ".recognition.tables")
+LIGHT = (
+    "",
+    ".corpora",
+    ".corpora.splits",
+    ".sound.decoding",
+    ".features",
+    ".features.extraction",
+    ".recognition.decoded",
+    ".recognition.tables",
+)
 
 
 def test_reading_and_describing_sound_needs_no_tensorflow():

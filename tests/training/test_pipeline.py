@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,17 +141,13 @@ def test_emotion_that_is_no_class_is_refused_before_the_extraction(
 @pytest.mark.parametrize(("workers", "replicas"), [(2, 2), (2, 4), (3, 3)])
 def test_replicas_share_every_batch(workers: int, replicas: int, shuffle: bool):
     extraction = make_extraction(LENGTHS)
-    options = {"batch_size": 3, "shuffle": shuffle, "seed": 1}
+    batches = functools.partial(pipeline.batches, extraction, 3, shuffle=shuffle, seed=1)
     shares = [
-        list(
-            pipeline.batches(
-                extraction, **options, share=tf.distribute.InputContext(workers, worker, replicas)
-            )
-        )
+        list(batches(share=tf.distribute.InputContext(workers, worker, replicas)))
         for worker in range(workers)
     ]
     here = replicas // workers
-    for number, (whole, labels) in enumerate(pipeline.batches(extraction, **options)):
+    for number, (whole, labels) in enumerate(batches()):
         for replica in range(replicas):
             worker, place = divmod(replica, here)
             inputs, own = shares[worker][number * here + place]
