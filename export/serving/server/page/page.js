@@ -187,7 +187,7 @@ async function fetchExample() {
 
 async function start() {
   const { models } = await ask("/page/models");
-  if (!models.length) throw new Error("No model of this server can be shown here.");
+  if (!models.length) throw new Error("No model of this server can be shown here; one of an older version must be exported again.");
   state.models = models;
   $("model").replaceChildren(...models.map(({ name, version }) => {
     const option = document.createElement("option");
