@@ -55,6 +55,7 @@ def write(
         chosen: options of Beam, by name.
 
     Example:
+        >>> from pathlib import Path
         >>> write(2, lambda: corpus, {"spec": model.features, "out": "b", "shard_size": 20}, {})
         >>> sorted(path.name for path in Path("b").glob("*.tfrecord"))
         ['synthetic-00001-of-00002.tfrecord', 'synthetic-00002-of-00002.tfrecord']

@@ -137,6 +137,7 @@ def rows(path: str, channel: Choice = None) -> Iterator[Item | TaggedOutput]:
         channel: to take where the manifest does not say.
 
     Example:
+        >>> from pathlib import Path
         >>> written = Path("calls.csv").write_text("path,start\na.wav,1.5")
         >>> list(rows("calls.csv"))
         [Item(file='.../a.wav', channel=None, start=1.5, end=None)]

@@ -59,6 +59,7 @@ def build(pipeline: beam.Pipeline, job: Job, exported: Exported) -> None:
         >>> folder = str(export.saved_model(model, "piped"))
         >>> with beam.Pipeline() as pipeline:
         ...     build(pipeline, Job([wav], folder, "piped-answers"), exported(folder))
+        >>> from pathlib import Path
         >>> import json
         >>> json.loads(Path("piped-answers-00000-of-00001.jsonl").read_text())["file"] == wav
         True

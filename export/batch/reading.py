@@ -123,6 +123,7 @@ def blocks_of(item: Item, source: bytes | BinaryIO) -> Iterator[tuple[np.ndarray
     """Decode an item block by block, as `decoding.mono_blocks`.
 
     Example:
+        >>> from pathlib import Path
         >>> next(blocks_of(Item("a.wav", end=0.001), Path(wav).read_bytes()))[0].shape
         (22,)
     """
