@@ -8,11 +8,12 @@ its scheduler starts it. Only the chief writes.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -50,7 +51,9 @@ def join(wait: float = WAIT) -> tf.distribute.Strategy:
     count = _workers(os.environ.get(VARIABLE, ""))
     if count < 2:
         return tf.distribute.get_strategy()
-    with _at_most(wait, f"{VARIABLE}: expected {count} workers within {wait:.0f} s, found fewer"):
+    message = f"{VARIABLE}: waiting for {count} workers, for {wait:.0f} s at most"
+    print(f"ser-keras: {message}", file=sys.stderr, flush=True)
+    with _at_most(wait):
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except RuntimeError as error:
@@ -82,20 +85,18 @@ def _workers(text: str) -> int:
 
 
 @contextlib.contextmanager
-def _at_most(seconds: float, message: str) -> Iterator[None]:
-    """End the process if the block takes longer; what waits in C++ cannot be interrupted."""
+def _at_most(seconds: float) -> Iterator[None]:
+    """End the process, with status 1, if the block takes longer.
 
-    def end() -> None:
-        print(f"ser-keras: {message}", file=sys.stderr, flush=True)
-        os._exit(1)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    TensorFlow waits in C++ and keeps Python's lock, so that neither a thread nor a handler of a
+    signal could do it; faulthandler's watchdog needs no lock.
+    """
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
