@@ -10,10 +10,11 @@ these people, with the temperature of the other half.
 
 A model is more overconfident still about corpora that it never met, as all that users bring are.
 With `--unseen EVALUATION`, a folder that `ser-keras evaluate` left of such a corpus, the
-temperature is multiplied by what these answers lack; by the geometric mean, where there are
-several. They may be another model's, with a temperature of people left out: for want of a corpus
-that this one never met, one of the same preset that was trained without it. Told are the
-calibration errors of each with the factor of the others, and that of the people.
+temperature is one for both: that of the people is multiplied by the factor of least cross-entropy,
+where the people left out and the corpora left out count alike. The evaluations may be another
+model's, with a temperature of people left out: for want of a corpus that this one never met, one
+that was trained without it. Told are the calibration errors of each such corpus with the factor
+that is fitted without it, and that of the people.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy.optimize
 import scipy.special
 
 from ser_keras.corpora.utterance import Corpus
@@ -38,6 +40,8 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
 from ser_keras.training.calibration import answers, best_temperature
 from ser_keras.training.run import read_run, split_corpus
+
+Answers = tuple[np.ndarray, np.ndarray]  # logits, [N, C], and the classes that are right, [N]
 
 
 def people_left_out(folder: Path) -> Corpus:
@@ -78,7 +82,7 @@ def error_across(logits: np.ndarray, labels: np.ndarray, speakers: Sequence[str]
     return calibration_error(reliability(scipy.special.softmax(scaled, axis=1), labels))
 
 
-def answers_of(evaluation: Path) -> tuple[np.ndarray, np.ndarray]:
+def answers_of(evaluation: Path) -> Answers:
     """Read an evaluation's log-probabilities, [N, C], and the classes that were right, [N]."""
     try:
         rows = results.read_predictions(evaluation)
@@ -90,21 +94,35 @@ def answers_of(evaluation: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), labels
 
 
-def on_unseen(evaluations: Sequence[Path]) -> tuple[float, dict[str, float]]:
-    """Fit what temperatures must be multiplied by for corpora that a model never met.
+def factor_of(people: Answers, unseen: Sequence[Answers]) -> float:
+    """Return what logits are to be divided by where people and corpora left out count alike.
 
-    Returns:
-        The factor, and by evaluation the calibration error with the factor of the others; of a
-        single one, with its own.
+    Args:
+        people: logits, divided by their best temperature, and classes.
+        unseen: log-probabilities and classes of each corpus; of none, the factor is 1.
     """
-    answered = {str(path): answers_of(path) for path in evaluations}
-    fitted = {name: np.log(best_temperature(*answer)) for name, answer in answered.items()}
-    errors = {}
-    for name, (logits, labels) in answered.items():
-        others = [value for other, value in fitted.items() if other != name] or [fitted[name]]
-        scaled = scipy.special.softmax(logits / np.exp(np.mean(others)), axis=1)
-        errors[name] = calibration_error(reliability(scaled, labels))
-    return float(np.exp(np.mean(list(fitted.values())))), errors
+    if not unseen:
+        return 1.0
+
+    def cost(log_factor: float) -> float:
+        scale = np.exp(log_factor)
+        corpora = np.mean([cross_entropy(*each, scale) for each in unseen])
+        return float(cross_entropy(*people, scale) + corpora)
+
+    found = scipy.optimize.minimize_scalar(cost, bounds=np.log([0.1, 10.0]), method="bounded")
+    return float(np.exp(found.x))
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Compute the mean cross-entropy, in nats."""
+    scaled = scipy.special.log_softmax(logits / temperature, axis=1)
+    return -float(scaled[np.arange(len(labels)), labels].mean())
+
+
+def error_at(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Compute the expected calibration error, 0 to 1."""
+    scaled = scipy.special.softmax(logits / temperature, axis=1)
+    return calibration_error(reliability(scaled, labels))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extraction = extract_corpus(test, trained.features, name="test subset")
         batches = pipeline.batches(extraction, classes=trained.classes)
         logits, labels = answers(trained, batches)
-        factor, errors = on_unseen(options.unseen) if options.unseen else (1.0, {})
+        unseen = {str(path): answers_of(path) for path in options.unseen}
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
         return 1
@@ -128,7 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped.set_weights(trained.get_weights())
     shipped.familiarity = trained.familiarity
     of_people = best_temperature(logits, labels)
-    temperature = of_people * factor
+    people = logits / of_people, labels
+    temperature = of_people * factor_of(people, list(unseen.values()))
+
+    def without(name: str) -> list[Answers]:
+        return [found for other, found in unseen.items() if other != name]
+
     shipped.cell.temperature.assign(temperature)
     path = out / f"{trained.preset.name}.keras"
     model_files.save(shipped, path)
@@ -138,10 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "temperature": temperature,
         "temperature_of_people": of_people,
         "calibration_error": error_across(logits, labels, speakers),
-        "calibration_error_shipped": calibration_error(
-            reliability(scipy.special.softmax(logits / temperature, axis=1), labels)
-        ),
-        "calibration_error_unseen": errors,
+        "calibration_error_shipped": error_at(logits, labels, temperature),
+        "calibration_error_unseen": {
+            name: error_at(*unseen[name], factor_of(people, without(name))) for name in unseen
+        },
     }
     print(json.dumps(found))
     return 0
