@@ -152,12 +152,14 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-# Not the runner, which is copied to where the TFLite runtime is.
+# Not the runner, which is copied to where the TFLite runtime is, nor what an extra brings Beam for.
 IMPORT_ALL = """
 import importlib, pkgutil, ser_keras
 print(ser_keras.__file__)
 for module in pkgutil.walk_packages(ser_keras.__path__, "ser_keras."):
-    if module.name not in ("ser_keras.__main__", "ser_keras.export.runner"):
+    needs_beam = module.name.startswith("ser_keras.export.batch.")
+    needs_beam &= module.name.rpartition(".")[2] not in ("command", "beam_options")
+    if module.name not in ("ser_keras.__main__", "ser_keras.export.runner") and not needs_beam:
         importlib.import_module(module.name)
 """
 

@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> int:
     stored = _stored(options)
     if options.freeze and options.pretrained is None:
         raise ConfigurationError("--freeze: expected --from beside it, found none")
+    if options.pretrained is None:
+        shared.preset(options)  # a mistake in it is told at once, and not after some seconds
     shared.start_tensorflow()
     from ser_keras.model import files as model_files
     from ser_keras.training import workers

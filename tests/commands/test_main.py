@@ -194,8 +194,8 @@ def test_features_leaves_shards_and_says_what_it_left_out(
     assert summary == "29 utterances in 2 shards, 3 left out"
     assert [line.split(":")[0].split("/")[-1] for line in left_out] == [
         "05.wav",
-        "08.wav",
         "06.wav",
+        "08.wav",
     ]
     assert len(list((tmp_path / "out").glob("*.tfrecord"))) == 2
     assert ser_keras(*words).out == answer.out

@@ -191,5 +191,6 @@ def test_a_training_is_balanced_by_its_preset(
 
     train(dataclasses.replace(tiny_run, preset=preset), tmp_path / "run")
 
-    assert asked == ["corpus,emotion", "none", "none"]  # training, validation, familiarity
+    # Standardization and training; validation, calibration and familiarity.
+    assert asked == [*["corpus,emotion"] * 2, *["none"] * 3]
     assert "an epoch draws an utterance 1 to 1 times" in capsys.readouterr().err

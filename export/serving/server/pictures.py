@@ -75,6 +75,14 @@ def of_recording(
         padded; map: came, expected and sampled, [C, R], None where there is nothing, and begin and
         end, in seconds, [C]; moments, as `ser_keras.evaluation.explanation.moments.Moment.to_dict`
         has them, with came and expected of what the moment brought, and told, in a sentence.
+
+    Example:
+        >>> from ser_keras.export.graph import inference
+        >>> answer = {name: np.zeros((2, 13)) for name in ("came", "expected", "saliency")}
+        >>> answer |= {"attention": np.ones((2, 13)), "timeline": np.full((2, 8), 0.125)}
+        >>> answer["emotion"] = b"calm"
+        >>> sorted(of_recording(inference.describe(model), answer, duration=0.7)["map"])
+        ['begin', 'came', 'end', 'expected', 'sampled']
     """
     spec, timeline = _spec(description), answer["timeline"]
     times = np.array([spec.end_of_window(instant) for instant in range(len(timeline))])
@@ -115,6 +123,12 @@ def of_instant(description: Mapping[str, Any], answer: Mapping[str, Any]) -> dic
 
     Returns:
         The answer, but with came, expected and sampled as [frames, R], of all of the window.
+
+    Example:
+        >>> from ser_keras.export.graph import inference
+        >>> answer = {name: np.zeros(13) for name in ("came", "expected", "attention")}
+        >>> of_instant(inference.describe(model), answer | {"loudest": 0.0})["came"].shape
+        (1, 13)
     """
     rows, loudest = len(_spec(description).labels()), answer["loudest"]
     pictured = {
@@ -140,7 +154,15 @@ def _range_db(description: Mapping[str, Any]) -> float | None:
 
 
 def map_of(description: Mapping[str, Any], answer: Mapping[str, Any], duration: float) -> Maps:
-    """Join the windows of a recording; arguments as for `of_recording`."""
+    """Join the windows of a recording; arguments as for `of_recording`.
+
+    Example:
+        >>> from ser_keras.export.graph import inference
+        >>> names = ("came", "expected", "saliency", "attention")
+        >>> answer = {name: np.zeros((2, 13)) for name in names}
+        >>> map_of(inference.describe(model), answer, duration=0.7).came.shape
+        (2, 13)
+    """
     spec, reference = _spec(description), 0.0
     if spec.in_decibels:
         relative = _range_db(description) is not None

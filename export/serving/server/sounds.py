@@ -34,6 +34,15 @@ def of_recording(
     Returns:
         expected and surprise, as `ser_keras.evaluation.explanation.listening.sounds` has them: WAV
         files as base64.
+
+    Example:
+        >>> from ser_keras.export.graph import inference
+        >>> described = inference.describe(ser.VRNN.from_preset("tiny", load_weights=False))
+        >>> names = ("came", "expected", "saliency", "attention")
+        >>> answer = {name: np.full((2, 64 * 40), -30.0) for name in names}
+        >>> answer["loudest"] = np.zeros(2)
+        >>> sorted(of_recording(described, answer, 1.5, warm_up.wav(np.zeros(24000), 16000)))
+        ['expected', 'surprise']
     """
     spec = FeatureSpec.from_dict(description["preset"]["features"])
     whole = pictures.map_of(description, answer, duration)
