@@ -37,7 +37,7 @@ def of_recording(
 
     Example:
         >>> from ser_keras.export.graph import inference
-        >>> described = inference.describe(ser.VRNN.from_preset("tiny", load_weights=False))
+        >>> described = inference.describe(ser.VRNN.from_preset("tiny"))
         >>> names = ("came", "expected", "saliency", "attention")
         >>> answer = {name: np.full((2, 64 * 40), -30.0) for name in names}
         >>> answer["loudest"] = np.zeros(2)
