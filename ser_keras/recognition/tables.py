@@ -51,7 +51,8 @@ def parquet() -> Any:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise ConfigurationError(
-            "parquet: expected pyarrow (pip install 'ser-keras[parquet]'), found none"
+            "parquet: expected pyarrow (pip install 'ser-keras[parquet]') that fits NumPy, found "
+            f"none ({error})"
         ) from error
 
 
