@@ -38,7 +38,7 @@ from ser_keras.files import output_folder
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
-from ser_keras.training.calibration import answers, best_temperature
+from ser_keras.training.calibration import answers, best_temperature, cross_entropy
 from ser_keras.training.run import read_run, split_corpus
 
 Answers = tuple[np.ndarray, np.ndarray]  # logits, [N, C], and the classes that are right, [N]
@@ -79,7 +79,7 @@ def error_across(logits: np.ndarray, labels: np.ndarray, speakers: Sequence[str]
     for here in (0, 1):
         fitted = best_temperature(logits[half != here], labels[half != here])
         scaled[half == here] = logits[half == here] / fitted
-    return calibration_error(reliability(scipy.special.softmax(scaled, axis=1), labels))
+    return error_at(scaled, labels, 1.0)
 
 
 def answers_of(evaluation: Path) -> Answers:
@@ -111,12 +111,6 @@ def factor_of(people: Answers, unseen: Sequence[Answers]) -> float:
 
     found = scipy.optimize.minimize_scalar(cost, bounds=np.log([0.1, 10.0]), method="bounded")
     return float(np.exp(found.x))
-
-
-def cross_entropy(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """Compute the mean cross-entropy, in nats."""
-    scaled = scipy.special.log_softmax(logits / temperature, axis=1)
-    return -float(scaled[np.arange(len(labels)), labels].mean())
 
 
 def error_at(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:

@@ -70,7 +70,7 @@ class ExportedModelHandler(ModelHandler):
 
     Example:
         >>> from ser_keras.export.batch.inputs import Item
-        >>> from ser_keras.recognition.bulk import Recording
+        >>> from ser_keras.recognition.decoded import Recording
         >>> handler = ExportedModelHandler(export.saved_model(model, "handled"))
         >>> sound = Sound(Item("a.wav"), Recording(np.zeros(8000, np.float32), silent=True))
         >>> ((line,),) = handler.run_inference([[sound]], handler.load_model())

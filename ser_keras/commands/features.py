@@ -91,7 +91,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _beam_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of Beam that were given, by name."""
-    if not parents():
+    """Return the options of Beam that were given, by name; none where it is not installed."""
+    try:
+        return importlib.import_module(f"{_BEAM}.beam_options").chosen(options)
+    except ConfigurationError:
         return {}
-    return importlib.import_module(f"{_BEAM}.beam_options").chosen(options)

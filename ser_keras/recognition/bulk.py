@@ -17,9 +17,7 @@ from ser_keras.features.spec import FeatureSpec
 from ser_keras.interruption import deferred
 from ser_keras.model.familiarity import surprisal
 from ser_keras.model.vrnn import VRNN
-from ser_keras.recognition.decoded import LONGEST as LONGEST
-from ser_keras.recognition.decoded import Recording as Recording
-from ser_keras.recognition.decoded import decode as decode
+from ser_keras.recognition.decoded import Recording, decode
 from ser_keras.sound.takes import Take
 
 # Batches that are decoded ahead, so that recordings of like lengths find each other.
@@ -143,7 +141,7 @@ def in_batches(
 
     Yields:
         Each take; what it holds, the error if it cannot be used, or None if it is longer than
-        `LONGEST`; and the answer to what it holds.
+        `decoded.LONGEST`; and the answer to what it holds.
 
     Example:
         >>> ((_, recording, found),) = in_batches(SoundBatch(model), [Take(wav)], batch_size=8)

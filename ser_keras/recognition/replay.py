@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -118,13 +119,8 @@ class Replay:
             >>> replay.probabilities(found, [np.zeros(found.shape, bool)] * 20).shape
             (20, 8)
         """
-        answers, together = [], []
-        for version in replaced:
-            together.append(version)
-            if len(together) == _TOGETHER:
-                answers.append(self(observations, np.stack(together)).probabilities[:, -1])
-                together = []
-        if together:
+        versions, answers = iter(replaced), []
+        while together := list(itertools.islice(versions, _TOGETHER)):
             answers.append(self(observations, np.stack(together)).probabilities[:, -1])
         return np.concatenate(answers)
 

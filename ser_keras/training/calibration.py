@@ -58,10 +58,20 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     if not np.isfinite(logits).all():
         return 1.0
 
-    def cross_entropy(log_temperature: float) -> float:
-        scaled = scipy.special.log_softmax(logits / np.exp(log_temperature), axis=1)
-        return -float(scaled[np.arange(len(labels)), labels].mean())
+    def cost(log_temperature: float) -> float:
+        return cross_entropy(logits, labels, np.exp(log_temperature))
 
     bounds = np.log([0.05, 20.0])  # beyond, a model is certain of everything or of nothing
-    found: Any = scipy.optimize.minimize_scalar(cross_entropy, bounds=bounds, method="bounded")
+    found: Any = scipy.optimize.minimize_scalar(cost, bounds=bounds, method="bounded")
     return float(np.exp(found.x))
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Return the mean cross-entropy, in nats, of logits, [N, C], with labels, int [N].
+
+    Example:
+        >>> round(cross_entropy(np.array([[0.0, 0.0]]), np.array([1]), temperature=2.0), 3)
+        0.693
+    """
+    scaled = scipy.special.log_softmax(logits / temperature, axis=1)
+    return -float(scaled[np.arange(len(labels)), labels].mean())

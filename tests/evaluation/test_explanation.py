@@ -53,17 +53,22 @@ def test_the_answer_is_that_of_recognition(patches: VRNN, synthetic_corpus: Corp
     )
 
 
-def test_what_came_is_librosas_spectrogram(of_patches: Explanation):
-    """In decibels below the loudest point; what is far below it, the model does not read."""
-    spec, maps = of_patches.model.features, of_patches.maps
-    power = librosa.feature.melspectrogram(
-        y=of_patches.samples - of_patches.samples.mean(),
+def librosas_power(explanation: Explanation) -> np.ndarray:
+    """Return the power of every frame and mel band of a recording, [frames, bands]."""
+    spec = explanation.model.features
+    return librosa.feature.melspectrogram(
+        y=explanation.samples - explanation.samples.mean(),
         sr=spec.sample_rate,
         n_fft=spec.fft_size,
         hop_length=spec.frame_hop,
         n_mels=spec.mel_bands,
-    )
-    decibels = librosa.power_to_db(power, top_db=None).T[: len(maps.came)]
+    ).T
+
+
+def test_what_came_is_librosas_spectrogram(of_patches: Explanation):
+    """In decibels below the loudest point; what is far below it, the model does not read."""
+    maps = of_patches.maps
+    decibels = librosa.power_to_db(librosas_power(of_patches), top_db=None)[: len(maps.came)]
     decibels -= of_patches.observed.loudest[-1]
     assert maps.unit == "dB below the loudest point"
     audible = decibels > -40
@@ -182,15 +187,9 @@ def test_the_surprise_is_what_came_beyond_the_expectation(of_patches: Explanatio
 
 
 def test_power_of_a_map_is_that_of_the_recording(of_patches: Explanation):
-    spec, maps = of_patches.model.features, of_patches.maps
+    maps = of_patches.maps
     power = listening.power_of(of_patches.model, maps, maps.came)
-    expected = librosa.feature.melspectrogram(
-        y=of_patches.samples - of_patches.samples.mean(),
-        sr=spec.sample_rate,
-        n_fft=spec.fft_size,
-        hop_length=spec.frame_hop,
-        n_mels=spec.mel_bands,
-    ).T[: len(power)]
+    expected = librosas_power(of_patches)[: len(power)]
     loud = expected > expected.max() * 1e-4
     np.testing.assert_allclose(power[loud], expected[loud], rtol=0.2)
 

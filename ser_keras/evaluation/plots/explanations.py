@@ -178,12 +178,6 @@ def title(recognition: Any, true_emotion: str | None = None) -> str:
     return f"{name}\nrecognised: {found}, true: {true_emotion}"
 
 
-def _head(axes: Axes, heading: str, width: float) -> None:
-    """Put a heading above a panel of a figure of so many inches."""
-    lines = textwrap.wrap(heading, int((width - 1.5) * 17))
-    axes.set_title("\n".join(lines), fontsize=8.5, loc="left")
-
-
 def _wrapped(story: Sequence[str], width: float) -> list[str]:
     letters = int(width * 15)
     return [
