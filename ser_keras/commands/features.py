@@ -56,16 +56,17 @@ def run(options: argparse.Namespace) -> int:
     preset = shared.preset(options)
     shared.start_tensorflow()
     from ser_keras import corpora
+    from ser_keras.features.extraction import numbered_copies
     from ser_keras.training import shards
 
-    if copies := preset.augmentation.copies:
+    corpus = corpus_options.load(options)
+    if copies := len(numbered_copies(corpus, preset.augmentation)) - len(corpus):
         print(
-            f"features: {copies} varied copies of every utterance follow it, as the preset "
-            f"{preset.name} trains on them: {copies + 1} times the space and the time. "
-            "--set copies=N for another number, 0 for none",
+            f"features: {copies:,} varied copies follow the {len(corpus):,} utterances, as the "
+            f"preset {preset.name} trains on them: {copies / len(corpus) + 1:.3g} times the space "
+            "and the time. --set copies=N for another number of each, 0 for none",
             file=sys.stderr,
         )
-    corpus = corpus_options.load(options)
     extraction: dict[str, Any] = {
         "spec": preset.features,
         "out": options.out,

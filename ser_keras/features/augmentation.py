@@ -27,6 +27,8 @@ class Augmentation:
 
     Args:
         copies: varied copies of every recording; 0 for none.
+        copies_of: corpora, of several that are joined, whose recordings have another number of
+            copies, such as `("ravdess:15",)`: so that a small corpus has as many as a large one.
         speed: a copy is up to e to this power faster or slower.
         shift: a copy begins up to this many seconds earlier, in silence, or later.
         gain: lowest and highest change of level, in decibels.
@@ -56,6 +58,7 @@ class Augmentation:
     """
 
     copies: int = 0
+    copies_of: tuple[str, ...] = ()
     speed: float = 0.18
     shift: float = 0.3
     gain: tuple[float, float] = (-12.0, 6.0)
@@ -78,6 +81,11 @@ class Augmentation:
             require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "from 0 to 1")
         trim = self.trim
         require(trim is None or trim > 0, "trim", trim, "decibels above 0, or none")
+        object.__setattr__(self, "copies_of", tuple(self.copies_of))
+        for each in self.copies_of:
+            corpus, _, number = each.rpartition(":")
+            named = corpus and number.isdecimal()
+            require(bool(named), "copies_of", each, "a corpus and its copies, as in ravdess:15")
         for name in ("gain", "noise"):
             # JSON has lists only; a tuple keeps equal settings equal and hashable.
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -87,12 +95,25 @@ class Augmentation:
 
     def to_dict(self) -> dict[str, object]:
         """Return all options in types that JSON has."""
-        return dataclasses.asdict(self) | {"gain": list(self.gain), "noise": list(self.noise)}
+        lists = {name: list(getattr(self, name)) for name in ("copies_of", "gain", "noise")}
+        return dataclasses.asdict(self) | lists
 
     def of_a_copy(self) -> dict[str, object]:
         """Return the options that a single copy follows from, in types that JSON has."""
         options = self.to_dict()
-        return {name: options[name] for name in options if name not in ("copies", *STEPWISE)}
+        others = ("copies", "copies_of", *STEPWISE)
+        return {name: options[name] for name in options if name not in others}
+
+    def copies_in(self, corpus: str) -> int:
+        """Return how many varied copies a recording of a corpus has.
+
+        Example:
+            >>> augmentation = Augmentation(copies=2, copies_of=("ravdess:15",))
+            >>> augmentation.copies_in("ravdess"), augmentation.copies_in("nemo")
+            (15, 2)
+        """
+        pairs = (each.rpartition(":") for each in self.copies_of)
+        return {name: int(number) for name, _, number in pairs}.get(corpus, self.copies)
 
 
 NONE = Augmentation()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import sys
@@ -108,9 +107,7 @@ def extract_corpus(
         >>> extraction.observations[0].shape
         (12, 40)
     """
-    [extraction] = _extract(
-        [(corpus, augmentation.copies)], spec, augmentation, cache, workers, progress, decoder
-    )
+    [extraction] = _extract([(corpus, augmentation)], spec, cache, workers, progress, decoder)
     if name is not None:
         report(extraction, name)
     return extraction
@@ -137,49 +134,72 @@ def extract_subsets(
         >>> len(extractions["validation"].observations)
         4
     """
-    copies = {"train": augmentation.copies}
-    corpora = [(corpus, copies.get(subset, 0)) for subset, corpus in subsets.items()]
-    extracted = dict(zip(subsets, _extract(corpora, spec, augmentation, **options), strict=True))
+    varied = {"train": augmentation}
+    corpora = [(corpus, varied.get(subset, NONE)) for subset, corpus in subsets.items()]
+    extracted = dict(zip(subsets, _extract(corpora, spec, **options), strict=True))
     for subset, extraction in extracted.items():
         report(extraction, subset_name(subset))
     return extracted
 
 
+def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[int, int]]:
+    """Return every recording of a corpus and then their varied copies: number and position.
+
+    Raises:
+        ConfigurationError: a number of copies is given for another corpus.
+
+    Example:
+        >>> numbered_copies(corpus[:2], Augmentation(copies=1))
+        [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    names = [source.name for source in corpus.sources] or [corpus.name]
+    for each in augmentation.copies_of:
+        known = each.rpartition(":")[0] in names
+        require(known, "copies_of", each, f"one of the corpora {', '.join(names)}")
+    own = [augmentation.copies_in(utterance.corpus or corpus.name) for utterance in corpus]
+    return [
+        (copy, position)
+        for copy in range(max(own, default=0) + 1)
+        for position, copies in enumerate(own)
+        if copy <= copies
+    ]
+
+
 def _extract(
-    corpora: Sequence[tuple[Corpus, int]],
+    corpora: Sequence[tuple[Corpus, Augmentation]],
     spec: FeatureSpec,
-    augmentation: Augmentation,
     cache: str | os.PathLike[str] | bool | None = None,
     workers: int | None = None,
     progress: bool = True,
     decoder: str = "soundfile",
 ) -> list[Extraction]:
-    """Extract corpora, each followed by so many varied copies of it, in one loop."""
+    """Extract corpora, each followed by its varied copies, in one loop."""
     require(decoder in DECODERS, "decoder", decoder, f"one of {', '.join(DECODERS)}")
     require(workers is None or workers >= 1, "workers", workers, "at least 1")
-    if augmentation.copies:
+    numbered = [numbered_copies(corpus, augmentation) for corpus, augmentation in corpora]
+    if any(copy for pairs in numbered for copy, _ in pairs):
         require(decoder == "soundfile", "decoder", decoder, "soundfile, where copies are varied")
     if cache is None or cache is True:
         cache = cache_directory()
     folder = None if cache is False else Path(cache)
     store = FeatureCache(folder, {"spec": spec.to_dict(), "decoder": decoder})
-    repeated = [
-        dataclasses.replace(corpus, utterances=corpus.utterances * (copies + 1))
-        for corpus, copies in corpora
-    ]
     segments = [
         Segment(utterance.path, utterance.start, utterance.end, copy, utterance.channel)
-        for corpus, copies in corpora
-        for copy in range(copies + 1)
-        for utterance in corpus
+        for (corpus, _), pairs in zip(corpora, numbered, strict=True)
+        for copy, utterance in ((copy, corpus[position]) for copy, position in pairs)
     ]
+    # Only the training subset varies, so that one augmentation is there at most.
+    augmentation = next((each for _, each in corpora if each != NONE), NONE)
     outcomes = _outcomes(segments, spec, augmentation, store, workers, decoder)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not progress) as bar:
         done = dict(bar.track(outcomes, len(segments), description="Extracting features"))
     in_order = (done[index] for index in range(len(segments)))
-    return [_collect(corpus, itertools.islice(in_order, len(corpus))) for corpus in repeated]
+    return [
+        _collect(corpus, pairs, itertools.islice(in_order, len(pairs)))
+        for (corpus, _), pairs in zip(corpora, numbered, strict=True)
+    ]
 
 
 def _outcomes(
@@ -239,24 +259,28 @@ def _extract_segments(
             yield index, outcome
 
 
-def _collect(corpus: Corpus, outcomes: Iterator[Extracted | AudioError]) -> Extraction:
+def _collect(
+    corpus: Corpus, numbered: Sequence[tuple[int, int]], outcomes: Iterator[Extracted | AudioError]
+) -> Extraction:
     usable, extracted, short, failed = [], [], [], []
-    for index, (utterance, outcome) in enumerate(zip(corpus, outcomes, strict=True)):
+    for (copy, position), outcome in zip(numbered, outcomes, strict=True):
+        utterance = corpus[position]
         if isinstance(outcome, AudioError):
             failed.append((utterance, outcome.reason))
         elif not len(outcome.observations):
             short.append(utterance)
         else:
-            usable.append(index)
+            usable.append(copy * len(corpus) + position)
             extracted.append(outcome)
+    indexes = np.array(usable, int)
     return Extraction(
-        corpus=corpus.subset(usable),
+        corpus=corpus.subset((indexes % max(len(corpus), 1)).tolist()),
         observations=[outcome.observations for outcome in extracted],
         durations=np.array([outcome.duration for outcome in extracted], np.float64),
         skipped_short=tuple(short),
         failed=tuple(failed),
         remarks=tuple(dict.fromkeys(remark for outcome in extracted for remark in outcome.remarks)),
-        indexes=np.array(usable, int),
+        indexes=indexes,
     )
 
 

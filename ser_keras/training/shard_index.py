@@ -13,6 +13,7 @@ import numpy as np
 
 from ser_keras.corpora.utterance import Corpus, Source, Utterance
 from ser_keras.errors import CorpusError
+from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.cache import ALGORITHM
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import checksums
@@ -20,7 +21,7 @@ from ser_keras.training import checksums
 INDEX_FILE = "index.json"
 
 # Raise it whenever an index has to say more than before.
-FORMAT = 2
+FORMAT = 3
 
 # What a row says of an utterance beside its path.
 FIELDS = (
@@ -55,8 +56,7 @@ class ShardIndex:
         corpus: all utterances, also those left out, in the corpus' own order.
         spec: of the observations.
         left_out: why an utterance has no observations, by its index in the corpus.
-        copies: varied copies that the shards hold of every utterance.
-        variation: what such a copy follows from: `Augmentation.of_a_copy`.
+        augmentation: of the varied copies that the shards hold.
         files: the shards.
         firsts: number of each shard's first record, int [shards].
         records: the records in the order of the shards.
@@ -71,8 +71,7 @@ class ShardIndex:
     corpus: Corpus
     spec: FeatureSpec
     left_out: Mapping[int, str]
-    copies: int
-    variation: Mapping[str, Any]
+    augmentation: Augmentation
     files: tuple[Path, ...]
     firsts: np.ndarray
     records: Records
@@ -123,8 +122,7 @@ class ShardIndex:
             ),
             spec=spec,
             left_out=left_out,
-            copies=index["copies"],
-            variation=index["variation"],
+            augmentation=Augmentation(index["copies"], index["copies_of"], **index["variation"]),
             files=tuple(folder / shard["file"] for shard in shards),
             firsts=np.cumsum([0, *counts])[:-1],
             records=Records(*(part.astype(kind) for part, kind in zip(joined, kinds, strict=True))),

@@ -18,7 +18,7 @@ from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 from ser_keras.features.augmentation import NONE, Augmentation
 from ser_keras.features.cache import ALGORITHM
-from ser_keras.features.extraction import SHORT, Extraction, extract_corpus
+from ser_keras.features.extraction import SHORT, Extraction, extract_corpus, numbered_copies
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.fields import require
 from ser_keras.files import OutputError, output_folder, replacing, write_json
@@ -69,6 +69,7 @@ def write(
         "sources": [[source.name, _absolute(source.root)] for source in corpus.sources],
         "spec": spec.to_dict(),
         "copies": augmentation.copies,
+        "copies_of": list(augmentation.copies_of),
         "variation": augmentation.of_a_copy(),
         "emotions": list(corpus.emotions),
         "shards": shards,
@@ -263,8 +264,9 @@ def _key(
     Files are told apart by path, size and time of change, without being read.
     """
     digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode())
-    variation = augmentation.of_a_copy() if augmentation.copies else None
-    digest.update(repr((FORMAT, ALGORITHM, augmentation.copies, variation, decoder)).encode())
+    numbered = numbered_copies(utterances, augmentation)
+    variation = augmentation.of_a_copy() if len(numbered) > len(utterances) else None
+    digest.update(repr((FORMAT, ALGORITHM, numbered, variation, decoder)).encode())
     for utterance in utterances:
         try:
             state = utterance.path.stat()

@@ -24,7 +24,13 @@ from tensorflow.python.lib.io.tf_record import tf_record_random_reader
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.features.augmentation import NONE, Augmentation
-from ser_keras.features.extraction import SHORT, Extraction, report, subset_name
+from ser_keras.features.extraction import (
+    SHORT,
+    Extraction,
+    numbered_copies,
+    report,
+    subset_name,
+)
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training.shard_index import ShardIndex, differences
 
@@ -118,7 +124,8 @@ def extract_subsets(
     index = ShardIndex.read(folder)
     _refuse_others(folder, index, spec, augmentation)
     number_of = {index.corpus.utterance_key(one): n for n, one in enumerate(index.corpus)}
-    record_of = np.full((index.copies + 1, len(index.corpus)), -1)  # by copy and utterance
+    copies = max(index.records.copy, default=0)
+    record_of = np.full((copies + 1, len(index.corpus)), -1)  # by copy and utterance
     record_of[index.records.copy, index.records.utterance] = np.arange(len(index.records.copy))
     extracted = {}
     for name, corpus in subsets.items():
@@ -126,8 +133,8 @@ def extract_subsets(
         if -1 in numbers:
             missing = corpus[numbers.index(-1)].path
             raise CorpusError(f"{folder}: expected features of {missing}, found those of others")
-        copies = augmentation.copies if name == "train" else 0
-        extracted[name] = _collect(index, corpus, numbers, record_of[: copies + 1, numbers])
+        numbered = numbered_copies(corpus, augmentation if name == "train" else NONE)
+        extracted[name] = _collect(index, corpus, numbers, numbered, record_of)
         report(extracted[name], subset_name(name))
     return extracted
 
@@ -139,22 +146,29 @@ def _refuse_others(
         raise ConfigurationError(
             f"{folder}: expected the features of the preset, found others ({'; '.join(found)})"
         )
-    if not augmentation.copies:
-        return
-    if index.copies < augmentation.copies:
-        raise ConfigurationError(
-            f"{folder}: expected {augmentation.copies} varied copies of every utterance, found "
-            f"{index.copies}; `ser-keras features` with the same preset and settings stores them, "
-            f"--set copies={index.copies} does without"
-        )
-    if found := differences(index.variation, augmentation.of_a_copy()):
+    varied = False
+    for name in index.corpus.by_source():
+        wanted, stored = augmentation.copies_in(name), index.augmentation.copies_in(name)
+        varied = varied or wanted > 0
+        if stored < wanted:
+            raise ConfigurationError(
+                f"{folder}: expected {wanted} varied copies of every utterance of {name}, found "
+                f"{stored}; `ser-keras features` with the same preset and settings stores them, "
+                f"--set copies={stored} does without"
+            )
+    variation = index.augmentation.of_a_copy()
+    if varied and (found := differences(variation, augmentation.of_a_copy())):
         raise ConfigurationError(
             f"{folder}: expected the varied copies of the preset, found others ({'; '.join(found)})"
         )
 
 
 def _collect(
-    index: ShardIndex, corpus: Corpus, numbers: Sequence[int], records: np.ndarray
+    index: ShardIndex,
+    corpus: Corpus,
+    numbers: Sequence[int],
+    numbered: Sequence[tuple[int, int]],
+    record_of: np.ndarray,
 ) -> Extraction:
     """Extract a corpus, followed by its copies.
 
@@ -162,24 +176,26 @@ def _collect(
         index: what is where.
         corpus: the utterances.
         numbers: of each in the index.
-        records: of each copy of each utterance, -1 where there is none, int [copies + 1, N].
+        numbered: number of a copy and position of its utterance in the corpus, of all wanted.
+        record_of: number of the record by copy and utterance of the index, -1 where there is none.
     """
+    copies, positions = np.array(numbered).T
+    records = record_of[copies, np.array(numbers)[positions]]
     short, failed = [], []
-    for position in np.nonzero(records < 0)[1].tolist():
+    for position in positions[records < 0].tolist():
         reason = index.left_out.get(numbers[position], SHORT)
         if reason == SHORT:
             short.append(corpus[position])
         else:
             failed.append((corpus[position], reason))
-    usable = np.flatnonzero(records >= 0)
-    chosen = records.flatten()[usable]
+    usable = records >= 0
     return Extraction(
-        corpus=corpus.subset((usable % len(corpus)).tolist()),
-        observations=StoredObservations(index, chosen),
-        durations=index.records.duration[chosen],
+        corpus=corpus.subset(positions[usable].tolist()),
+        observations=StoredObservations(index, records[usable]),
+        durations=index.records.duration[records[usable]],
         skipped_short=tuple(short),
         failed=tuple(failed),
-        indexes=usable,
+        indexes=copies[usable] * len(corpus) + positions[usable],
     )
 
 

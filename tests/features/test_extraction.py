@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,10 +16,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_keras.corpora.utterance import Corpus, Utterance
+from ser_keras.corpora.utterance import Corpus, Source, Utterance
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
+from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
@@ -361,3 +364,32 @@ def test_progress_goes_to_standard_error(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "4/4" in shown.err
+
+
+def test_a_small_corpus_can_have_more_copies(recordings: list[Path]):
+    utterances = tuple(
+        Utterance(path, "happy", corpus="small" if n == 0 else "large")
+        for n, path in enumerate(recordings)
+    )
+    sources = Source("small", None), Source("large", None)
+    joined = Corpus("own", utterances, ("happy",), sources=sources)
+    augmentation = Augmentation(copies=1, copies_of=("small:3",))
+    extracted = extract(joined, cache=False, augmentation=augmentation)
+    assert Counter(each.corpus for each in extracted.corpus) == {"small": 4, "large": 2 * 3}
+    # Each is the copy that the recording has where all have as many.
+    alike = dataclasses.replace(augmentation, copies=3, copies_of=())
+    other = extract(joined, cache=False, augmentation=alike)
+    by_index = dict(zip(other.indexes.tolist(), other.observations, strict=True))
+    for index, found in zip(extracted.indexes.tolist(), extracted.observations, strict=True):
+        np.testing.assert_array_equal(found, by_index[index])
+
+
+@pytest.mark.parametrize("wrong", ["small", "small:", ":3", "small:-1", "small:x"])
+def test_copies_of_a_corpus_are_a_name_and_a_number(wrong: str):
+    with pytest.raises(ConfigurationError, match="copies_of: expected a corpus and its copies"):
+        Augmentation(copies_of=(wrong,))
+
+
+def test_copies_of_a_corpus_that_is_not_there_are_refused(recordings: list[Path]):
+    with pytest.raises(ConfigurationError, match="copies_of: expected one of the corpora own"):
+        extract(corpus_of(*recordings), augmentation=Augmentation(copies_of=("ravdess:3",)))

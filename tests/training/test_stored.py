@@ -176,6 +176,9 @@ def test_other_features_copies_and_utterances_are_refused(
     more = dataclasses.replace(VARIED, copies=3)
     with pytest.raises(ConfigurationError, match=r"expected 3 varied copies .* found 2; "):
         stored.extract_subsets(folder, subsets, spec, more)
+    named = dataclasses.replace(VARIED, copies=0, copies_of=(f"{broken.name}:3",))
+    with pytest.raises(ConfigurationError, match=r"expected 3 varied copies .* found 2; "):
+        stored.extract_subsets(folder, subsets, spec, named)
     louder = dataclasses.replace(VARIED, gain=(0.0, 6.0))
     with pytest.raises(ConfigurationError, match=r"found others \(gain .* instead of"):
         stored.extract_subsets(folder, subsets, spec, louder)
@@ -184,6 +187,24 @@ def test_other_features_copies_and_utterances_are_refused(
         stored.extract_subsets(folder, {"train": dataclasses.replace(broken, root=None)}, spec)
     with pytest.raises(ConfigurationError, match=r"corpus: expected tess, found 'manifest'"):
         TrainingRun("tess", features=str(folder)).load_corpus()
+
+
+def test_shards_have_the_copies_of_each_corpus(
+    broken: Corpus, folder: Path, varied_preset: Preset, tmp_path: Path
+):
+    spec, subsets = varied_preset.features, {"train": broken[:9]}
+    named = dataclasses.replace(VARIED, copies=0, copies_of=(f"{broken.name}:1",))
+    shards.write(broken, spec, tmp_path, 4, named, cache=False, progress=False)
+    once = dataclasses.replace(VARIED, copies=1)
+    found = [
+        stored.extract_subsets(where, subsets, spec, wanted)["train"]
+        for where, wanted in ((tmp_path, named), (tmp_path, once), (folder, named), (folder, once))
+    ]
+    assert len(found[0].indexes) > len(broken[:9])
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.indexes, found[0].indexes)
+        for one, same in zip(other.observations, found[0].observations, strict=True):
+            np.testing.assert_array_equal(one, same)
 
 
 def test_a_damaged_record_ends_the_training_by_its_name(
