@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "be repeated, for the mean of several (--set teacher_share=F, 0.5 by default)",
     )
     parser.add_argument(
+        "--unlabeled",
+        metavar="DIR",
+        help="learn to generate from the sound files in and below this folder too, which need no "
+        "labels; with --teacher, also its answers to them",
+    )
+    parser.add_argument(
         "--validation-fraction",
         type=float,
         default=0.1,
@@ -69,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
             pretrained=options.pretrained,
             frozen=tuple(options.freeze or ()),
             teachers=tuple(options.teacher),
+            unlabeled=options.unlabeled,
         )
         train(run, options.out, strategy=strategy)
     print(model)
@@ -85,7 +92,9 @@ def _stored(options: argparse.Namespace) -> dict[str, Any]:
         require(
             not getattr(options, name), option, getattr(options, name), "none beside --features"
         )
-    require(not options.teacher, "--teacher", options.teacher, "none beside --features")
+    for option in ("teacher", "unlabeled"):
+        value = getattr(options, option)
+        require(not value, f"--{option}", value, "none beside --features")
     shared.start_tensorflow()
     from ser_keras.training import stored
 

@@ -129,11 +129,13 @@ class Corpus(Sequence[Utterance]):
     def labels(self, classes: Sequence[str] | None = None) -> np.ndarray:
         """Return the index of each utterance's class, by default in `emotions`: int32 [N].
 
+        It is -1 where nobody said the emotion, which is "" then.
+
         Raises:
             CorpusError: an utterance's emotion is not among the classes.
         """
         classes = self.emotions if classes is None else classes
-        index = {emotion: position for position, emotion in enumerate(classes)}
+        index = {"": -1} | {emotion: position for position, emotion in enumerate(classes)}
         for utterance in self:
             if utterance.emotion not in index:
                 raise CorpusError(
@@ -144,7 +146,8 @@ class Corpus(Sequence[Utterance]):
 
     def counts(self) -> dict[str, int]:
         """Count each emotion's utterances, in the order of `emotions`; 0 where there are none."""
-        totals = np.bincount(self.labels(), minlength=len(self.emotions))
+        labels = self.labels()
+        totals = np.bincount(labels[labels >= 0], minlength=len(self.emotions))
         return {emotion: int(total) for emotion, total in zip(self.emotions, totals, strict=True)}
 
     def subset(self, indexes: Iterable[int]) -> Corpus:

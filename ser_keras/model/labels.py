@@ -106,10 +106,11 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
 def class_targets(inputs: Any, labels: Tensor, classes: int) -> Tensor:
     """Return the probabilities of the classes that the class term learns, float32 [B, C].
 
-    They are the "targets" among the inputs, such as other models' answers, else those of labels.
+    They are the "targets" among the inputs, such as other models' answers, else those of labels, or
+    zeros where the inputs say that nobody knows the label.
 
     Args:
-        inputs: of the model; if a mapping, it may hold "targets", [B, C].
+        inputs: of the model; if a mapping, it may hold "targets", [B, C], and "labeled", bool [B].
         labels: int32 [B], checked.
         classes: C.
 
@@ -123,11 +124,31 @@ def class_targets(inputs: Any, labels: Tensor, classes: int) -> Tensor:
         [[0.75, 0.25]]
     """
     if not (isinstance(inputs, Mapping) and "targets" in inputs):
-        return one_hot(labels, classes)
+        known = tf.cast(inputs["labeled"], tf.float32) if _tells_labeled(inputs) else tf.ones(1)
+        return one_hot(labels, classes) * known[:, tf.newaxis]
     targets = tf.cast(tf.convert_to_tensor(inputs["targets"]), tf.float32)
     right = targets.shape.rank == 2 and targets.shape[1] == classes
     require(right, "targets", targets.shape, f"probabilities [B, {classes}]")
     return targets
+
+
+def labeled_rows(inputs: Any, *values: Tensor) -> tuple[Tensor, ...]:
+    """Return the rows of values, [B, …] each, whose label is known: all unless the inputs say so.
+
+    Example:
+        >>> [rows] = labeled_rows({"labeled": [True, False]}, np.array([2, 0]))
+        >>> rows.numpy().tolist()
+        [2]
+    """
+    if not _tells_labeled(inputs):
+        return values
+    return tuple(
+        tf.boolean_mask(value, tf.convert_to_tensor(inputs["labeled"])) for value in values
+    )
+
+
+def _tells_labeled(inputs: Any) -> bool:
+    return isinstance(inputs, Mapping) and "labeled" in inputs
 
 
 def _is_class(labels: Tensor, classes: int) -> Tensor:

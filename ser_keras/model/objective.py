@@ -54,7 +54,8 @@ def terms(
         observations: standardized observations X, float32 [B, T, D].
         instants: valid instants of each utterance, int32 [B], at least 1; the rest is padding.
         labels: true classes, int32 [B], or probabilities of the classes, float32 [B, C]. A label
-            that is no class makes the class term NaN.
+            that is no class makes the class term NaN; probabilities that add up to less than one
+            make it as much smaller, zeros nothing, as λ2 = 0 does.
         objective: its `likelihood`, `class_term` and `label_smoothing` count here, its weights in
             `Terms.loss`.
 
@@ -107,7 +108,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     log_probabilities = tf.nn.log_softmax(logits)
     cost = -tf.reduce_sum(labels * log_probabilities, axis=-1)
     if smoothing:
-        spread = -tf.reduce_mean(log_probabilities, axis=-1)
+        spread = -tf.reduce_mean(log_probabilities, axis=-1) * tf.reduce_sum(labels, axis=-1)
         cost = (1.0 - smoothing) * cost + smoothing * spread
     return cost
 

@@ -20,7 +20,13 @@ from ser_keras.model.compile_arguments import checked_options, make_optimizer
 from ser_keras.model.compiled_metrics import build_metrics
 from ser_keras.model.dynamic_range import DynamicRange
 from ser_keras.model.familiarity import Familiarity
-from ser_keras.model.labels import class_labels, class_names, class_targets, utterance_weights
+from ser_keras.model.labels import (
+    class_labels,
+    class_names,
+    class_targets,
+    labeled_rows,
+    utterance_weights,
+)
 from ser_keras.model.metrics import METRICS, Measurements, measure
 from ser_keras.model.pretrained import take_weights
 from ser_keras.model.replicas import whole_batch
@@ -44,9 +50,9 @@ class VRNN(SequenceModel):
 
     Call arguments:
         inputs: {"observations": float32 [B, T, *observation_shape] as `FeatureSpec` says,
-            zero-padded at the end; "instants": int32 [B], how many are valid, at least 1; for
-            training perhaps "targets", see `class_targets`}. Observations alone mean that all are
-            valid, of a `tf.RaggedTensor` all of each row.
+            zero-padded at the end; "instants": int32 [B], how many are valid, at least 1; to train
+            perhaps "targets" and "labeled", see `class_targets`}. Observations alone mean that all
+            are valid, of a `tf.RaggedTensor` all of each row.
         training: whether to sample latents, drop out and augment.
 
     Returns (`call` and, as NumPy arrays padded with zeros to the longest, `predict`):
@@ -332,7 +338,7 @@ class VRNN(SequenceModel):
         probabilities = tf.nn.softmax(batch.last_instant(steps.logits, instants))
         count = whole_batch(tf.reduce_sum(tf.ones_like(weights)))
         loss = tf.math.divide_no_nan(tf.reduce_sum(losses * weights), count)
-        return loss, means, (labels, probabilities, weights)
+        return loss, means, labeled_rows(inputs, labels, probabilities, weights)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

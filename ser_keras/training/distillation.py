@@ -46,7 +46,8 @@ def targets(
         classes: of that model; the teachers must have the same, in any order.
 
     Returns:
-        Probabilities of the classes, float32 [N, C], for each of the extraction's observations.
+        Probabilities of the classes, float32 [N, C], for each of the extraction's observations;
+        without a label they add up to `share`, so that the class term counts as much less.
 
     Raises:
         ConfigurationError: a teacher has other classes, or is no model.
@@ -58,7 +59,9 @@ def targets(
         >>> targets(["teacher.keras"], 0.5, *options).sum(axis=1).round(3).tolist()
         [1.0, 1.0, 1.0]
     """
-    labels = np.eye(len(classes), dtype=np.float32)[extraction.corpus.labels(classes)]
+    numbers = extraction.corpus.labels(classes)
+    # A last row of zeros: what has no label, -1, learns from the teachers alone.
+    labels = np.eye(len(classes) + 1, len(classes), dtype=np.float32)[numbers]
     answers = [_answers(teacher, corpus, augmentation, classes) for teacher in teachers]
     mean = np.mean(answers, axis=0)[extraction.indexes % len(corpus)]
     answered = np.isfinite(mean).all(axis=1, keepdims=True)

@@ -79,6 +79,8 @@ def batches(
     [N, C], are probabilities to learn from instead of the labels. Of several workers, `share` has
     the rows that the worker's replicas take of every batch, in turns.
 
+    Where an utterance has no emotion, the inputs have "labeled", bool [B], and its label is 0.
+
     Example:
         >>> extracted = extract_corpus(corpus, model.features, cache=False, progress=False)
         >>> int(batches(extracted, batch_size=8).cardinality())
@@ -91,7 +93,9 @@ def batches(
     lengths = extraction.lengths
     shape = extraction.observations[0].shape[1:]
     instants = tf.constant(lengths, tf.int32)
-    labels = tf.constant(extraction.corpus.labels(classes))
+    labels = extraction.corpus.labels(classes)
+    labeled = labels >= 0
+    labels = np.maximum(labels, 0)
 
     def gather(indexes: np.ndarray, length: int) -> np.ndarray:
         if not len(indexes):  # of a batch with fewer rows than replicas
@@ -109,6 +113,8 @@ def batches(
         }
         if targets is not None:
             inputs["targets"] = tf.gather(targets, indexes)
+        if not labeled.all():
+            inputs["labeled"] = tf.gather(labeled, indexes)
         return inputs, tf.gather(labels, indexes)
 
     if shuffle:

@@ -49,6 +49,7 @@ class TrainingRun:
         teachers: trained models whose answers the model learns beside the labels.
         features: the folder of shards that the corpus and its observations are read from, instead
             of sound; None extracts them. No teacher can listen to shards.
+        unlabeled: a folder of speech that is learnt from without labels; None for none.
 
     Example:
         >>> run = TrainingRun("ravdess", "/data/RAVDESS", split="speaker", fold=2)
@@ -71,6 +72,7 @@ class TrainingRun:
     folds: int | None = None
     teachers: tuple[str, ...] = ()
     features: str | None = None
+    unlabeled: str | None = None
 
     def __post_init__(self) -> None:
         # JSON has lists only; tuples keep equal runs equal and hashable.
@@ -81,6 +83,8 @@ class TrainingRun:
         require(0.0 <= share < 1.0, "validation_fraction", share, "at least 0 and below 1")
         alone = self.features is None or not self.teachers
         require(alone, "teachers", self.teachers, "none beside features, which hold no sound")
+        read = self.features is None or self.unlabeled is None
+        require(read, "unlabeled", self.unlabeled, "none beside features, which it has none of")
         by_speaker = self.split == "speaker"
         require(by_speaker or self.folds is None, "folds", self.folds, "none but by speaker")
 
@@ -218,7 +222,8 @@ def without_data(described: Mapping[str, Any]) -> dict[str, Any]:
     """
     joined = [[name, None] for name, _ in described.get("joined", ())]
     features = described.get("features") and "shards"
-    return {**described, "data": None, "joined": joined, "features": features}
+    speech = described.get("unlabeled") and "speech"
+    return {**described, "data": None, "joined": joined, "features": features, "unlabeled": speech}
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:

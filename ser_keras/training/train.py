@@ -12,7 +12,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from ser_keras import provenance
-from ser_keras.corpora import splits
+from ser_keras.corpora import splits, unlabeled
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.features.augmentation import NONE, Augmentation
 from ser_keras.features.extraction import Extraction, extract_subsets
@@ -82,6 +82,10 @@ def train(
     subsets = split_corpus(run)
     refuse_another(out, run, subsets)
     used = {name: subset for name, subset in subsets.items() if name != "test"}
+    if run.unlabeled is not None:
+        used["train"] = unlabeled.add(subsets["train"], run.unlabeled, subsets.values())
+        count = len(used["train"]) - len(subsets["train"])
+        print(f"{label}: {count} recordings without a label", file=sys.stderr)
     extracted = _extract(run, used, preset.augmentation)
     classes = classes_of(run, subsets["train"])
     targets = None
@@ -90,7 +94,7 @@ def train(
         targets = distillation.targets(
             run.teachers,
             preset.objective.teacher_share,
-            subsets["train"],
+            used["train"],
             preset.augmentation,
             extracted["train"],
             classes,
