@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import sys
@@ -18,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, CorpusError, by_kind
 from ser_keras.features.augmentation import NONE, Augmentation
-from ser_keras.features.cache import FeatureCache
+from ser_keras.features.cache import CachedObservations, FeatureCache
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.features.workers import extract_in_processes
@@ -218,7 +219,7 @@ def _outcomes(
         stretch = segment.path, segment.start, segment.end
         keys.append(store.key(*stretch, variation, segment.channel))
         if entry := store.read(keys[index], spec.observation_shape):
-            yield index, Extracted(*entry)
+            yield index, Extracted(store.hold(keys[index], entry[0]), entry[1])
         else:
             missing.append(index)
     if store.damaged:
@@ -232,7 +233,9 @@ def _outcomes(
     for position, outcome in _extract_segments(rest, spec, augmentation, workers, decoder):
         index = missing[position]
         if isinstance(outcome, Extracted):
-            store.write(keys[index], outcome.observations, outcome.duration)
+            values = np.asarray(outcome.observations)
+            store.write(keys[index], values, outcome.duration)
+            outcome = dataclasses.replace(outcome, observations=store.hold(keys[index], values))
         yield index, outcome
 
 
@@ -275,7 +278,7 @@ def _collect(
     indexes = np.array(usable, int)
     return Extraction(
         corpus=corpus.subset((indexes % max(len(corpus), 1)).tolist()),
-        observations=[outcome.observations for outcome in extracted],
+        observations=CachedObservations([outcome.observations for outcome in extracted]),
         durations=np.array([outcome.duration for outcome in extracted], np.float64),
         skipped_short=tuple(short),
         failed=tuple(failed),

@@ -11,6 +11,7 @@ import numpy as np
 from ser_keras.errors import AudioError, AudioWarning
 from ser_keras.features import reference
 from ser_keras.features.augmentation import NONE, Augmentation, vary
+from ser_keras.features.cache import Entry
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.sound import decoding
 
@@ -38,14 +39,15 @@ class Segment:
 class Extracted:
     """The observations of a segment, float32 [T, ...], and its duration in seconds.
 
-    Of `remarks`, each a path and a reason, its user should know.
+    The observations may be an entry of a cache, which is read when they are asked for. Of
+    `remarks`, each a path and a reason, its user should know.
 
     Example:
         >>> Extracted(np.zeros((3, 40), np.float32), duration=4.2).duration
         4.2
     """
 
-    observations: np.ndarray
+    observations: np.ndarray | Entry
     duration: float
     remarks: tuple[tuple[str, str], ...] = ()
 

@@ -17,13 +17,14 @@ import pytest
 import soundfile
 
 from ser_keras.corpora.utterance import Corpus, Source, Utterance
-from ser_keras.errors import AudioError, ConfigurationError
+from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
 from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.training import pipeline, stored
 
 SPEC = FeatureSpec(sample_rate=8000, window=0.5, hop=0.25, fft_size=512, mel_bands=64)
 
@@ -347,7 +348,7 @@ def test_a_full_disk_is_one_warning_and_leaves_no_half_entry(
 def test_an_empty_corpus_is_an_empty_extraction():
     extracted = extract(corpus_of())
     assert len(extracted.corpus) == 0
-    assert extracted.observations == []
+    assert not extracted.observations
 
 
 @pytest.mark.parametrize("options", [{"decoder": "ffmpeg"}, {"workers": 0}])
@@ -393,3 +394,40 @@ def test_copies_of_a_corpus_are_a_name_and_a_number(wrong: str):
 def test_copies_of_a_corpus_that_is_not_there_are_refused(recordings: list[Path]):
     with pytest.raises(ConfigurationError, match="copies_of: expected one of the corpora own"):
         extract(corpus_of(*recordings), augmentation=Augmentation(copies_of=("ravdess:3",)))
+
+
+def test_what_memory_does_not_hold_is_read_from_the_cache(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    corpus, cache = corpus_of(*recordings), tmp_path / "cache"
+    whole = extract(corpus, cache=cache)
+    monkeypatch.setattr(feature_cache, "HELD", 2 * whole.observations[0].nbytes)
+    for again in (extract(corpus, cache=cache), extract(corpus, cache=tmp_path / "other")):
+        assert same(whole, again)
+        assert again.lengths.tolist() == [len(each) for each in whole.observations]
+        kept = [again.observations[n] is again.observations[n] for n in range(len(recordings))]
+        assert kept == [True, True, False, False]
+    # Without a cache there is nowhere else for them to be.
+    assert same(whole, extract(corpus, cache=False))
+    again = extract(corpus, cache=cache)
+    for path in entries(cache):
+        path.write_bytes(b"no features")
+    with pytest.raises(CorpusError, match=r"\.npz: expected features as they were written"):
+        again.observations[3]
+
+
+def test_a_training_is_the_same_whether_memory_holds_its_features(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    corpus, cache = corpus_of(*recordings), tmp_path / "cache"
+    held = pipeline.batches(extract(corpus, cache=cache), 2, shuffle=True, seed=3)
+    monkeypatch.setattr(feature_cache, "HELD", 0)
+    read = pipeline.batches(extract(corpus, cache=cache), 2, shuffle=True, seed=3)
+    for (inputs, labels), (others, other_labels) in zip(held, read, strict=True):
+        np.testing.assert_array_equal(inputs["observations"], others["observations"])
+        np.testing.assert_array_equal(labels, other_labels)
+    for path in entries(cache):
+        path.unlink()
+    expected = pytest.raises(CorpusError, match="called again, it extracts them anew")
+    with expected, stored.errors_of_reading():
+        list(read)
