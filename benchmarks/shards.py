@@ -83,7 +83,7 @@ def train(folder: Path, out: Path) -> float:
 
     preset = presets.RAVDESS.with_settings(SETTINGS)
     train_run(TrainingRun("made-up", features=str(folder), preset=preset, split="speaker"), out)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def measure(sizes: Sequence[float], out: Path) -> dict[str, Any]:

@@ -60,11 +60,12 @@ class Standardization(keras.layers.Layer):
         """
         count, mean, squares = 0, np.zeros(self.mean.shape), np.zeros(self.mean.shape)
         for batch in batches:
-            flat = np.asarray(batch, dtype=np.float64).reshape(-1, np.shape(batch)[-1])  # [N, K]
+            flat = np.asarray(batch).reshape(-1, np.shape(batch)[-1])  # [N, K]
             if not len(flat):
                 continue
-            both, apart = count + len(flat), flat.mean(axis=0) - mean
-            squares += flat.var(axis=0) * len(flat) + apart**2 * count * len(flat) / both
+            both, apart = count + len(flat), flat.mean(axis=0, dtype=np.float64) - mean
+            own = flat.var(axis=0, dtype=np.float64) * len(flat)
+            squares += own + apart**2 * count * len(flat) / both
             mean += apart * len(flat) / both
             count = both
         self.mean.assign(mean)

@@ -1,4 +1,4 @@
-"""Checksums of shards: a shard whose file or rows are not as they were written is made again."""
+"""Checksums of shards and records: a shard that is not as it was written is made again."""
 
 from __future__ import annotations
 
@@ -48,6 +48,16 @@ def is_intact(shard: Mapping[str, Any], file: Path) -> bool:
         False
     """
     return rows_are_intact(shard) and shard.get(_FILE) == _of_file(file)
+
+
+def of_record(record: bytes) -> int:
+    """Return the checksum of an utterance's observations, which the shard's rows have.
+
+    Example:
+        >>> of_record(b"records")
+        2627557446
+    """
+    return zlib.crc32(record)
 
 
 def _of_file(path: Path) -> str:

@@ -21,7 +21,7 @@ from ser_keras.training import checksums
 INDEX_FILE = "index.json"
 
 # Raise it whenever an index has to say more than before.
-FORMAT = 3
+FORMAT = 4
 
 # What a row says of an utterance beside its path.
 FIELDS = (
@@ -29,7 +29,7 @@ FIELDS = (
     *("sex", "age", "split", "corpus"),
 )
 
-_FRAMING = 16  # bytes that TFRecord adds to a record: its length and two checksums
+_BEFORE, _FRAMING = 12, 16  # bytes that TFRecord puts before a record, and all that it adds
 _ANEW = "`ser-keras features`, called again, makes it anew"
 
 
@@ -37,7 +37,7 @@ class Records(NamedTuple):
     """The records of all shards, an array each.
 
     Example:
-        >>> Records(*np.zeros((5, 3))).offset.shape
+        >>> Records(*np.zeros((6, 3))).offset.shape
         (3,)
     """
 
@@ -45,7 +45,8 @@ class Records(NamedTuple):
     copy: np.ndarray  # number of the varied copy, 0 for the recording as it is, int [N]
     instants: np.ndarray  # int [N]
     duration: np.ndarray  # in seconds, float64 [N]
-    offset: np.ndarray  # in its shard, in bytes, int [N]
+    offset: np.ndarray  # of its values in its shard, in bytes, int [N]
+    checksum: np.ndarray  # of its values, int [N]
 
 
 @dataclass(frozen=True)
@@ -101,20 +102,20 @@ class ShardIndex:
                 here.insert(row["position"], _utterance(row, roots))
             usable = [n for n in range(len(here)) if first + n not in left_out]
             table = [
-                (position, 0, row["instants"], row["duration"])
+                (position, 0, row["instants"], row["duration"], row["crc32"])
                 for position, row in zip(usable, rows, strict=True)
             ]
             table += map(tuple, shard["copies"])
-            position, copy, instants, duration = np.array(table, float).reshape(-1, 4).T
+            columns = np.array(table, float).reshape(-1, 5).T
+            position, copy, instants, duration, checksum = columns
             sizes = _FRAMING + 4 * values * instants
             _check_length(folder / shard["file"], int(sizes.sum()))
-            parts.append(
-                Records(first + position, copy, instants, duration, np.cumsum(sizes) - sizes)
-            )
+            offset = np.cumsum(sizes) - sizes + _BEFORE
+            parts.append(Records(first + position, copy, instants, duration, offset, checksum))
             counts.append(len(table))
             utterances += here
         joined = map(np.concatenate, zip(*parts, strict=True))
-        kinds = (int, int, int, float, int)
+        kinds = (int, int, int, float, int, int)
         sources = tuple(Source(name, roots[name]) for name, _ in index["sources"])
         return cls(
             corpus=Corpus(

@@ -45,8 +45,8 @@ def write(
     Returns:
         The index, as the folder's `index.json`: format, corpus, its root and sources, spec, copies,
         emotions, and for every shard its file, the utterances in it, each with its instants, their
-        copies (position in the shard, number, instants, seconds), the utterances left out, each
-        with the reason, and checksums.
+        copies (position in the shard, number, instants, seconds, checksum), the utterances left
+        out, each with the reason, and checksums.
 
     Example:
         >>> index = write(corpus, model.features, "shards", shard_size=20, progress=False)
@@ -197,21 +197,24 @@ def _write_shard(
 ) -> dict[str, Any]:
     """Write a shard and then, as the sign that it is finished, its rows of the index."""
     target = folder / f"{name}.tfrecord"
+    records = []  # checksums
     try:
         with replacing(target) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
             for values in extracted.observations:
                 # The float32 values as they are: a tf.train.Example would only wrap the one field.
-                writer.write(values.astype("<f4").tobytes())
+                record = values.astype("<f4").tobytes()
+                writer.write(record)
+                records.append(checksums.of_record(record))
     except tf.errors.OpError as error:
         raise OutputError(f"{target}: cannot be written ({error.message})") from error
     rows, copies = [], []
-    extractions = zip(extracted.indexes, extracted.lengths, extracted.durations, strict=True)
-    for index, instants, seconds in extractions:
+    described = extracted.indexes, extracted.lengths, extracted.durations, records
+    for index, instants, seconds, checksum in zip(*described, strict=True):
         copy, position = divmod(int(index), len(utterances))
         if copy:
-            copies.append([position, copy, int(instants), float(seconds)])
+            copies.append([position, copy, int(instants), float(seconds), checksum])
         else:
-            known = {"duration": float(seconds), "instants": int(instants)}
+            known = {"duration": float(seconds), "instants": int(instants), "crc32": checksum}
             rows.append(_row(utterances, utterances[position]) | known)
     reasons, usable = dict(extracted.failed), set(extracted.indexes.tolist())
     shard = {

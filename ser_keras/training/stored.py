@@ -6,20 +6,14 @@ its order; only what a batch has is in memory.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-
-# Not in TensorFlow's public interface, which reads records only one after the other; tested with
-# TensorFlow 2.17 and 2.21.
-from tensorflow.python.lib.io.tf_record import tf_record_random_reader
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
@@ -32,9 +26,8 @@ from ser_keras.features.extraction import (
     subset_name,
 )
 from ser_keras.features.spec import FeatureSpec
+from ser_keras.training import checksums
 from ser_keras.training.shard_index import ShardIndex, differences
-
-_OPEN_FILES = 64
 
 
 class StoredObservations(Sequence[np.ndarray]):
@@ -47,7 +40,7 @@ class StoredObservations(Sequence[np.ndarray]):
         chosen: numbers of the records.
 
     Raises:
-        CorpusError: when read, a record is not as it was written.
+        CorpusError: when read, a record is not as it was written, or its shard cannot be read.
 
     Example:
         >>> from ser_keras.training import shards
@@ -64,24 +57,28 @@ class StoredObservations(Sequence[np.ndarray]):
         self._files = index.files
         self._shards = np.searchsorted(index.firsts, numbers, side="right") - 1
         self._offsets = index.records.offset[numbers]
-        self._open = functools.lru_cache(_OPEN_FILES)(tf_record_random_reader)
-        self._lock = threading.Lock()  # a reader has a position; two pipelines may want it
+        self._checksums = index.records.checksum[numbers]
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: Any) -> Any:
         path = self._files[self._shards[index]]
+        shape = self.lengths[index], *self._shape
+        # TensorFlow's random reader holds a buffer of 16 MB for each shard, and fills it anew for
+        # every record. It is not public, either.
         try:
-            with self._lock:
-                record, _ = self._open(str(path)).read(int(self._offsets[index]))
-            values = np.frombuffer(record, "<f4").reshape(self.lengths[index], *self._shape)
-        except (tf.errors.OpError, IndexError, ValueError) as error:
+            with path.open("rb") as file:
+                file.seek(self._offsets[index])
+                record = file.read(4 * int(np.prod(shape)))
+        except OSError as error:
+            raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
+        if checksums.of_record(record) != self._checksums[index]:
             raise CorpusError(
                 f"{path}: expected the record as it was written, found another; "
                 "`ser-keras features`, called again, makes the shard anew"
-            ) from error
-        return values
+            )
+        return np.frombuffer(record, "<f4").reshape(shape)
 
 
 def load_corpus(folder: str | os.PathLike[str]) -> Corpus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from ser_keras import corpora
 from ser_keras.commands import main as cli
@@ -23,7 +25,7 @@ from ser_keras.features.extraction import extract_subsets
 from ser_keras.model.settings import Preset
 from ser_keras.training import pipeline, shards, stored
 from ser_keras.training.run import TrainingRun
-from ser_keras.training.shard_index import ShardIndex
+from ser_keras.training.shard_index import Records, ShardIndex
 from ser_keras.training.train import train
 from tests.damage import flipped
 
@@ -253,6 +255,31 @@ def test_memory_does_not_grow_with_the_shards(
     for each in observations:
         assert each.shape[1:] == first.shape[1:]
     assert memory() - before < total / 4
+
+
+def test_memory_does_not_grow_with_the_number_of_shards(
+    folder: Path, memory: Callable[[], int], tmp_path: Path
+):
+    """What is kept of each shard would be as large as its records."""
+    count, instants = 24, 80_000
+    values = np.random.default_rng(0).normal(size=(instants, 13)).astype("<f4").tobytes()
+    files = tuple(tmp_path / f"{number}.tfrecord" for number in range(count))
+    for file in files:
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            writer.write(values)
+    each = np.ones(count, int)
+    index = dataclasses.replace(
+        ShardIndex.read(folder),
+        files=files,
+        firsts=np.arange(count),
+        records=Records(0 * each, 0 * each, instants * each, 1.0 * each, 12 * each,
+                        zlib.crc32(values) * each),
+    )  # fmt: skip
+    observations = stored.StoredObservations(index, np.arange(count))
+    assert observations[0].tobytes() == values
+    before = memory()
+    assert sum(len(observations[number]) for number in range(count)) == count * instants
+    assert memory() - before < count * len(values) / 4
 
 
 def test_batches_of_any_order_are_those_from_memory(
