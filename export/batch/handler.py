@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import shutil
 import tempfile
@@ -85,6 +86,22 @@ class ExportedModelHandler(ModelHandler):
 
     def load_model(self) -> Any:
         """Load the SavedModel, from a copy if it is not on this machine."""
+        # TensorFlow makes a million objects that stay. Python would look for garbage among them
+        # again and again, and for a second when the process ends, which Beam waits for.
+        gc.disable()
+        try:
+            loaded = self._load()
+            gc.freeze()
+        finally:
+            gc.enable()
+        if not hasattr(loaded, "window"):
+            raise ConfigurationError(
+                f"{self.folder}: expected a SavedModel of this version of ser_keras, found an "
+                "older one; export the model again"
+            )
+        return loaded
+
+    def _load(self) -> Any:
         import tensorflow as tf
 
         # A worker process is a core's; TensorFlow's threads would be in each other's way.
@@ -92,13 +109,7 @@ class ExportedModelHandler(ModelHandler):
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
         with tempfile.TemporaryDirectory() as scratch:
-            loaded = tf.saved_model.load(_copy(self.folder, scratch))
-        if not hasattr(loaded, "window"):
-            raise ConfigurationError(
-                f"{self.folder}: expected a SavedModel of this version of ser_keras, found an "
-                "older one; export the model again"
-            )
-        return loaded
+            return tf.saved_model.load(_copy(self.folder, scratch))
 
     def run_inference(
         self, batch: Sequence[list[Sound]], model: Any, inference_args: Any = None

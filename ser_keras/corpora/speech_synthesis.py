@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal
 
 SAMPLE_RATE = 22050
 FRAME = 512  # samples, 23 ms, in which formants are constant
@@ -173,6 +172,8 @@ def _formant_tracks(
 
 def _vocal_tract(source: np.ndarray, formants: np.ndarray, tilt: float) -> np.ndarray:
     """Filter the source by a cascade of resonances, one response per frame: [length]."""
+    from scipy import signal  # takes most of the time in which all corpora are imported
+
     frequencies, _, spectrum = signal.stft(
         source, SAMPLE_RATE, nperseg=FRAME, noverlap=FRAME - FRAME_HOP
     )

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -128,6 +129,16 @@ def kill_a_worker(seen: list[int]) -> None:
             seen += workers
             os.kill(workers[0], signal.SIGKILL)
             return
+
+
+def test_no_process_waits_for_what_it_may_not_need():
+    """Four import the pipeline, one after the other, before the first recording is read."""
+    heavy = "[name for name in ('tensorflow', 'scipy.signal') if name in sys.modules]"
+    program = f"import sys, ser_keras.export.batch.pipeline; print({heavy})"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert ran.stdout.strip() == "[]"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
