@@ -116,20 +116,22 @@ class Peak(threading.Thread):
     def run(self) -> None:
         """Look until the process has ended."""
         while not self.ended.wait(_EVERY):
-            self.most = max(self.most, self._pages())
+            self.most = max(self.most, sum(family(self.process).values()))
 
-    def _pages(self) -> int:
-        parents, pages = {}, {}
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has ended
-                continue
-            parents[int(entry.name)], pages[int(entry.name)] = int(fields[1]), int(fields[21])
-        own = {self.process}
-        while more := {each for each, parent in parents.items() if parent in own} - own:
-            own |= more
-        return sum(pages.get(each, 0) for each in own)
+
+def family(process: int) -> dict[int, int]:
+    """Return the pages of memory of a process and all that it has started, by their numbers."""
+    parents, pages = {}, {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        parents[int(entry.name)], pages[int(entry.name)] = int(fields[1]), int(fields[21])
+    own = {process}
+    while more := {each for each, parent in parents.items() if parent in own} - own:
+        own |= more
+    return {each: pages[each] for each in own if each in pages}
 
 
 def parts(name: str, folder: Path) -> dict[str, float]:
