@@ -3,5 +3,5 @@
 `command` is `ser-keras batch`; `beam_options` are the options that Beam has itself. In the order of
 the data: `inputs` (globs and manifests to items), `reading` (items to sound), `handler` (the
 model), `outputs` (lines to files), and `pipeline`, which joins them; `attempts` runs it.
-`features` is `ser-keras features` through Beam.
+`features_command` is `ser-keras features`, by `features` through Beam.
 """

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ser_keras.commands import corpus_options
 from ser_keras.commands import options as shared
-from ser_keras.errors import ConfigurationError, by_kind
+from ser_keras.errors import by_kind
 
 HELP = "extract a corpus to shards of features; called again after a kill, it goes on"
 RESUMES = True
 
-# The package export builds on this one, so that an import statement would be a circle.
-_BEAM = "ser_keras.export.batch"
-
-
-def parents() -> list[argparse.ArgumentParser]:
-    """Return what the command's parser is made from: the options of Beam, where it is installed.
-
-    Example:
-        >>> len(parents()) <= 1
-        True
-    """
-    try:
-        return [importlib.import_module(f"{_BEAM}.beam_options").parser()]
-    except ConfigurationError:
-        return []
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.description = (
-        f"{HELP}. With options of Apache Beam, such as --runner, its workers write the shards: "
-        "they must have the corpus and --out in the same folders."
-    )
     shared.add(parser, *shared.CORPUS, *shared.PRESET, "out")
     parser.add_argument(
         "--shard-size",
@@ -51,8 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Extract, and print what was left out and what is in the shards."""
+def run(options: argparse.Namespace, write_first: Callable[..., None] | None = None) -> int:
+    """Extract, and print what was left out and what is in the shards.
+
+    `write_first` writes shards in its own way, which are then found finished. It takes their
+    number, a function that loads the corpus, and options of `shards.write_shard`.
+    """
     preset = shared.preset(options)
     shared.start_tensorflow()
     from ser_keras import corpora
@@ -73,14 +57,12 @@ def run(options: argparse.Namespace) -> int:
         "shard_size": options.shard_size,
         "augmentation": preset.augmentation,
     }
-    if chosen := _beam_options(options):
-        importlib.import_module(f"{_BEAM}.features").write(
+    if write_first is not None:
+        pairs = corpus_options.pairs(options)
+        write_first(
             shards.shard_count(corpus, options.shard_size),
-            functools.partial(
-                corpora.load_joined, corpus_options.pairs(options), options.merge_synonyms
-            ),
+            functools.partial(corpora.load_joined, pairs, options.merge_synonyms),
             extraction,
-            chosen,
         )
     written = shards.write(corpus, workers=options.workers, **extraction)["shards"]
     left_out = [row for shard in written for row in shard["left_out"]]
@@ -89,11 +71,3 @@ def run(options: argparse.Namespace) -> int:
     utterances = sum(len(shard["utterances"]) for shard in written)
     print(f"{utterances} utterances in {len(written)} shards, {len(left_out)} left out")
     return 0
-
-
-def _beam_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of Beam that were given, by name; none where it is not installed."""
-    try:
-        return importlib.import_module(f"{_BEAM}.beam_options").chosen(options)
-    except ConfigurationError:
-        return {}

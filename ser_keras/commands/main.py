@@ -27,7 +27,7 @@ COMMANDS = {
     "explain": "ser_keras.commands.explain",
     "batch": "ser_keras.export.batch.command",
     "stream": "ser_keras.commands.stream",
-    "features": "ser_keras.commands.features",
+    "features": "ser_keras.export.batch.features_command",
     "export": "ser_keras.export.command",
     "serve": "ser_keras.export.serving.command",
     "tune": "ser_keras.tuning.command",
