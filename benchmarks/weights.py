@@ -14,7 +14,8 @@ temperature is one for both: that of the people is multiplied by the factor of l
 where the people left out and the corpora left out count alike. The evaluations may be another
 model's, with a temperature of people left out: for want of a corpus that this one never met, one
 that was trained without it. Told are the calibration errors of each such corpus with the factor
-that is fitted without it, and that of the people.
+that is fitted without it, and that of the people. `--factor F` takes the factor that was found for
+earlier weights, whose evaluations are not at hand.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run by speaker")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--unseen", nargs="+", type=Path, default=[], metavar="EVALUATION")
+    of_unseen = parser.add_mutually_exclusive_group()
+    of_unseen.add_argument("--unseen", nargs="+", type=Path, default=[], metavar="EVALUATION")
+    of_unseen.add_argument("--factor", type=float, metavar="F")
     options = parser.parse_args(arguments)
     try:
         out = output_folder(options.out)
@@ -141,7 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped.familiarity = trained.familiarity
     of_people = best_temperature(logits, labels)
     people = logits / of_people, labels
-    temperature = of_people * factor_of(people, list(unseen.values()))
+    factor = factor_of(people, list(unseen.values())) if options.factor is None else options.factor
+    temperature = of_people * factor
 
     def without(name: str) -> list[Answers]:
         return [found for other, found in unseen.items() if other != name]

@@ -133,6 +133,10 @@ def test_people_and_unseen_corpora_count_alike(
         for inputs, labels in batches
     ]
     assert np.mean(slopes) + np.mean(people) == pytest.approx(0.0, abs=1e-3)
+    other = tmp_path / "other"
+    assert weights.main([str(finished), "--out", str(other), "--factor", str(factor)]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["temperature"] == pytest.approx(told["temperature"])
     assert factor > 1.5  # untrained, it is right about people by chance, and certain of nothing
 
 
