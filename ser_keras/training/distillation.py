@@ -20,7 +20,7 @@ from ser_keras.model import files as model_files
 from ser_keras.training import pipeline
 
 # Utterances whose observations, and those of all their copies, are in memory at once for a teacher.
-CHUNK = 512
+CHUNK = 64
 BATCH = 64
 
 

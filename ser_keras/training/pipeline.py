@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,10 +97,16 @@ def batches(
     labeled = labels >= 0
     labels = np.maximum(labels, 0)
 
+    # TensorFlow keeps what a graph calls for as long as the process lives. So that this is not all
+    # observations of every dataset there was, the dataset itself holds them.
+    held = weakref.ref(extraction)
+
     def gather(indexes: np.ndarray, length: int) -> np.ndarray:
         padded = np.zeros((len(indexes), length, *shape), np.float32)
+        if (alive := held()) is None:
+            raise RuntimeError("observations: expected their dataset to be there, found it deleted")
         for row, index in zip(padded, indexes, strict=True):
-            observations = extraction.observations[index]
+            observations = alive.observations[index]
             row[: len(observations)] = observations
         return padded
 
@@ -127,7 +134,9 @@ def batches(
     rows = indexes.map(lambda each: (each, tf.reduce_max(tf.gather(instants, each))))
     if share is not None:
         rows = _rows_of_replicas(rows, share)
-    return read_ahead(rows.map(batch))
+    made = read_ahead(rows.map(batch))
+    made.extraction = extraction
+    return made
 
 
 def _rows_of_replicas(

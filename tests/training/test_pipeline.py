@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +118,20 @@ def test_an_epoch_can_be_resumed():
 def test_labels_follow_the_classes_asked_for():
     batches = pipeline.batches(make_extraction([2, 2]), classes=("angry", "sad", "calm"))
     assert [label for _, _, label in unpadded(batches)] == [2, 0]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_dataset_holds_its_observations_and_tensorflow_does_not(shuffle: bool):
+    extraction = make_extraction([3, 1, 2])
+    held = weakref.ref(extraction)
+    batches = pipeline.batches(extraction, 2, shuffle=shuffle).map(lambda *batch: batch).take(2)
+    del extraction
+    gc.collect()
+    assert len(list(batches)) == 2  # the dataset is all that holds them
+    assert held() is not None
+    del batches
+    gc.collect()
+    assert held() is None
 
 
 def test_nothing_to_batch_is_an_error():
