@@ -35,9 +35,9 @@ def add(
         CorpusError: there is no such folder, or no other recording in it.
 
     Example:
-        >>> added = add(corpus[:1], Path(wav).parent)
-        >>> added[1].emotion, added[1].corpus, added.labels()[:2].tolist()
-        ('', 'unlabeled', [0, -1])
+        >>> added = add(corpus[:1], corpus[0].path.parent)
+        >>> added[1].emotion, added[1].corpus, added.labels()[1:3].tolist()
+        ('', 'unlabeled', [-1, -1])
     """
     root = required_folder(folder, "speech", "sound files of any name")
     known = {utterance.path.resolve() for subset in (training, *held_out) for utterance in subset}

@@ -21,6 +21,31 @@ NOT_FINITE = "observations: expected finite numbers, found NaN or infinity"
 WITHOUT_TIME = ("probabilities", "logits", "instants")  # outputs [B, …]; the others are [B, T, …]
 
 
+def tells_labeled(inputs: Inputs) -> bool:
+    """Tell whether inputs say which labels are known, by "labeled", bool [B].
+
+    Example:
+        >>> tells_labeled({"labeled": [True, False]}), tells_labeled(np.zeros((2, 3, 40)))
+        (True, False)
+    """
+    return isinstance(inputs, Mapping) and "labeled" in inputs
+
+
+def labeled_rows(inputs: Inputs, *values: Tensor) -> tuple[Tensor, ...]:
+    """Return the rows of values, [B, …] each, whose label is known: all unless the inputs say so.
+
+    Example:
+        >>> [rows] = labeled_rows({"labeled": [True, False]}, np.array([2, 0]))
+        >>> rows.numpy().tolist()
+        [2]
+    """
+    if not tells_labeled(inputs):
+        return values
+    return tuple(
+        tf.boolean_mask(value, tf.convert_to_tensor(inputs["labeled"])) for value in values
+    )
+
+
 def dense(inputs: Inputs, shape: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
     """Convert inputs in any form to padded observations and the number of valid instants.
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ser_keras.errors import ConfigurationError
 from ser_keras.fields import require
+from ser_keras.model.batch import tells_labeled
 
 Tensor = Any
 
@@ -124,31 +125,12 @@ def class_targets(inputs: Any, labels: Tensor, classes: int) -> Tensor:
         [[0.75, 0.25]]
     """
     if not (isinstance(inputs, Mapping) and "targets" in inputs):
-        known = tf.cast(inputs["labeled"], tf.float32) if _tells_labeled(inputs) else tf.ones(1)
+        known = tf.cast(inputs["labeled"], tf.float32) if tells_labeled(inputs) else tf.ones(1)
         return one_hot(labels, classes) * known[:, tf.newaxis]
     targets = tf.cast(tf.convert_to_tensor(inputs["targets"]), tf.float32)
     right = targets.shape.rank == 2 and targets.shape[1] == classes
     require(right, "targets", targets.shape, f"probabilities [B, {classes}]")
     return targets
-
-
-def labeled_rows(inputs: Any, *values: Tensor) -> tuple[Tensor, ...]:
-    """Return the rows of values, [B, …] each, whose label is known: all unless the inputs say so.
-
-    Example:
-        >>> [rows] = labeled_rows({"labeled": [True, False]}, np.array([2, 0]))
-        >>> rows.numpy().tolist()
-        [2]
-    """
-    if not _tells_labeled(inputs):
-        return values
-    return tuple(
-        tf.boolean_mask(value, tf.convert_to_tensor(inputs["labeled"])) for value in values
-    )
-
-
-def _tells_labeled(inputs: Any) -> bool:
-    return isinstance(inputs, Mapping) and "labeled" in inputs
 
 
 def _is_class(labels: Tensor, classes: int) -> Tensor:

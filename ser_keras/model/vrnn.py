@@ -20,13 +20,7 @@ from ser_keras.model.compile_arguments import checked_options, make_optimizer
 from ser_keras.model.compiled_metrics import build_metrics
 from ser_keras.model.dynamic_range import DynamicRange
 from ser_keras.model.familiarity import Familiarity
-from ser_keras.model.labels import (
-    class_labels,
-    class_names,
-    class_targets,
-    labeled_rows,
-    utterance_weights,
-)
+from ser_keras.model.labels import class_labels, class_names, class_targets, utterance_weights
 from ser_keras.model.metrics import METRICS, Measurements, measure
 from ser_keras.model.pretrained import take_weights
 from ser_keras.model.replicas import whole_batch
@@ -338,7 +332,7 @@ class VRNN(SequenceModel):
         probabilities = tf.nn.softmax(batch.last_instant(steps.logits, instants))
         count = whole_batch(tf.reduce_sum(tf.ones_like(weights)))
         loss = tf.math.divide_no_nan(tf.reduce_sum(losses * weights), count)
-        return loss, means, labeled_rows(inputs, labels, probabilities, weights)
+        return loss, means, batch.labeled_rows(inputs, labels, probabilities, weights)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

@@ -21,6 +21,8 @@ RATE = 0.3
 def preset_for(model: str, settings: Mapping[str, Any]) -> Preset:
     """Return the preset to go on with: the trained model's, at a lower rate, settings replaced.
 
+    It has as many copies of every corpus: what was settled for some was for those of that training.
+
     Raises:
         ConfigurationError: there is no such model, or no such setting.
 
@@ -33,7 +35,8 @@ def preset_for(model: str, settings: Mapping[str, Any]) -> Preset:
     """
     trained = model_files.load(model).preset
     rate = RATE * trained.optimization.learning_rate
-    return trained.with_settings({"optimization.learning_rate": rate}).with_settings(settings)
+    own = {"optimization.learning_rate": rate, "augmentation.copies_of": ()}
+    return trained.with_settings(own).with_settings(settings)
 
 
 def begin(model: VRNN, pretrained: str, frozen: tuple[str, ...] = ()) -> None:

@@ -137,3 +137,11 @@ def test_the_command_trains(
     assert capsys.readouterr().out.strip() == str(tmp_path / "mine" / "model.keras")
     preset = model_files.load(tmp_path / "mine").preset
     assert preset.features == model_files.load(trained_run).preset.features
+
+
+def test_weights_of_several_corpora_say_nothing_of_the_copies_of_others():
+    assert VRNN.from_preset("tiny").preset.augmentation.copies_of
+    chosen = fine_tuning.preset_for("tiny", {"copies": 1}).augmentation
+    assert (chosen.copies, chosen.copies_of) == (1, ())
+    named = fine_tuning.preset_for("tiny", {"copies_of": "own:4"}).augmentation
+    assert named.copies_in("own") == 4
