@@ -55,7 +55,7 @@ def run(way: str, model: Path, folder: Path, out: Path, kill_after: float | None
     """Answer all recordings, and kill a worker if asked to; return the seconds that it took."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as log:
-        words = scale.command(way.partition(",")[0], model, folder, out)
+        words = scale.command(way, model, folder, out)
         process = subprocess.Popen(words, stdout=log, stderr=log)
         if kill_after is not None:
             time.sleep(kill_after)

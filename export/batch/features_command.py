@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Extract, and print what was left out and what is in the shards."""
-    chosen = beam_options.chosen(options) if parents() else {}
+    try:
+        chosen = beam_options.chosen(options)
+    except ConfigurationError:  # Beam is not installed
+        chosen = {}
     if not chosen:
         return features.run(options)
     from ser_keras.export.batch.features import write

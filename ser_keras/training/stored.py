@@ -65,8 +65,7 @@ class StoredObservations(Sequence[np.ndarray]):
     def __getitem__(self, index: Any) -> Any:
         path = self._files[self._shards[index]]
         shape = self.lengths[index], *self._shape
-        # TensorFlow's random reader holds a buffer of 16 MB for each shard, and fills it anew for
-        # every record. It is not public, either.
+        # TensorFlow's random reader, which is not public, keeps megabytes for each shard.
         try:
             with path.open("rb") as file:
                 file.seek(self._offsets[index])
