@@ -41,6 +41,9 @@ class Augmentation:
             (`ser_keras.features.codecs`).
         trim: a copy loses a random share of what is quieter than so many decibels below the
             loudest, at either end; None cuts nothing off.
+        silence: longest silence, in seconds, that is put before a copy and behind it; half of the
+            ends get none. Corpora differ in the silence around their recordings, which must not
+            tell a model what to answer.
         band_mask, frame_mask: width of the widest mask over bands and over frames of a patch; both
             0 for no masks.
         band_gain: largest gain of a random filter per utterance, in decibels; 0 for no filter.
@@ -67,6 +70,7 @@ class Augmentation:
     rooms: float = 0.0
     codecs: float = 0.0
     trim: float | None = None
+    silence: float = 0.0
     band_mask: int = 0
     frame_mask: int = 0
     band_gain: float = 0.0
@@ -75,7 +79,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        for name in ("copies", "speed", "shift", "noise_slope", *STEPWISE):
+        for name in ("copies", "speed", "shift", "noise_slope", "silence", *STEPWISE):
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("rooms", "codecs"):
             require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "from 0 to 1")
@@ -148,6 +152,10 @@ def vary(
     varied = varied[shift:] if shift > 0 else np.pad(varied, (-shift, 0))
     # Options that came later have draws of their own, so that they leave the others' as they were.
     later = np.random.default_rng([content, copy, 2])
+    if augmentation.silence:
+        ends = np.random.default_rng([content, copy, 3]).uniform(-1.0, 1.0, size=2)
+        seconds = augmentation.silence * np.maximum(ends, 0.0)
+        varied = np.pad(varied, np.round(seconds * sample_rate).astype(int))
     if later.random() < augmentation.rooms:
         from ser_keras.features.rooms import reverberate
 

@@ -57,6 +57,19 @@ def test_a_copy_begins_earlier_or_later():
     assert all(abs(length - len(TONE)) <= 0.2 * RATE for length in lengths)
 
 
+def test_half_of_the_ends_get_silence():
+    augmentation = dataclasses.replace(STILL, silence=0.5)
+    added = []
+    for copy in range(1, 61):
+        varied = vary(TONE, RATE, augmentation, copy)
+        loud = np.flatnonzero(np.abs(varied) > 0.2)
+        before, behind = loud[0], len(varied) - 1 - loud[-1]
+        assert len(varied) == pytest.approx(before + len(TONE) + behind, abs=50)
+        added += [before / RATE, behind / RATE]
+    assert max(added) == pytest.approx(0.5, abs=0.1)
+    assert np.mean(np.array(added) > 0.002) == pytest.approx(0.5, abs=0.12)
+
+
 def test_trimming_takes_silence_at_either_end_alone():
     silence = np.full(RATE, 1e-4, np.float32)  # 65 dB below the tone
     recording = np.concatenate([silence, TONE, silence])

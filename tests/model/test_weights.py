@@ -122,6 +122,16 @@ def test_new_weights_need_classes():
             VRNN.from_preset(preset, load_weights=load_weights)
 
 
+def test_the_model_card_has_every_number():
+    """Or a dash, where there cannot be one: nothing that was to be filled in later."""
+    results = CARD.read_text(encoding="utf-8").partition("## Results")[2]
+    rows = [line.strip("| ").split(" | ") for line in results.splitlines() if line[:1] == "|"]
+    numbers = [row for row in rows if not row[1].startswith(("---", "`")) and row[0]]
+    assert len(numbers) > 15
+    for title, *cells in numbers:
+        assert all(re.search(r"\b\d|^–$", cell) for cell in cells), title
+
+
 @pytest.fixture
 def own_manifest(synthetic_corpus: Corpus, tmp_path: Path) -> Path:
     """A corpus of a user's own, of three emotions."""
