@@ -17,6 +17,8 @@ Sound = tuple[np.ndarray, int]  # float32 [N], mono, and its rate in hertz
 SILENCE_DB = 35
 # Share of the silence at either end that is cut off.
 CUT_SHARE = 0.9
+# Seconds of silence that are put before a recording and behind it.
+PAUSE = 1.0
 # Constant that cheap converters add, as a share of full scale.
 OFFSET = 0.005
 
@@ -42,6 +44,10 @@ def _cut(samples: np.ndarray, rate: int) -> Sound:
     _, (begin, end) = librosa.effects.trim(samples, top_db=SILENCE_DB)
     last = len(samples) - round(CUT_SHARE * (len(samples) - end))
     return samples[round(CUT_SHARE * begin) : last], rate
+
+
+def _between_pauses(samples: np.ndarray, rate: int) -> Sound:
+    return np.pad(samples, round(PAUSE * rate)), rate
 
 
 def _noisy(samples: np.ndarray, rate: int) -> Sound:
@@ -91,6 +97,7 @@ CHANGES: dict[str, Change] = {
         lambda samples, rate: (samples + OFFSET, rate),
     ),
     "cut": Change("without nine tenths of the silence at both ends", _cut),
+    "pauses": Change("with a second of silence before and behind", _between_pauses),
 }
 
 

@@ -153,11 +153,13 @@ def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[in
         >>> numbered_copies(corpus[:2], Augmentation(copies=1))
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    names = [source.name for source in corpus.sources] or [corpus.name]
+    own_names = [utterance.corpus or corpus.name for utterance in corpus]
+    # What is joined may have no recording in a training subset; speech without labels is no source.
+    names = dict.fromkeys([*(source.name for source in corpus.sources), *own_names])
     for each in augmentation.copies_of:
         known = each.rpartition(":")[0] in names
         require(known, "copies_of", each, f"one of the corpora {', '.join(names)}")
-    own = [augmentation.copies_in(utterance.corpus or corpus.name) for utterance in corpus]
+    own = [augmentation.copies_in(name) for name in own_names]
     return [
         (copy, position)
         for copy in range(max(own, default=0) + 1)

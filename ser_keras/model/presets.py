@@ -116,7 +116,7 @@ TINY = Preset(
 )
 
 # For CREMA-D, whose license lets its weights be used commercially: many people, who are recorded
-# in one way. So the copies differ in rooms, codecs and noise too.
+# in one way. So the copies differ in rooms, codecs, noise and the silence around them too.
 OPEN = dataclasses.replace(
     CONVOLUTIONAL,
     name="open",
@@ -124,7 +124,12 @@ OPEN = dataclasses.replace(
         CONVOLUTIONAL.optimization, learning_rate=0.002, batch_size=32, epochs=8, balance="emotion"
     ),
     augmentation=dataclasses.replace(
-        CONVOLUTIONAL.augmentation, copies=3, noise_slope=6.0, rooms=0.3, codecs=0.5
+        CONVOLUTIONAL.augmentation,
+        copies=3,
+        noise_slope=6.0,
+        rooms=0.3,
+        codecs=0.5,
+        silence=1.0,
     ),
 )
 

@@ -44,6 +44,7 @@ def test_changes_do_what_they_say(sound: np.ndarray):
         assert rates[codec] < RATE
     # A frame of librosa's is 2048 samples: silence is known no better.
     assert seconds["cut"] == pytest.approx(1.4, abs=0.1)
+    assert seconds["pauses"] == pytest.approx(7)
     noise = changed["noise"][0][: 2 * RATE]
     assert np.sqrt(np.mean(noise**2)) == pytest.approx(0.1 * np.sqrt(np.mean(sound**2)), rel=0.05)
 

@@ -21,7 +21,7 @@ from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
 from ser_keras.features.augmentation import Augmentation
-from ser_keras.features.extraction import Extraction, extract_corpus
+from ser_keras.features.extraction import Extraction, extract_corpus, numbered_copies
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import pipeline, stored
@@ -383,6 +383,14 @@ def test_a_small_corpus_can_have_more_copies(recordings: list[Path]):
     by_index = dict(zip(other.indexes.tolist(), other.observations, strict=True))
     for index, found in zip(extracted.indexes.tolist(), extracted.observations, strict=True):
         np.testing.assert_array_equal(found, by_index[index])
+
+
+def test_speech_without_labels_can_have_copies_of_its_own(recordings: list[Path]):
+    [labeled, *_] = corpus = corpus_of(*recordings)
+    speech = Utterance(recordings[1], emotion="", corpus="unlabeled")
+    both = dataclasses.replace(corpus, utterances=(labeled, speech))
+    numbered = numbered_copies(both, Augmentation(copies=2, copies_of=("unlabeled:1",)))
+    assert numbered == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
 
 
 @pytest.mark.parametrize("wrong", ["small", "small:", ":3", "small:-1", "small:x"])
