@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.accuracy import table
-from benchmarks.accuracy.measurement import measure
+from benchmarks.accuracy.measurement import PAPER, WHOLE, measure
 from benchmarks.accuracy.registry import BASELINES
 from benchmarks.accuracy.splits import all_splits, of_runs
 from ser_keras import corpora
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             corpus = corpora.load(options.corpus, options.data)
             series = list(all_splits(corpus, options.split, options.seeds))
         baselines = {name: BASELINES[name] for name in names}
-        accuracy = measure(corpus, series, baselines, options.out)
+        spec = WHOLE if options.splits_of else PAPER
+        accuracy = measure(corpus, series, baselines, options.out, spec)
         for reproduction in options.reproduction:
             accuracy = table.add_vrnn(accuracy, reproduction)
         accuracy = table.add_runs(accuracy, options.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -27,9 +28,18 @@ from ser_keras.files import output_folder, write_json
 # Packages that change a baseline's numbers and not the VRNN's.
 PACKAGES = ("opensmile", "scikit-learn")
 
+PAPER = FeatureSpec()
+# With silence behind it, an utterance of a fifth of a second fills a window too: models of another
+# window than the paper's, on whose splits baselines are measured, use them all.
+WHOLE = dataclasses.replace(PAPER, trailing_silence=0.9 * PAPER.window)
+
 
 def measure(
-    corpus: Corpus, series: Sequence[NamedSplit], baselines: dict[str, Baseline], out: Path
+    corpus: Corpus,
+    series: Sequence[NamedSplit],
+    baselines: dict[str, Baseline],
+    out: Path,
+    spec: FeatureSpec = PAPER,
 ) -> dict[str, Any]:
     """Train and test baselines on splits.
 
@@ -40,6 +50,7 @@ def measure(
         series: its splits, all of one kind.
         baselines: the baselines, by name.
         out: folder; splits that are finished there are not measured again.
+        spec: the VRNN's observations, which some baselines take too.
 
     Returns:
         The content of `accuracy.json`.
@@ -50,14 +61,14 @@ def measure(
         OutputError: the folder cannot be written to.
     """
     runs = output_folder(output_folder(out) / "runs")
-    extraction = extract_corpus(corpus, FeatureSpec(), name=corpus.name)
+    extraction = extract_corpus(corpus, spec, name=corpus.name)
     table = {}
     for name, baseline in baselines.items():
         inputs = _once(baseline, extraction)
         found = []
         for split in series:
             path = runs / f"{name}-{split.name}.json"
-            found.append(_run(name, baseline, inputs, extraction, split, path))
+            found.append(_run(name, baseline, inputs, extraction, split, path, spec))
         table[name] = _summarize(baseline, found)
     return {
         "corpus": corpus.name,
@@ -83,12 +94,14 @@ def _run(
     extraction: Extraction,
     split: NamedSplit,
     path: Path,
+    spec: FeatureSpec,
 ) -> dict[str, Any]:
     """Measure a baseline on one split, or read its result from `path` if of this configuration."""
     identity = {
         "baseline": name,
         "settings": baseline.settings,
         "seed": split.seed,
+        "features": spec.to_dict(),
         "train": digest(split.train),
         "test": digest(split.test),
     }

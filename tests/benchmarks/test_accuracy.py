@@ -27,7 +27,7 @@ from benchmarks.accuracy import (
 )
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.baseline import Answer, Baseline, Task
-from benchmarks.accuracy.measurement import measure
+from benchmarks.accuracy.measurement import WHOLE, measure
 from benchmarks.accuracy.registry import BASELINES
 from benchmarks.accuracy.splits import all_splits, of_runs
 from ser_keras.corpora import splits
@@ -328,7 +328,7 @@ def test_runs_of_every_split_make_a_row(tmp_path: Path):
         write_json(folders[-1] / "evaluation.json", found | {"sampled_fraction": sampled})
     shown = table.markdown(table.add_runs(accuracy, folders[::-1]))
     assert "| VRNN `tiny` with attention | 60.0 ± 14.1 | 60.0 ± 14.1 | 90 | – |" in shown
-    assert table.add_runs(accuracy, [])["vrnn"] == {}
+    assert table.add_runs(accuracy, []) == accuracy
     with pytest.raises(ConfigurationError, match=r"expected splits 0 to 1 of tiny, found \[1\]"):
         table.add_runs(accuracy, folders[1:])
     with pytest.raises(ConfigurationError, match=r"expected .*'random'.*, found .*'speaker'"):
@@ -393,6 +393,15 @@ def test_the_splits_of_runs_on_joined_corpora(
     shown = table.markdown(found)
     assert "by corpus, the splits of corpus-0, corpus-1" in shown
     assert all(f"{names[0]}, UA %" in shown for names in tested)
+    whole = measure(corpus, series, in_advance(lambda task: Answer(task.labels[:1].repeat(
+        len(task.test_inputs)))), tmp_path / "whole", WHOLE)  # fmt: skip
+    assert whole["utterances"] == len(corpus)
+    words = [word for folder in folders for word in ("--splits-of", str(folder))]
+    words += ["--only", "mean-mfcc-svm", "--out", str(tmp_path / "command")]
+    assert main(words) == 0
+    assert "Mean MFCC" in capsys.readouterr().out
+    assert main([*words, "--run", str(folders[0])]) == 1
+    assert "--run: expected --corpus beside it" in capsys.readouterr().err
     other = tmp_path / "other"
     other.mkdir()
     write_json(other / "config.json", {"run": TrainingRun("synthetic").to_dict()})
