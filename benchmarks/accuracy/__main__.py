@@ -13,7 +13,7 @@ from benchmarks.accuracy.registry import BASELINES
 from benchmarks.accuracy.splits import all_splits, of_runs
 from ser_keras import corpora
 from ser_keras.corpora import splits
-from ser_keras.errors import SerKerasError
+from ser_keras.errors import ConfigurationError, SerKerasError
 from ser_keras.files import write_json, write_text
 
 
@@ -21,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     names = options.only or list(BASELINES)
     try:
+        if options.splits_of and options.run:
+            raise ConfigurationError(
+                "--run: expected --corpus beside it, found --splits-of, which adds its runs itself"
+            )
         if options.splits_of:
             corpus, series = of_runs(options.splits_of)
         else:
@@ -31,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         accuracy = measure(corpus, series, baselines, options.out, spec)
         for reproduction in options.reproduction:
             accuracy = table.add_vrnn(accuracy, reproduction)
-        accuracy = table.add_runs(accuracy, options.run)
+        if options.run:
+            accuracy = table.add_runs(accuracy, options.run)
         accuracy = table.add_own(accuracy, options.splits_of or [])
         shown = table.markdown(accuracy)
         write_json(options.out / "accuracy.json", accuracy)

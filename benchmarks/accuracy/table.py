@@ -70,13 +70,7 @@ def add_runs(accuracy: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any
         ConfigurationError: a folder holds no evaluated run, one of another corpus or protocol, or
             there is not one of each split.
     """
-    if not folders:
-        return accuracy
     protocol = accuracy["protocol"]
-    if "runs" in protocol:
-        raise ConfigurationError(
-            "--run: expected --corpus beside it, found --splits-of, which adds its runs itself"
-        )
     by_preset: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for folder in folders:
         run = training.read_run(folder)

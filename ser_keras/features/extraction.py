@@ -155,7 +155,8 @@ def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[in
     """
     own_names = [utterance.corpus or corpus.name for utterance in corpus]
     # What is joined may have no recording in a training subset; speech without labels is no source.
-    names = dict.fromkeys([*(source.name for source in corpus.sources), *own_names])
+    sources = (source.name for source in corpus.sources)
+    names = [*dict.fromkeys([*sources, *own_names])] or [corpus.name]
     for each in augmentation.copies_of:
         known = each.rpartition(":")[0] in names
         require(known, "copies_of", each, f"one of the corpora {', '.join(names)}")

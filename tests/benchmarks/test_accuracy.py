@@ -328,7 +328,7 @@ def test_runs_of_every_split_make_a_row(tmp_path: Path):
         write_json(folders[-1] / "evaluation.json", found | {"sampled_fraction": sampled})
     shown = table.markdown(table.add_runs(accuracy, folders[::-1]))
     assert "| VRNN `tiny` with attention | 60.0 ± 14.1 | 60.0 ± 14.1 | 90 | – |" in shown
-    assert table.add_runs(accuracy, []) == accuracy
+    assert table.add_runs(accuracy, [])["vrnn"] == {}
     with pytest.raises(ConfigurationError, match=r"expected splits 0 to 1 of tiny, found \[1\]"):
         table.add_runs(accuracy, folders[1:])
     with pytest.raises(ConfigurationError, match=r"expected .*'random'.*, found .*'speaker'"):
@@ -385,16 +385,15 @@ def test_the_splits_of_runs_on_joined_corpora(
     assert sorted(sizes) == sorted([(len(kept), len(kept)), (len(lines), len(kept))])
     assert {split.kind for split in series} == {"corpus"}
 
-    found = measure(corpus, series, in_advance(lambda task: Answer(task.labels[:1].repeat(
-        len(task.test_inputs)))), tmp_path / "out")  # fmt: skip
+    first = in_advance(lambda task: Answer(task.labels[:1].repeat(len(task.test_inputs))))
+    found = measure(corpus, series, first, tmp_path / "out")
     assert found["protocol"] == {"split": "corpus", "runs": ["corpus-0", "corpus-1"]}
     tested = [list(result) for result in found["baselines"]["own"]["by_corpus"]]
     assert [len(names) for names in tested] == [1, 1]
     shown = table.markdown(found)
     assert "by corpus, the splits of corpus-0, corpus-1" in shown
     assert all(f"{names[0]}, UA %" in shown for names in tested)
-    whole = measure(corpus, series, in_advance(lambda task: Answer(task.labels[:1].repeat(
-        len(task.test_inputs)))), tmp_path / "whole", WHOLE)  # fmt: skip
+    whole = measure(corpus, series, first, tmp_path / "whole", WHOLE)
     assert whole["utterances"] == len(corpus)
     words = [word for folder in folders for word in ("--splits-of", str(folder))]
     words += ["--only", "mean-mfcc-svm", "--out", str(tmp_path / "command")]

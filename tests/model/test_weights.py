@@ -219,20 +219,18 @@ def test_weights_belong_to_the_features(
 @pytest.mark.filterwarnings("ignore:.*left out 7 recordings of CREMA-D")
 @pytest.mark.parametrize("name", presets.trained())
 def test_a_pause_before_speech_costs_little(name: str, crema_d: Path):
-    """CREMA-D's recordings begin with speech; weights trained on them alone as they are fail."""
+    """`tiny` of before, trained without silence around copies, lost 18 points by a second."""
     recordings = corpora.load("crema-d", crema_d)[::48]
     recognizer = Recognizer(VRNN.from_preset(name))
+    rate = recognizer.model.features.sample_rate
+    sounds = [decoding.load(each.path, rate) for each in recordings]
     expected = [find_class(each.emotion, recognizer.model.classes) for each in recordings]
-    right = {}
-    for pause in (0.0, 1.0, 2.0):
-        answers = [
-            recognizer.recognize_samples(
-                np.pad(decoding.load(each.path, 16000), (round(pause * 16000), 0))
-            )["emotion"]
-            for each in recordings
-        ]
-        right[pause] = np.mean(
-            [answer == emotion for answer, emotion in zip(answers, expected, strict=True)]
-        )
-    assert right[1.0] > right[0.0] - 0.12
-    assert right[2.0] > right[0.0] - 0.15
+
+    def accuracy(pause: int) -> float:
+        padded = [np.pad(samples, (pause * rate, 0)) for samples in sounds]
+        answers = [recognizer.recognize_samples(samples)["emotion"] for samples in padded]
+        return float(np.mean([one == other for one, other in zip(answers, expected, strict=True)]))
+
+    at_once = accuracy(0)
+    assert accuracy(1) > at_once - 0.12
+    assert accuracy(2) > at_once - 0.15
