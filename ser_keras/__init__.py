@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ser_keras.model.vrnn import VRNN as VRNN
     from ser_keras.recognition import uncertainty as uncertainty
     from ser_keras.recognition.recognizer import Recognizer as Recognizer
+    from ser_keras.recognition.speaker_adaptation import adapt_to_speaker as adapt_to_speaker
     from ser_keras.recognition.streaming import StreamingRecognizer as StreamingRecognizer
     from ser_keras.training import pipeline as pipeline
 
@@ -52,6 +53,7 @@ _PUBLIC = (
     "ser_keras.model.settings:Preset",
     "ser_keras.model.vrnn:VRNN",
     "ser_keras.recognition.recognizer:Recognizer",
+    "ser_keras.recognition.speaker_adaptation:adapt_to_speaker",
     "ser_keras.recognition.streaming:StreamingRecognizer",
     "ser_keras.recognition.uncertainty",
     "ser_keras.training.pipeline",

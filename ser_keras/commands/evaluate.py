@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also answer among only the classes of which the corpus has utterances, and report "
         "that beside the answers among all classes",
     )
+    parser.add_argument(
+        "--adapt-speakers",
+        action="store_true",
+        help="also answer as `ser-keras adapt` makes the model, with each speaker known by the "
+        "others of their utterances, without labels, and report that beside",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
 
 
@@ -55,17 +61,18 @@ def run(options: argparse.Namespace) -> int:
     from ser_keras.evaluation.evaluate import evaluate
     from ser_keras.model import files as model_files
 
+    others = {name: getattr(options, name) for name in ("among_corpus", "adapt_speakers")}
     if options.corpus is None:
         model = model_files.load(folder)
         out = output_folder(options.out or folder)
-        evaluation = results.evaluate_run(model, folder, out, among_corpus=options.among_corpus)
+        evaluation = results.evaluate_run(model, folder, out, **others)
     else:
         model = model_files.load(options.model)
         pairs = corpus_options.pairs(options)
         # Matching to the model's classes merges a manifest's synonyms in any case.
         has_manifest = any(name == "manifest" for name, _ in pairs)
         corpus = corpora.load_joined(pairs, merge_synonyms=has_manifest)
-        evaluation = evaluate(model, corpus, split="all", among_corpus=options.among_corpus)
+        evaluation = evaluate(model, corpus, split="all", **others)
         # Not before: a corpus of which no emotion is known leaves no folder behind.
         out = output_folder(options.out or folder)
         results.write(evaluation, out)

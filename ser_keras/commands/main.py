@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "ser_keras.commands.evaluate",
     "reproduce": "ser_keras.commands.reproduce",
     "cross-corpus": "ser_keras.commands.cross_corpus",
+    "adapt": "ser_keras.commands.adapt",
     "predict": "ser_keras.commands.predict",
     "explain": "ser_keras.commands.explain",
     "batch": "ser_keras.export.batch.command",

@@ -196,6 +196,16 @@ def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
         yield folder, [path for path in paths if path.is_file()]
 
 
+def sound_files(root: Path) -> list[Path]:
+    """List the sound files in and below a folder.
+
+    Example:
+        >>> Path(wav) in sound_files(Path(wav).parent)
+        True
+    """
+    return [path for _, files in walk(root) for path in files if is_sound(path)]
+
+
 def _each_once(folder: Path, found: list[_Recording], title: str) -> list[_Recording]:
     """Leave out copies, in order of preference."""
     kept: dict[tuple[str, ...], _Recording] = {}

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections.abc import Iterable
 
-from ser_keras.corpora.recordings import is_sound, required_folder, walk
+from ser_keras.corpora.recordings import required_folder, sound_files
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 
@@ -41,7 +41,7 @@ def add(
     """
     root = required_folder(folder, "speech", "sound files of any name")
     known = {utterance.path.resolve() for subset in (training, *held_out) for utterance in subset}
-    paths = [path for _, files in walk(root) for path in files if is_sound(path)]
+    paths = sound_files(root)
     others = [path for path in paths if path.resolve() not in known]
     if not others:
         raise CorpusError(

@@ -16,7 +16,8 @@ import tensorflow as tf
 from ser_keras import provenance
 from ser_keras.corpora.matching import match
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.evaluation.among_corpus import AmongCorpus, measure, restrict
+from ser_keras.evaluation import adapted_speakers
+from ser_keras.evaluation import among_corpus as own_classes
 from ser_keras.evaluation.intervals import accuracy_intervals
 from ser_keras.evaluation.metrics import (
     AttentionTotals,
@@ -29,6 +30,7 @@ from ser_keras.evaluation.metrics import (
     ratio,
     reliability,
 )
+from ser_keras.evaluation.other_answers import OtherAnswers, measure
 from ser_keras.features.extraction import extract_corpus
 from ser_keras.interruption import deferred
 from ser_keras.model.vrnn import VRNN
@@ -68,6 +70,8 @@ class Evaluation:
         by_corpus: both accuracies of each corpus, where several are joined.
         among_corpus: of the answers among only the classes that the utterance's corpus has, if that
             was asked for.
+        adapted_speakers: of the answers of the model adapted to each speaker by the others of their
+            utterances, if that was asked for.
         predictions: the rows of `predictions.csv`, one per utterance. Both emotions of a row are
             classes of the model, so they can be compared even if the corpus has another word.
 
@@ -105,13 +109,14 @@ class Evaluation:
     versions: dict[str, str]
     predictions: list[dict[str, Any]] = field(repr=False)
     by_corpus: dict[str, dict[str, float]] = field(default_factory=dict)
-    among_corpus: AmongCorpus | None = None
+    among_corpus: OtherAnswers | None = None
+    adapted_speakers: OtherAnswers | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `evaluation.json`: all but the predictions and what is empty."""
         values = dataclasses.asdict(self)
         del values["predictions"]
-        for name in ("by_corpus", "among_corpus"):
+        for name in ("by_corpus", "among_corpus", "adapted_speakers"):
             if not values[name]:
                 del values[name]
         return values
@@ -124,6 +129,7 @@ def evaluate(
     seed: int | None = None,
     batch_size: int = 256,
     among_corpus: bool = False,
+    adapt_speakers: bool = False,
     features: str | PathLike[str] | None = None,
     **extraction: Any,
 ) -> Evaluation:
@@ -141,6 +147,8 @@ def evaluate(
         batch_size: utterances per batch; changes only the speed.
         among_corpus: also measure the answers among only the classes of which the corpus has
             utterances; of joined corpora, each utterance's own.
+        adapt_speakers: also measure the answers of the model adapted to each speaker, without
+            labels, by the others of their utterances (`ser_keras.recognition.speaker_adaptation`).
         features: the folder of shards that the observations are read from; None extracts them.
         **extraction: options of `extraction.extract_corpus`.
 
@@ -169,10 +177,14 @@ def evaluate(
     recall = per_class_recall(matrix)
     weighted_accuracy, unweighted_accuracy = accuracies(matrix)
     rows = _rows(extracted.corpus, answers, classes)
-    among = None
+    among = adapted = None
     if among_corpus:
-        own = restrict(answers.probabilities, labels, extracted.corpus.by_source())
-        among = measure(own, labels, classes, rows)
+        own = own_classes.restrict(answers.probabilities, labels, extracted.corpus.by_source())
+        among = measure(own, labels, classes, rows, own_classes.COLUMN)
+    if adapt_speakers:
+        speakers = [utterance.speaker for utterance in extracted.corpus]
+        probabilities = adapted_speakers.adapt(answers.probabilities, speakers)
+        adapted = measure(probabilities, labels, classes, rows, adapted_speakers.COLUMN)
     bins = reliability(answers.probabilities, labels)
     return Evaluation(
         corpus=corpus.name,
@@ -205,6 +217,7 @@ def evaluate(
         predictions=rows,
         by_corpus=by_group(rows, "corpus") if corpus.sources else {},
         among_corpus=among,
+        adapted_speakers=adapted,
     )
 
 

@@ -6,6 +6,7 @@ Functions that write raise `OutputError` where they cannot.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import sys
@@ -30,11 +31,13 @@ EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "predictions.csv"
 REPORT_FILE = "report.html"
 
+_AMONG_CORPUS = "among only the classes that the utterance's corpus has"
+_ADAPTED_SPEAKERS = "each speaker known by the others of their utterances, without labels"
 _EXAMPLES_AMONG = 20  # first utterances, of which the longest is drawn
 
 
 def evaluate_run(
-    model: VRNN, folder: Path, out: Path, figures: bool = True, among_corpus: bool = False
+    model: VRNN, folder: Path, out: Path, figures: bool = True, **others: bool
 ) -> Evaluation:
     """Evaluate a run on its own test subset and write the results.
 
@@ -43,7 +46,8 @@ def evaluate_run(
         folder: the run's folder.
         out: an existing folder for the results.
         figures: also draw plots and a report.
-        among_corpus: as for `evaluate`.
+        **others: which other answers to measure, `among_corpus` and `adapt_speakers`, as for
+            `evaluate`.
 
     Raises:
         ConfigurationError: the folder holds no run.
@@ -57,12 +61,7 @@ def evaluate_run(
     run = read_run(folder)
     corpus = test_subset(run, folder)
     evaluation = evaluate(
-        model,
-        corpus,
-        split=run.split,
-        seed=run.seed,
-        among_corpus=among_corpus,
-        features=run.features,
+        model, corpus, split=run.split, seed=run.seed, features=run.features, **others
     )
     write(evaluation, out)
     if figures:
@@ -225,23 +224,31 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def _by_corpus(evaluation: Evaluation) -> list[str]:
-    """Format accuracy by corpus, and among the classes that it has, where that was measured."""
-    total, among = evaluation.to_dict(), evaluation.among_corpus
-    rows = [(evaluation.corpus, [total, total["among_corpus"]])] if among else []
+    """Format accuracy by corpus, and by other answers, where that was measured."""
+    measured = [
+        (mark, answers, words)
+        for mark, answers, words in (
+            ("*", evaluation.among_corpus, _AMONG_CORPUS),
+            ("+", evaluation.adapted_speakers, _ADAPTED_SPEAKERS),
+        )
+        if answers is not None
+    ]
+    whole = [dataclasses.asdict(answers) for _, answers, _ in measured]
+    rows = [(evaluation.corpus, [evaluation.to_dict(), *whole])] if measured else []
     for name, accuracies in evaluation.by_corpus.items():
-        rows.append((name, [accuracies, *([among.by_corpus[name]] if among else [])]))
+        rows.append((name, [accuracies, *(answers.by_corpus[name] for _, answers, _ in measured)]))
     if not rows:
         return []
-    lines = ["", f"{'corpus':<32}{'WA':>8}{'UA':>8}" + (f"{'WA*':>8}{'UA*':>8}" if among else "")]
+    marks = ["", *(mark for mark, _, _ in measured)]
+    columns = "".join(f"{'WA' + mark:>8}{'UA' + mark:>8}" for mark in marks)
+    lines = ["", f"{'corpus':<32}{columns}"]
     for name, found in rows:
         shown = [
             f"{_percent(each['weighted_accuracy']):>8}{_percent(each['unweighted_accuracy']):>8}"
             for each in found
         ]
         lines.append(f"{name:<32}{''.join(shown)}")
-    if among:
-        lines.append("* among only the classes that the utterance's corpus has")
-    return lines
+    return [*lines, *(f"{mark} {words}" for mark, _, words in measured)]
 
 
 def _percent(fraction: float) -> str:

@@ -14,8 +14,9 @@ from ser_keras import corpora
 from ser_keras.commands import main as cli
 from ser_keras.corpora import Corpus
 from ser_keras.evaluation import report, results
-from ser_keras.evaluation.among_corpus import measure, restrict
+from ser_keras.evaluation.among_corpus import COLUMN, restrict
 from ser_keras.evaluation.evaluate import evaluate
+from ser_keras.evaluation.other_answers import measure
 from ser_keras.files import finite
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
@@ -51,7 +52,8 @@ def test_accuracy_among_own_classes_by_hand():
         for index in indexes
     ]
 
-    found = measure(restrict(PROBABILITIES, LABELS, SOURCES), LABELS, CLASSES, rows)
+    own = restrict(PROBABILITIES, LABELS, SOURCES)
+    found = measure(own, LABELS, CLASSES, rows, COLUMN)
 
     answers = ["neutral", "neutral", "sad", "neutral", "neutral"]
     assert [row["predicted_among_corpus"] for row in rows] == answers

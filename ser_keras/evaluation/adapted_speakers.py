@@ -1,0 +1,38 @@
+"""Answers relative to what is usual of each speaker, beside those that know nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from ser_keras.recognition.speaker_adaptation import FEWEST, relative, usual_logits
+
+COLUMN = "predicted_adapted"  # of the answers in `predictions.csv`
+
+
+def adapt(probabilities: np.ndarray, speakers: Sequence[Hashable | None]) -> np.ndarray:
+    """Answer each utterance as the model adapted to its speaker by all the others of theirs.
+
+    Args:
+        probabilities: of the model that knows nobody, [N, C].
+        speakers: of the utterances; those of nobody known, or with fewer than
+            `speaker_adaptation.FEWEST` others, stay as they are.
+
+    Returns:
+        Probabilities, [N, C].
+
+    Example:
+        >>> always_sad = np.array([[0.1, 0.9], [0.1, 0.9], [0.1, 0.9], [0.4, 0.6]])
+        >>> adapt(always_sad, ["ann"] * 4)[3].round(2).tolist()
+        [0.86, 0.14]
+    """
+    adapted = np.array(probabilities, np.float64)
+    for speaker in {one for one in speakers if one is not None}:
+        own = np.flatnonzero([one == speaker for one in speakers])
+        if len(own) <= FEWEST:
+            continue
+        for index in own:
+            usual = usual_logits(probabilities[own[own != index]])
+            adapted[index] = relative(probabilities[index], usual)
+    return adapted

@@ -1,0 +1,75 @@
+"""Answers by another rule beside a model's own, measured in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ser_keras.evaluation.metrics import (
+    accuracies,
+    by_group,
+    calibration_error,
+    confusion_matrix,
+    per_class_recall,
+    reliability,
+)
+
+
+@dataclass(frozen=True)
+class OtherAnswers:
+    """Numbers of these answers, each as the field of `Evaluation` of that name.
+
+    Example:
+        >>> evaluation = ser.evaluate(model, corpus, among_corpus=True, progress=False)
+        >>> evaluation.among_corpus.recall == evaluation.recall  # it has all classes
+        True
+    """
+
+    weighted_accuracy: float
+    unweighted_accuracy: float
+    recall: dict[str, float]
+    confusion_matrix: list[list[int]]
+    expected_calibration_error: float
+    by_corpus: dict[str, dict[str, float]]
+
+
+def measure(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    column: str,
+) -> OtherAnswers:
+    """Measure the likeliest classes, and add them to the rows of predictions.
+
+    Args:
+        probabilities: by that rule, [N, C].
+        labels: true classes, int [N].
+        classes: C names.
+        rows: of `predictions.csv`.
+        column: of theirs that the answers are put into.
+
+    Example:
+        >>> rows, classes = [{"emotion": "calm", "predicted": "sad"}], ["calm", "sad"]
+        >>> measure(np.array([[1.0, 0.0]]), np.array([0]), classes, rows, "other").recall["calm"]
+        1.0
+        >>> rows[0]["other"]
+        'calm'
+    """
+    answers = probabilities.argmax(axis=1)
+    for row, answer in zip(rows, answers, strict=True):
+        row[column] = classes[int(answer)]
+    matrix = confusion_matrix(labels, answers, len(classes))
+    weighted, unweighted = accuracies(matrix)
+    answered = [{"corpus": "", **row, "predicted": row[column]} for row in rows]
+    return OtherAnswers(
+        weighted_accuracy=weighted,
+        unweighted_accuracy=unweighted,
+        recall=dict(zip(classes, per_class_recall(matrix).tolist(), strict=True)),
+        confusion_matrix=matrix.tolist(),
+        expected_calibration_error=calibration_error(reliability(probabilities, labels)),
+        by_corpus=by_group(answered, "corpus"),
+    )
