@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ser_keras.evaluation import adapted_speakers
 VOICES = {"ann": [0.0, 2.0, 0.0], "bob": [2.0, 0.0, 0.0]}
 
 
-def _two_voices(each: int = 30) -> dict[str, object]:
+def _two_voices(each: int = 30) -> dict[str, Any]:
     """Answers that are right but for what a voice adds to the logits."""
     labels = np.tile([0, 1, 2], 2 * each // 3)
     speakers = np.repeat(["ann", "bob"], each)

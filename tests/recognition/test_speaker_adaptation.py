@@ -150,6 +150,7 @@ def test_evaluation_adapts_to_each_speaker_by_the_others_of_theirs(
 
     paths = [utterance.path for utterance in synthetic_corpus if utterance.speaker == "02"]
     rows = {row["file"]: row["predicted_adapted"] for row in found.predictions}
+    assert synthetic_corpus.root is not None
     for path in paths[:3]:
         alone = adapt_to_speaker(model, [other for other in paths if other != path])
         (line,) = Recognizer(alone).recognize_files([path])
