@@ -3,8 +3,7 @@
 A voice colors all that its owner says: a model may find everything that somebody says sad. The
 mean of the logits over a few recordings of theirs is what the voice does; taken off the logits of
 others, it leaves what differs from that person's usual. It does not matter in which moods they
-were, as long as these are not all the same: docs/model-card.md has what it gains, and
-docs/corpora-study.md how many recordings it takes.
+were, as long as these are not all the same; docs/recognition.md has what it gains.
 """
 
 from __future__ import annotations
