@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import scipy.special
 
 from ser_keras.errors import CorpusError, by_kind
 from ser_keras.model.vrnn import VRNN
+from ser_keras.recognition.chunks import Chunk, chunks_of
 from ser_keras.recognition.recognizer import Recognizer
 
-# Of fewer, the mean tells more about their emotions than about the voice.
+# Of fewer, the mean tells more about their moods than about the voice.
 FEWEST = 3
 BATCH_SIZE = 32  # recordings that are recognized together
+# Seconds: a longer recording is more than a sentence, and counts as several. Models answer for the
+# end of what they hear, and were trained on sentences.
+LONGEST = 10.0
+STRETCH = 4.0
 
 
 def usual_logits(probabilities: np.ndarray) -> np.ndarray:
@@ -62,22 +68,26 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(values, np.finfo(np.float32).tiny))
 
 
-def adapt_to_speaker(model: VRNN, recordings: Iterable[str | os.PathLike[str]]) -> VRNN:
+def adapt_to_speaker(
+    model: VRNN, recordings: Iterable[str | os.PathLike[str]], channel: int | None = None
+) -> VRNN:
     """Make a model whose answers are relative to one person's usual ones.
 
     It differs in the bias of the class logits alone, so that it is saved, exported, served and
-    explained as any other. Recordings that are silent or cannot be used are named on standard
-    error, and left out.
+    explained as any other. A recording of more than `LONGEST` seconds is cut into stretches of
+    `STRETCH`, each of which counts as one. Those that are silent or cannot be used are named on
+    standard error, and left out.
 
     Args:
         model: a trained model, which stays as it is.
         recordings: paths of recordings of one person, of a sentence or more each.
+        channel: the channel that the person is on, from 0; None for the mean of all.
 
     Returns:
         The adapted model.
 
     Raises:
-        CorpusError: fewer than `FEWEST` recordings can be used.
+        CorpusError: fewer than `FEWEST` recordings or stretches can be used.
 
     Example:
         >>> adapted = adapt_to_speaker(model, [each.path for each in corpus[:8]])
@@ -88,12 +98,14 @@ def adapt_to_speaker(model: VRNN, recordings: Iterable[str | os.PathLike[str]]) 
     """
     recognizer = Recognizer(model)
     probabilities, left_out = [], []
-    for line in recognizer.recognize_files(recordings, attention=False, batch_size=BATCH_SIZE):
+    for line in recognizer.recognize_files(recordings, False, channel, BATCH_SIZE):
         if "error" in line or line["silent"]:
             reason = line.get("error", "expected speech, found silence")
             left_out.append((line["file"], reason))
-        else:
-            probabilities.append([line["probabilities"][emotion] for emotion in model.classes])
+            continue
+        is_long = line["duration"] > LONGEST
+        for answer in _of_stretches(recognizer, line["file"], channel) if is_long else [line]:
+            probabilities.append([answer["probabilities"][emotion] for emotion in model.classes])
     for each in by_kind(left_out):
         print(f"speaker: skipped {each}", file=sys.stderr)
     if len(probabilities) < FEWEST:
@@ -108,3 +120,24 @@ def adapt_to_speaker(model: VRNN, recordings: Iterable[str | os.PathLike[str]]) 
     bias = adapted.cell.class_logits.bias
     bias.assign(bias.numpy() - usual.astype(np.float32))
     return adapted
+
+
+def _of_stretches(
+    recognizer: Recognizer, path: str, channel: int | None
+) -> Iterator[dict[str, Any]]:
+    """Answer the stretches of a long recording, without those that are silent and the rest."""
+    for samples, rate in _stretches(chunks_of(path, channel=channel)):
+        answer = recognizer.recognize(samples, rate, attention=False)
+        if not answer["silent"]:
+            yield answer
+
+
+def _stretches(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Cut chunks that follow one another into stretches of `STRETCH` seconds."""
+    held = np.zeros(0, np.float32)
+    for samples, rate in chunks:
+        held = np.concatenate([held, samples])
+        size = round(STRETCH * rate)
+        while len(held) >= size:
+            yield held[:size], rate
+            held = held[size:]

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.special
+import soundfile
 
 from ser_keras import corpora
 from ser_keras.commands import main as cli
 from ser_keras.corpora import Corpus, splits
+from ser_keras.corpora.speech_synthesis import SAMPLE_RATE as RATE
 from ser_keras.errors import CorpusError
 from ser_keras.evaluation import adapted_speakers
 from ser_keras.evaluation.evaluate import evaluate
@@ -94,10 +96,9 @@ def test_an_adapted_model_answers_relative_to_the_recordings(model: VRNN, record
 def test_what_cannot_be_used_is_named_and_left_out(
     model: VRNN, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    soundfile = pytest.importorskip("soundfile")
     broken, silent = tmp_path / "broken.wav", tmp_path / "silent.wav"
     broken.write_bytes(b"RIFF")
-    soundfile.write(silent, np.zeros(16000), 8000)
+    soundfile.write(silent, np.zeros(2 * RATE), RATE)
 
     found = adapt_to_speaker(model, [broken, *recordings[:3], silent])
 
@@ -108,6 +109,42 @@ def test_what_cannot_be_used_is_named_and_left_out(
     assert f"speaker: skipped {silent}: expected speech, found silence" in told
     with pytest.raises(CorpusError, match=r"speaker: expected at least 3 recordings .* found 2"):
         adapt_to_speaker(model, [*recordings[:2], broken])
+
+
+def test_a_long_recording_counts_as_the_stretches_that_it_is_cut_into(
+    model: VRNN, recordings: list[Path], tmp_path: Path
+):
+    """Twenty seconds are five of four seconds each, of which the last, silent, does not count."""
+    sound = np.concatenate([soundfile.read(path)[0] for path in recordings])[: 14 * RATE]
+    long, cut = tmp_path / "long.wav", []
+    silence = np.zeros(6 * RATE)
+    soundfile.write(long, np.concatenate([sound, silence]), RATE)
+    for number in range(4):
+        stretch = np.concatenate([sound, silence])[4 * RATE * number : 4 * RATE * (number + 1)]
+        cut.append(tmp_path / f"{number}.wav")
+        soundfile.write(cut[-1], stretch, RATE)
+
+    found = adapt_to_speaker(model, [long])
+
+    expected = adapt_to_speaker(model, cut)
+    bias = expected.cell.class_logits.bias.numpy()
+    np.testing.assert_allclose(found.cell.class_logits.bias, bias, atol=1e-4)
+
+
+def test_one_side_of_a_call_is_a_person(model: VRNN, recordings: list[Path], tmp_path: Path):
+    calls, sides = [], []
+    for path, other in zip(recordings[:3], recordings[3:6], strict=True):
+        size = min(len(soundfile.read(each)[0]) for each in (path, other))
+        sound = np.stack([soundfile.read(each)[0][:size] for each in (path, other)], axis=1)
+        calls.append(tmp_path / f"call-{path.name}")
+        sides.append(tmp_path / f"side-{path.name}")
+        soundfile.write(calls[-1], sound, RATE)
+        soundfile.write(sides[-1], sound[:, 1], RATE)
+
+    found = adapt_to_speaker(model, calls, channel=1)
+
+    expected = adapt_to_speaker(model, sides).cell.class_logits.bias.numpy()
+    np.testing.assert_allclose(found.cell.class_logits.bias, expected, atol=1e-4)
 
 
 def test_the_command_leaves_a_model_that_predict_takes(
@@ -138,9 +175,16 @@ def test_the_command_leaves_a_model_that_predict_takes(
     assert line["probabilities"] == pytest.approx(answer["probabilities"], rel=1e-4)
 
 
-def test_the_command_refuses_another_ending(capsys: pytest.CaptureFixture[str]):
-    assert cli.main(["adapt", "a.wav", "--out", "ann.h5"]) == 1
-    assert "--out: expected a name with .keras, found" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "ann.h5"], "--out: expected a name with .keras, found"),
+        (["--out", "ann.keras", "--channel", "each"], "--channel: expected one channel or mix"),
+    ],
+)
+def test_the_command_refuses(words: list[str], message: str, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["adapt", "a.wav", *words]) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_evaluation_adapts_to_each_speaker_by_the_others_of_theirs(
