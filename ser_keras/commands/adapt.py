@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="FILE.keras",
         help="where to write the adapted model, which --model takes; what it was made from is told "
-        "in FILE.json beside it",
+        "in FILE.keras.json beside it",
     )
 
 
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         "versions": provenance.versions(),
         "git": provenance.git_state(),
     }
-    write_json(options.out.with_suffix(".json"), record)
+    write_json(options.out.with_name(f"{options.out.name}.json"), record)
     model_files.save(adapted, options.out)
     print(options.out)
     return 0

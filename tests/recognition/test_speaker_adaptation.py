@@ -164,7 +164,7 @@ def test_the_command_leaves_a_model_that_predict_takes(
     assert cli.main([str(word) for word in words]) == 0
 
     assert capsys.readouterr().out == f"{out}\n"
-    record = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+    record = json.loads(out.with_name("ann.keras.json").read_text(encoding="utf-8"))
     assert len(record["recordings"]) == 6
     assert record["model"] == str(trained_run)
     expected = adapt_to_speaker(model_files.load(trained_run), recordings[:6])
