@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from ser_keras.recognition.speaker_adaptation import FEWEST, relative, usual_logits
+from ser_keras.recognition.speaker_adaptation import FEWEST, logits_of, relative
 
 COLUMN = "predicted_adapted"  # of the answers in `predictions.csv`
 
@@ -28,11 +28,13 @@ def adapt(probabilities: np.ndarray, speakers: Sequence[Hashable | None]) -> np.
         [0.86, 0.14]
     """
     adapted = np.array(probabilities, np.float64)
-    for speaker in {one for one in speakers if one is not None}:
-        own = np.flatnonzero([one == speaker for one in speakers])
-        if len(own) <= FEWEST:
-            continue
-        for index in own:
-            usual = usual_logits(probabilities[own[own != index]])
-            adapted[index] = relative(probabilities[index], usual)
+    indexes: dict[Hashable, list[int]] = {}
+    for index, speaker in enumerate(speakers):
+        if speaker is not None:
+            indexes.setdefault(speaker, []).append(index)
+    for own in indexes.values():
+        if len(own) > FEWEST:
+            logits = logits_of(probabilities[own])
+            of_others = (logits.sum(axis=0) - logits) / (len(own) - 1)
+            adapted[own] = relative(probabilities[own], of_others)
     return adapted

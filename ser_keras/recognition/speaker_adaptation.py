@@ -30,6 +30,19 @@ LONGEST = 10.0
 STRETCH = 4.0
 
 
+def logits_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return logits of probabilities, up to a constant of each row: float64 [..., C].
+
+    A probability that is too small for float32 is not nothing.
+
+    Example:
+        >>> logits_of(np.array([[0.5, 0.5]])).round(3).tolist()
+        [[-0.693, -0.693]]
+    """
+    values = np.asarray(probabilities, np.float64)
+    return np.log(np.maximum(values, np.finfo(np.float32).tiny))
+
+
 def usual_logits(probabilities: np.ndarray) -> np.ndarray:
     """Return the mean logits of a person's recordings, up to a constant: their mean is 0.
 
@@ -43,7 +56,7 @@ def usual_logits(probabilities: np.ndarray) -> np.ndarray:
         >>> usual_logits(np.array([[0.5, 0.5], [0.8, 0.2]])).round(3).tolist()
         [0.347, -0.347]
     """
-    logits = _log(probabilities).mean(axis=0)
+    logits = logits_of(probabilities).mean(axis=0)
     return np.asarray(logits - logits.mean())
 
 
@@ -59,13 +72,7 @@ def relative(probabilities: np.ndarray, usual: np.ndarray) -> np.ndarray:
         >>> relative(always_sad, usual_logits(always_sad)).round(3).tolist()
         [[0.5, 0.5]]
     """
-    return np.asarray(scipy.special.softmax(_log(probabilities) - usual, axis=-1))
-
-
-def _log(probabilities: np.ndarray) -> np.ndarray:
-    """Return float64 logarithms; a probability that is too small for float32 is not nothing."""
-    values = np.asarray(probabilities, np.float64)
-    return np.log(np.maximum(values, np.finfo(np.float32).tiny))
+    return np.asarray(scipy.special.softmax(logits_of(probabilities) - usual, axis=-1))
 
 
 def adapt_to_speaker(
