@@ -27,7 +27,8 @@ BATCH_SIZE = 32  # recordings that are recognized together
 # Seconds: a longer recording is more than a sentence, and counts as several. Models answer for the
 # end of what they hear, and were trained on sentences.
 LONGEST = 10.0
-STRETCH = 4.0
+SHORTEST, STRETCH = 2.0, 6.0  # of what it is cut into, at the softest moment between
+FRAME = 0.05
 
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
@@ -81,9 +82,9 @@ def adapt_to_speaker(
     """Make a model whose answers are relative to one person's usual ones.
 
     It differs in the bias of the class logits alone, so that it is saved, exported, served and
-    explained as any other. A recording of more than `LONGEST` seconds is cut into stretches of
-    `STRETCH`, each of which counts as one. Those that are silent or cannot be used are named on
-    standard error, and left out.
+    explained as any other. A recording of more than `LONGEST` seconds is cut at pauses, into
+    stretches of `SHORTEST` to `STRETCH`, each of which counts as one. Recordings that are silent
+    or cannot be used are named on standard error, and left out.
 
     Args:
         model: a trained model, which stays as it is.
@@ -132,7 +133,7 @@ def adapt_to_speaker(
 def _of_stretches(
     recognizer: Recognizer, path: str, channel: int | None
 ) -> Iterator[dict[str, Any]]:
-    """Answer the stretches of a long recording, without those that are silent and the rest."""
+    """Answer the stretches of a long recording but for silent ones, and for the rest at its end."""
     for samples, rate in _stretches(chunks_of(path, channel=channel)):
         answer = recognizer.recognize(samples, rate, attention=False)
         if not answer["silent"]:
@@ -140,11 +141,14 @@ def _of_stretches(
 
 
 def _stretches(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Cut chunks that follow one another into stretches of `STRETCH` seconds."""
+    """Cut chunks that follow one another where they are softest, `SHORTEST` to `STRETCH` apart."""
     held = np.zeros(0, np.float32)
     for samples, rate in chunks:
         held = np.concatenate([held, samples])
-        size = round(STRETCH * rate)
-        while len(held) >= size:
-            yield held[:size], rate
-            held = held[size:]
+        first, last, frame = (round(seconds * rate) for seconds in (SHORTEST, STRETCH, FRAME))
+        while len(held) >= last:
+            frames = held[first : first + (last - first) // frame * frame].reshape(-1, frame)
+            softest = int(np.argmin(np.square(frames).mean(axis=1)))
+            cut = first + softest * frame + frame // 2
+            yield held[:cut], rate
+            held = held[cut:]
