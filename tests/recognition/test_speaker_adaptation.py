@@ -15,8 +15,9 @@ from ser_keras.commands import main as cli
 from ser_keras.corpora import Corpus, splits
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE as RATE
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation import adapted_speakers
+from ser_keras.evaluation import adapted_speakers, report, results
 from ser_keras.evaluation.evaluate import evaluate
+from ser_keras.files import finite
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition import speaker_adaptation
@@ -220,6 +221,13 @@ def test_evaluation_adapts_to_each_speaker_by_the_others_of_theirs(
     assert found.adapted_speakers is not None
     right = [row["predicted_adapted"] == row["emotion"] for row in found.predictions]
     assert found.adapted_speakers.weighted_accuracy == np.mean(right)
+    table = results.summary(found).splitlines()[-3:]
+    assert table[0].split() == ["corpus", "WA", "UA", "WA+", "UA+"]
+    assert table[1].split()[3] == f"{np.mean(right):.1%}"
+    assert table[2] == "+ each speaker known by the others of their utterances, without labels"
+    html = report.evaluation_report(finite(found.to_dict()), {}, {})
+    assert html.count("weighted+ (%)") == 2
+    assert html.count("weighted* (%)") == 0
 
 
 def test_without_enough_others_or_a_name_an_answer_stays():
