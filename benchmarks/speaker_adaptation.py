@@ -57,6 +57,8 @@ def adapted(found: dict[str, Any], count: int, share: float | None, seed: int) -
     probabilities = found["probabilities"].copy()
     neutral = np.array(found["classes"])[found["labels"]] == CALM
     for index, speaker in enumerate(found["speakers"]):
+        if not speaker:  # nobody known
+            continue
         others = np.flatnonzero(found["speakers"] == speaker)
         others = others[others != index]
         if share is None:

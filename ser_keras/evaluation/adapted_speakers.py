@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from ser_keras.errors import CorpusError
 from ser_keras.recognition.speaker_adaptation import FEWEST, logits_of, relative
 
 COLUMN = "predicted_adapted"  # of the answers in `predictions.csv`
 
 
-def adapt(probabilities: np.ndarray, speakers: Sequence[Hashable | None]) -> np.ndarray:
+def adapt(probabilities: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
     """Answer each utterance as the model adapted to its speaker by all the others of theirs.
 
     Args:
         probabilities: of the model that knows nobody, [N, C].
-        speakers: of the utterances; those of nobody known, or with fewer than
+        speakers: of the utterances, "" where that is not known; these, and those of fewer than
             `speaker_adaptation.FEWEST` others, stay as they are.
 
     Returns:
         Probabilities, [N, C].
+
+    Raises:
+        CorpusError: no speaker has so many.
 
     Example:
         >>> always_sad = np.array([[0.1, 0.9], [0.1, 0.9], [0.1, 0.9], [0.4, 0.6]])
@@ -28,13 +32,18 @@ def adapt(probabilities: np.ndarray, speakers: Sequence[Hashable | None]) -> np.
         [0.86, 0.14]
     """
     adapted = np.array(probabilities, np.float64)
-    indexes: dict[Hashable, list[int]] = {}
+    indexes: dict[str, list[int]] = {}
     for index, speaker in enumerate(speakers):
-        if speaker is not None:
+        if speaker:
             indexes.setdefault(speaker, []).append(index)
-    for own in indexes.values():
-        if len(own) > FEWEST:
-            logits = logits_of(probabilities[own])
-            of_others = (logits.sum(axis=0) - logits) / (len(own) - 1)
-            adapted[own] = relative(probabilities[own], of_others)
+    known = [own for own in indexes.values() if len(own) > FEWEST]
+    if not known:
+        raise CorpusError(
+            f"speakers: expected one of more than {FEWEST} utterances at least, to adapt to, found "
+            f"{len(indexes)} of fewer"
+        )
+    for own in known:
+        logits = logits_of(probabilities[own])
+        of_others = (logits.sum(axis=0) - logits) / (len(own) - 1)
+        adapted[own] = relative(probabilities[own], of_others)
     return adapted

@@ -153,7 +153,8 @@ def evaluate(
         **extraction: options of `extraction.extract_corpus`.
 
     Raises:
-        CorpusError: no utterance can be used, or none has an emotion that the model knows.
+        CorpusError: no utterance can be used, or none has an emotion that the model knows; speakers
+            are to be adapted to, and none has enough utterances.
 
     Example:
         >>> evaluation = ser.evaluate(model, corpus, progress=False)

@@ -231,9 +231,15 @@ def test_evaluation_adapts_to_each_speaker_by_the_others_of_theirs(
 
 
 def test_without_enough_others_or_a_name_an_answer_stays():
-    speakers = ["ann"] * FEWEST + [None] * (len(LOGITS) - FEWEST)
+    speakers = ["ann"] * FEWEST + [""] * (len(LOGITS) - FEWEST)
+    with pytest.raises(CorpusError, match=r"more than 3 utterances at least, .* found 1 of fewer"):
+        adapted_speakers.adapt(PROBABILITIES, speakers)
+    both = np.concatenate([PROBABILITIES] * 2)
 
-    assert np.array_equal(adapted_speakers.adapt(PROBABILITIES, speakers), PROBABILITIES)
+    found = adapted_speakers.adapt(both, [*speakers, *["bob"] * len(LOGITS)])
+
+    np.testing.assert_array_equal(found[: len(LOGITS)], PROBABILITIES)
+    assert not np.isclose(found[len(LOGITS) :], PROBABILITIES).any()
 
 
 @pytest.mark.real
