@@ -39,8 +39,8 @@ def adapt(probabilities: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
     known = [own for own in indexes.values() if len(own) > FEWEST]
     if not known:
         raise CorpusError(
-            f"speakers: expected one of more than {FEWEST} utterances at least, to adapt to, found "
-            f"{len(indexes)} of fewer"
+            f"speakers: expected one with more than {FEWEST} utterances, to adapt to, found "
+            f"{len(indexes)} with fewer"
         )
     for own in known:
         logits = logits_of(probabilities[own])

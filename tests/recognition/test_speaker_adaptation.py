@@ -232,7 +232,7 @@ def test_evaluation_adapts_to_each_speaker_by_the_others_of_theirs(
 
 def test_without_enough_others_or_a_name_an_answer_stays():
     speakers = ["ann"] * FEWEST + [""] * (len(LOGITS) - FEWEST)
-    with pytest.raises(CorpusError, match=r"more than 3 utterances at least, .* found 1 of fewer"):
+    with pytest.raises(CorpusError, match=r"more than 3 utterances, .* found 1 with fewer"):
         adapted_speakers.adapt(PROBABILITIES, speakers)
     both = np.concatenate([PROBABILITIES] * 2)
 
