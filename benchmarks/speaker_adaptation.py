@@ -28,7 +28,7 @@ COUNTS = (0, 1, 2, 3, 5, 10, 20)
 SHARES = (0.0, 0.5, 0.8, 1.0)  # of neutral recordings
 OF_SHARES = 10  # recordings in which neutral ones have a given share
 DRAWS = 5
-CALM = "neutral"
+NEUTRAL = "neutral"
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def adapted(found: dict[str, Any], count: int, share: float | None, seed: int) -
     """
     random = np.random.default_rng(seed)
     probabilities = found["probabilities"].copy()
-    neutral = np.array(found["classes"])[found["labels"]] == CALM
+    neutral = np.array(found["classes"])[found["labels"]] == NEUTRAL
     for index, speaker in enumerate(found["speakers"]):
         if not speaker:  # nobody known
             continue
@@ -64,13 +64,12 @@ def adapted(found: dict[str, Any], count: int, share: float | None, seed: int) -
         if share is None:
             drawn = random.permutation(others)[:count]
         else:
-            calm, moved = others[neutral[others]], others[~neutral[others]]
-            calm_count = round(share * count)
-            if (calm_count and not len(calm)) or (calm_count < count and not len(moved)):
+            groups = others[neutral[others]], others[~neutral[others]]
+            sizes = round(share * count), count - round(share * count)
+            pairs = [(group, size) for group, size in zip(groups, sizes, strict=True) if size]
+            if not all(len(group) for group, _ in pairs):
                 continue
-            parts = [random.choice(calm, calm_count)] if calm_count else []
-            parts += [random.choice(moved, count - calm_count)] if calm_count < count else []
-            drawn = np.concatenate(parts)
+            drawn = np.concatenate([random.choice(group, size) for group, size in pairs])
         if len(drawn):
             usual = usual_logits(found["probabilities"][drawn])
             probabilities[index] = relative(found["probabilities"][index], usual)

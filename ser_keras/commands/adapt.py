@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ser_keras.commands import options as shared
 from ser_keras.fields import require
-from ser_keras.sound.takes import choice
 
 HELP = "make answers relative to one person, by a few recordings of theirs without labels"
 
@@ -23,14 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recordings of the person, or folders of them: ten sentences or more, in various "
         "moods; what is longer than ten seconds is cut",
     )
-    parser.add_argument(
-        "--channel",
-        type=choice,
-        default="mix",
-        metavar="N|mix",
-        help="of recordings with several channels: the one that the person is on, from 0, or their "
-        "mean (default: %(default)s)",
-    )
+    shared.add(parser, "channel")
     parser.add_argument(
         "--out",
         type=Path,
@@ -43,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the adapted model, and print where it is."""
-    require(options.channel != "each", "--channel", options.channel, "one channel or mix")
+    channel = shared.one_channel(options)
     require(options.out.suffix == ".keras", "--out", str(options.out), "a name with .keras")
     files = list(_files(options.recordings))
     shared.start_tensorflow()
@@ -53,11 +45,11 @@ def run(options: argparse.Namespace) -> int:
     from ser_keras.recognition.speaker_adaptation import adapt_to_speaker
 
     output_folder(options.out.parent)
-    adapted = adapt_to_speaker(model_files.load(options.model), files, options.channel)
+    adapted = adapt_to_speaker(model_files.load(options.model), files, channel)
     record = {
         "model": options.model,
         "recordings": files,
-        "channel": options.channel,
+        "channel": channel,
         "versions": provenance.versions(),
         "git": provenance.git_state(),
     }

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 
 from ser_keras.commands import options as shared
-from ser_keras.errors import ConfigurationError
-from ser_keras.sound.takes import choice
 
 HELP = "let a recording's answer be heard and seen: what was expected, and what came instead"
 
@@ -20,14 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", type=float, metavar="SECONDS", help="explain the recording from here on"
     )
     parser.add_argument("--end", type=float, metavar="SECONDS", help="explain it up to here")
-    parser.add_argument(
-        "--channel",
-        type=choice,
-        default="mix",
-        metavar="N|mix",
-        help="of a recording with several channels: one of them, from 0, or their mean "
-        "(default: %(default)s)",
-    )
+    shared.add(parser, "channel")
     parser.add_argument(
         "--continue",
         dest="seconds",
@@ -40,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the explanation, and print what moved the answer."""
-    if options.channel == "each":
-        raise ConfigurationError("--channel: expected one channel or mix, found 'each'")
+    channel = shared.one_channel(options)
     shared.start_tensorflow()
     from ser_keras.evaluation.explanation import explain
     from ser_keras.files import output_folder
@@ -52,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         options.file,
         start=options.start,
         end=options.end,
-        channel=options.channel,
+        channel=channel,
     )
     written = explanation.save(options.out, options.seconds, options.seed)
     emotion = explanation.answer["emotion"]

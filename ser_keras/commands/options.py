@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ser_keras.commands import corpus_options
 from ser_keras.errors import ConfigurationError
 from ser_keras.fields import require
+from ser_keras.sound.takes import choice
 
 if TYPE_CHECKING:
     from ser_keras.model.settings import Preset
@@ -43,6 +44,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "RUN|FILE.keras|PRESET",
         "help": "a trained model: the folder that `train` left, a .keras file, or a preset that "
         "comes with weights",
+    },
+    "channel": {
+        "type": choice,
+        "default": "mix",
+        "metavar": "N|mix",
+        "help": "of recordings with several channels: one of them, from 0, or their mean",
     },
     "preset": {
         "default": _DEFAULT_PRESET,
@@ -130,6 +137,20 @@ def start_tensorflow() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def one_channel(options: argparse.Namespace) -> int | None:
+    """Return the channel that `--channel` names, None for the mean of all; refuse each of them.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add(parser, "channel")
+        >>> one_channel(parser.parse_args(["--channel", "1"]))
+        1
+    """
+    chosen: int | None = options.channel
+    require(options.channel != "each", "--channel", options.channel, "one channel or mix")
+    return chosen
 
 
 def preset(options: argparse.Namespace) -> Preset:

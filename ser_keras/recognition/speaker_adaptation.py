@@ -27,7 +27,7 @@ BATCH_SIZE = 32  # recordings that are recognized together
 # Seconds: a longer recording is more than a sentence, and counts as several. Models answer for the
 # end of what they hear, and were trained on sentences.
 LONGEST = 10.0
-SHORTEST, STRETCH = 2.0, 6.0  # of what it is cut into, at the softest moment between
+STRETCH = (2.0, 6.0)  # what it is cut into, at the softest moment between
 FRAME = 0.05
 
 
@@ -83,7 +83,7 @@ def adapt_to_speaker(
 
     It differs in the bias of the class logits alone, so that it is saved, exported, served and
     explained as any other. A recording of more than `LONGEST` seconds is cut at pauses, into
-    stretches of `SHORTEST` to `STRETCH`, each of which counts as one. Recordings that are silent
+    stretches within `STRETCH`, each of which counts as one. Recordings that are silent
     or cannot be used are named on standard error, and left out.
 
     Args:
@@ -141,11 +141,11 @@ def _of_stretches(
 
 
 def _stretches(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Cut chunks that follow one another where they are softest, `SHORTEST` to `STRETCH` apart."""
+    """Cut chunks that follow one another where they are softest within `STRETCH`."""
     held = np.zeros(0, np.float32)
     for samples, rate in chunks:
         held = np.concatenate([held, samples])
-        first, last, frame = (round(seconds * rate) for seconds in (SHORTEST, STRETCH, FRAME))
+        first, last, frame = (round(seconds * rate) for seconds in (*STRETCH, FRAME))
         while len(held) >= last:
             frames = held[first : first + (last - first) // frame * frame].reshape(-1, frame)
             softest = int(np.argmin(np.square(frames).mean(axis=1)))
