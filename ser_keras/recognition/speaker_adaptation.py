@@ -141,8 +141,11 @@ def _of_stretches(
 
 
 def _stretches(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Cut chunks that follow one another where they are softest within `STRETCH`."""
-    held = np.zeros(0, np.float32)
+    """Cut chunks that follow one another where they are softest within `STRETCH`.
+
+    What is left behind the last cut is a stretch too, unless it is shorter than all others.
+    """
+    held, rate, first = np.zeros(0, np.float32), 0, 0
     for samples, rate in chunks:
         held = np.concatenate([held, samples])
         first, last, frame = (round(seconds * rate) for seconds in (*STRETCH, FRAME))
@@ -152,3 +155,5 @@ def _stretches(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             cut = first + softest * frame + frame // 2
             yield held[:cut], rate
             held = held[cut:]
+    if len(held) >= first > 0:
+        yield held, rate

@@ -10,20 +10,15 @@ import pytest
 import scipy.special
 import soundfile
 
-from ser_keras import corpora
 from ser_keras.commands import main as cli
-from ser_keras.corpora import Corpus, splits
+from ser_keras.corpora import Corpus
 from ser_keras.corpora.speech_synthesis import SAMPLE_RATE as RATE
 from ser_keras.errors import CorpusError
-from ser_keras.evaluation import adapted_speakers, report, results
-from ser_keras.evaluation.evaluate import evaluate
-from ser_keras.files import finite
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition import speaker_adaptation
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.recognition.speaker_adaptation import (
-    FEWEST,
     adapt_to_speaker,
     relative,
     usual_logits,
@@ -123,10 +118,22 @@ def test_a_long_recording_is_cut_at_its_pauses(recordings: list[Path]):
     found = [samples for samples, _ in speaker_adaptation._stretches(chunks)]
 
     cuts = np.cumsum([len(samples) for samples in found])
-    assert len(cuts) == 3
-    after = cuts / RATE - 3.5 * np.arange(3)
+    assert len(cuts) == 4
+    after = cuts[:3] / RATE - 3.5 * np.arange(3)
     assert ((after > 3.0) & (after < 3.5)).all()
-    np.testing.assert_array_equal(np.concatenate(found), sound[: cuts[-1]])
+    np.testing.assert_array_equal(np.concatenate(found), sound)
+
+
+def test_the_end_of_a_long_recording_counts_if_it_is_as_long_as_a_stretch(recordings: list[Path]):
+    sound = np.concatenate([soundfile.read(path)[0] for path in recordings]).astype(np.float32)
+    whole = [len(samples) for samples, _ in speaker_adaptation._stretches([(sound, RATE)])]
+
+    for seconds in (1.9, 2.1):
+        shortened = sound[: sum(whole[:2]) + round(seconds * RATE)]
+        found = [len(samples) for samples, _ in speaker_adaptation._stretches([(shortened, RATE)])]
+        assert found == [*whole[:2], *[len(shortened) - sum(whole[:2])] * (seconds > 2)]
+
+    assert list(speaker_adaptation._stretches([])) == []
 
 
 def test_a_long_recording_counts_as_its_stretches(
@@ -204,51 +211,3 @@ def test_the_command_leaves_a_model_that_predict_takes(
 def test_the_command_refuses(words: list[str], message: str, capsys: pytest.CaptureFixture[str]):
     assert cli.main(["adapt", "a.wav", *words]) == 1
     assert message in capsys.readouterr().err
-
-
-def test_evaluation_adapts_to_each_speaker_by_the_others_of_theirs(
-    model: VRNN, synthetic_corpus: Corpus
-):
-    found = evaluate(model, synthetic_corpus, adapt_speakers=True, progress=False)
-
-    paths = [utterance.path for utterance in synthetic_corpus if utterance.speaker == "02"]
-    rows = {row["file"]: row["predicted_adapted"] for row in found.predictions}
-    assert synthetic_corpus.root is not None
-    for path in paths[:3]:
-        alone = adapt_to_speaker(model, [other for other in paths if other != path])
-        (line,) = Recognizer(alone).recognize_files([path])
-        assert rows[str(path.relative_to(synthetic_corpus.root))] == line["emotion"]
-    assert found.adapted_speakers is not None
-    right = [row["predicted_adapted"] == row["emotion"] for row in found.predictions]
-    assert found.adapted_speakers.weighted_accuracy == np.mean(right)
-    table = results.summary(found).splitlines()[-3:]
-    assert table[0].split() == ["corpus", "WA", "UA", "WA+", "UA+"]
-    assert table[1].split()[3] == f"{np.mean(right):.1%}"
-    assert table[2] == "+ each speaker known by the others of their utterances, without labels"
-    html = report.evaluation_report(finite(found.to_dict()), {}, {})
-    assert html.count("weighted+ (%)") == 2
-    assert html.count("weighted* (%)") == 0
-
-
-def test_without_enough_others_or_a_name_an_answer_stays():
-    speakers = ["ann"] * FEWEST + [""] * (len(LOGITS) - FEWEST)
-    with pytest.raises(CorpusError, match=r"more than 3 utterances, .* found 1 with fewer"):
-        adapted_speakers.adapt(PROBABILITIES, speakers)
-    both = np.concatenate([PROBABILITIES] * 2)
-
-    found = adapted_speakers.adapt(both, [*speakers, *["bob"] * len(LOGITS)])
-
-    np.testing.assert_array_equal(found[: len(LOGITS)], PROBABILITIES)
-    assert not np.isclose(found[len(LOGITS) :], PROBABILITIES).any()
-
-
-@pytest.mark.real
-@pytest.mark.filterwarnings("ignore:.*left out 7 recordings of CREMA-D")
-def test_people_are_recognised_better_once_their_voices_are_known(crema_d: Path):
-    """Eight people whom `open` was not trained on, each by some 80 others of their recordings."""
-    _, test = splits.by_speaker(corpora.load("crema-d", crema_d), fold=4, folds=9)
-
-    found = evaluate(VRNN.from_preset("open"), test, adapt_speakers=True, progress=False)
-
-    assert found.adapted_speakers is not None
-    assert found.adapted_speakers.unweighted_accuracy > found.unweighted_accuracy + 0.02
