@@ -68,7 +68,14 @@ def measure(
         found = []
         for split in series:
             path = runs / f"{name}-{split.name}.json"
-            found.append(_run(name, baseline, inputs, extraction, split, path, spec))
+            identity = _identity(name, baseline, split, spec)
+            result = _read(path, identity)
+            if result is None:
+                result = _run(baseline, inputs, extraction, split)
+                write_json(path, {"identity": identity, "result": result})
+                told = f"{name}, {split.name}: weighted accuracy {result['weighted_accuracy']:.1%}"
+                print(told, file=sys.stderr, flush=True)
+            found.append(result)
         table[name] = _summarize(baseline, found)
     return {
         "corpus": corpus.name,
@@ -87,17 +94,11 @@ def _once(baseline: Baseline, extraction: Extraction) -> Callable[[], np.ndarray
     return cache(lambda: baseline.inputs(extraction))
 
 
-def _run(
-    name: str,
-    baseline: Baseline,
-    inputs: Callable[[], np.ndarray],
-    extraction: Extraction,
-    split: NamedSplit,
-    path: Path,
-    spec: FeatureSpec,
+def _identity(
+    name: str, baseline: Baseline, split: NamedSplit, spec: FeatureSpec
 ) -> dict[str, Any]:
-    """Measure a baseline on one split, or read its result from `path` if of this configuration."""
-    identity = {
+    """Return all that a result follows from."""
+    return {
         "baseline": name,
         "settings": baseline.settings,
         "seed": split.seed,
@@ -105,8 +106,15 @@ def _run(
         "train": digest(split.train),
         "test": digest(split.test),
     }
-    if finished := _read(path, identity):
-        return finished
+
+
+def _run(
+    baseline: Baseline,
+    inputs: Callable[[], np.ndarray],
+    extraction: Extraction,
+    split: NamedSplit,
+) -> dict[str, Any]:
+    """Measure a baseline on one split."""
     train, test = _indexes(extraction, split.train), _indexes(extraction, split.test)
     if not (len(train) and len(test)):
         raise CorpusError(
@@ -130,11 +138,7 @@ def _run(
     seconds = time.monotonic() - began
     tested = extraction.corpus.subset(test.tolist())
     score = _score(answer, labels[test], tested.emotions, tested.by_source())
-    result = {**score, "seconds": seconds}
-    write_json(path, {"identity": identity, "result": result})
-    accuracy = result["weighted_accuracy"]
-    print(f"{name}, {split.name}: weighted accuracy {accuracy:.1%}", file=sys.stderr, flush=True)
-    return result
+    return {**score, "seconds": seconds}
 
 
 def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
