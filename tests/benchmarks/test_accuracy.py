@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from benchmarks.accuracy import (
     bilstm,
@@ -200,6 +202,21 @@ def test_c_is_chosen_on_unseen_speakers_where_the_test_speakers_are_unseen():
         assert not set(speakers[train]) & set(speakers[test])
     for _, test in support_vectors._folds(dataclasses.replace(task, unseen_speakers=False)):
         assert labels[test].tolist().count(0) == labels[test].tolist().count(1) == 8
+
+
+def test_the_svm_answers_as_svc_with_a_kernel_of_its_own():
+    random = np.random.default_rng(0)
+    labels = np.tile([0, 1, 2], 40)
+    centers = random.normal(size=(3, 30))
+    inputs, tested = (random.normal(2.0 * centers[labels], 3.0) for _ in range(2))
+    task = Task(inputs, labels, np.array([""] * 120), tested, 3, unseen_speakers=False, seed=0)
+
+    found = support_vectors.classify(task)
+
+    scaler = StandardScaler().fit(inputs)
+    machine = SVC(C=found.chosen["C"], gamma="scale").fit(scaler.transform(inputs), labels)
+    assert found.predicted.tolist() == machine.predict(scaler.transform(tested)).tolist()
+    assert len(set(found.predicted)) == 3
 
 
 def test_an_emotion_heard_once_in_training_still_gives_an_answer():
