@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,9 @@ class Augmentation:
         copies: varied copies of every recording; 0 for none.
         copies_of: corpora, of several that are joined, whose recordings have another number of
             copies, such as `("ravdess:15",)`: so that a small corpus has as many as a large one.
+        versions: of each other corpus, most recordings and copies together: one that would have
+            more has fewer copies of each recording, so that a training takes no longer for a
+            larger corpus, and no corpus outnumbers those it is joined with; None for no limit.
         speed: a copy is up to e to this power faster or slower.
         shift: a copy begins up to this many seconds earlier, in silence, or later.
         gain: lowest and highest change of level, in decibels.
@@ -62,6 +66,7 @@ class Augmentation:
 
     copies: int = 0
     copies_of: tuple[str, ...] = ()
+    versions: int | None = None
     speed: float = 0.18
     shift: float = 0.3
     gain: tuple[float, float] = (-12.0, 6.0)
@@ -83,6 +88,9 @@ class Augmentation:
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("rooms", "codecs"):
             require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "from 0 to 1")
+        versions = self.versions
+        limited = versions is None or versions >= 1
+        require(limited, "versions", versions, "at least 1, or none")
         trim = self.trim
         require(trim is None or trim > 0, "trim", trim, "decibels above 0, or none")
         object.__setattr__(self, "copies_of", tuple(self.copies_of))
@@ -105,8 +113,31 @@ class Augmentation:
     def of_a_copy(self) -> dict[str, object]:
         """Return the options that a single copy follows from, in types that JSON has."""
         options = self.to_dict()
-        others = ("copies", "copies_of", *STEPWISE)
+        others = ("copies", "copies_of", "versions", *STEPWISE)
         return {name: options[name] for name in options if name not in others}
+
+    def limited(self, recordings: Mapping[str, int]) -> Augmentation:
+        """Return the augmentation with as many copies as `versions` allows, and no limit.
+
+        Args:
+            recordings: number of them by corpus, in whole corpora.
+
+        Example:
+            >>> Augmentation(copies=16, versions=25_000).limited({"ravdess": 1440, "nemo": 4481})
+            ... # doctest: +ELLIPSIS
+            Augmentation(copies=16, copies_of=('nemo:4',), versions=None, ...)
+        """
+        if self.versions is None:
+            return self
+        named = {each.rpartition(":")[0] for each in self.copies_of}
+        possible = {
+            name: max(self.versions // count - 1, 0)
+            for name, count in recordings.items()
+            if name not in named
+        }
+        fewer = [f"{name}:{copies}" for name, copies in possible.items() if copies < self.copies]
+        copies_of = (*self.copies_of, *fewer)
+        return dataclasses.replace(self, copies_of=copies_of, versions=None)
 
     def copies_in(self, corpus: str) -> int:
         """Return how many varied copies a recording of a corpus has.

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ser_keras.corpora import unlabeled
 from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import AudioError, CorpusError, by_kind
 from ser_keras.features.augmentation import NONE, Augmentation
@@ -143,6 +145,23 @@ def extract_subsets(
     return extracted
 
 
+def limit_copies(augmentation: Augmentation, *subsets: Corpus) -> Augmentation:
+    """Return the augmentation with no more copies than its `versions` allow of a corpus.
+
+    A part of a corpus must have the copies that the whole has: limit them by all its subsets before
+    it is divided.
+
+    Example:
+        >>> limited = limit_copies(Augmentation(copies=16, versions=100), corpus[:30], corpus[30:])
+        >>> len(corpus), limited.copies_of, limited.versions
+        (32, ('synthetic:2',), None)
+    """
+    recordings: Counter[str] = Counter()
+    for subset in subsets:
+        recordings.update({name: len(own) for name, own in subset.by_source().items()})
+    return augmentation.limited(recordings)
+
+
 def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[int, int]]:
     """Return every recording of a corpus and then their varied copies: number and position.
 
@@ -154,12 +173,13 @@ def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[in
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
     own_names = [utterance.corpus or corpus.name for utterance in corpus]
-    # What is joined may have no recording in a training subset; speech without labels is no source.
+    # A part of a corpus may have no recording of some that are joined, and no speech without labels.
     sources = (source.name for source in corpus.sources)
     names = [*dict.fromkeys([*sources, *own_names])] or [corpus.name]
     for each in augmentation.copies_of:
-        known = each.rpartition(":")[0] in names
+        known = each.rpartition(":")[0] in (*names, unlabeled.NAME)
         require(known, "copies_of", each, f"one of the corpora {', '.join(names)}")
+    augmentation = limit_copies(augmentation, corpus)
     own = [augmentation.copies_in(name) for name in own_names]
     return [
         (copy, position)

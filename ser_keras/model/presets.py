@@ -77,12 +77,14 @@ CONVOLUTIONAL = Preset(
         epsilon=1e-7,
         batch_size=16,
         epochs=16,
+        epoch_draws=20_000,
         schedule="cosine",
         weight_decay=0.05,
         weight_average=0.998,
     ),
     augmentation=Augmentation(
         copies=16,
+        versions=25_000,
         speed=0.14,
         shift=0.1,
         gain=(-24.0, 6.0),
@@ -121,11 +123,17 @@ OPEN = dataclasses.replace(
     CONVOLUTIONAL,
     name="open",
     optimization=dataclasses.replace(
-        CONVOLUTIONAL.optimization, learning_rate=0.002, batch_size=32, epochs=8, balance="emotion"
+        CONVOLUTIONAL.optimization,
+        learning_rate=0.002,
+        batch_size=32,
+        epochs=8,
+        epoch_draws=None,
+        balance="emotion",
     ),
     augmentation=dataclasses.replace(
         CONVOLUTIONAL.augmentation,
         copies=3,
+        versions=None,
         noise_slope=6.0,
         rooms=0.3,
         codecs=0.5,

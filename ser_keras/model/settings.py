@@ -120,6 +120,8 @@ class Optimization:
     schedule: str = "constant"  # "cosine": the learning rate falls to zero over the epochs
     weight_decay: float = 0.0  # AdamW's, decoupled
     weight_average: float = 0.0  # momentum of the average of weights that training ends with
+    # Recordings and copies that an epoch draws at most, others in every epoch; None: all.
+    epoch_draws: int | None = None
     balance: str = "none"  # or draws corpora, emotions or both equally often within an epoch
 
     def __post_init__(self) -> None:
@@ -137,6 +139,8 @@ class Optimization:
         require(self.weight_decay >= 0.0, "weight_decay", self.weight_decay, "0 or more")
         for name in ("batch_size", "epochs"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        draws = self.epoch_draws
+        require(draws is None or draws >= 1, "epoch_draws", draws, "at least 1, or none")
 
 
 @dataclass(frozen=True)
@@ -263,7 +267,7 @@ def _convert(name: str, value: Any, to: Any) -> Any:
         return tuple(_convert(name, word, each) for word in value.split(",") if word)
     if value.lower() == "none" and type(None) in typing.get_args(to):
         return None
-    number = int if to is int else float
+    number = int if int in (to, *typing.get_args(to)) else float
     try:
         return number(value)
     except ValueError as error:

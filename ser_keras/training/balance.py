@@ -11,13 +11,16 @@ from ser_keras.fields import require
 from ser_keras.model.settings import BALANCES
 
 
-def expected_draws(corpus: Corpus, balance: str) -> np.ndarray:
-    """Return how often an epoch draws each utterance on average: float64 [N], 1 in the mean.
+def expected_draws(corpus: Corpus, balance: str, most: int | None = None) -> np.ndarray:
+    """Return how often an epoch draws each utterance on average: float64 [N].
+
+    The mean is 1, or less where an epoch must not draw as many as there are.
 
     Args:
         corpus: the utterances of the epoch.
         balance: "none" draws each once; "corpus" every corpus that is joined equally often;
             "emotion" every emotion; "corpus,emotion" every corpus, and in it every emotion.
+        most: draws of an epoch together; None for as many as there are utterances.
 
     Raises:
         ConfigurationError: `balance` is none of these.
@@ -27,11 +30,14 @@ def expected_draws(corpus: Corpus, balance: str) -> np.ndarray:
         ['angry', 'angry', 'calm']
         >>> expected_draws(corpus[:3], "emotion")
         array([0.75, 0.75, 1.5 ])
+        >>> expected_draws(corpus[:3], "none", most=2).round(2)
+        array([0.67, 0.67, 0.67])
     """
     require(balance in BALANCES, "balance", balance, f"one of {', '.join(BALANCES)}")
     levels = [] if balance == "none" else balance.split(",")
     # The groups nest: the whole, then its corpora, then the emotions of each.
     groups: list[tuple[str, ...]] = [()] * len(corpus)
+    total = len(corpus) if most is None else min(most, len(corpus))
     share = np.ones(len(corpus))
     for level in levels:
         inner = [
@@ -42,4 +48,4 @@ def expected_draws(corpus: Corpus, balance: str) -> np.ndarray:
         share /= [siblings[group] for group in groups]
         groups = inner
     sizes = Counter(groups)
-    return share * len(corpus) / [sizes[group] for group in groups]
+    return share * total / [sizes[group] for group in groups]

@@ -25,6 +25,7 @@ def dataset(
     seed: int = 0,
     classes: Sequence[str] | None = None,
     balance: str = "none",
+    epoch_draws: int | None = None,
     **extraction: Any,
 ) -> tf.data.Dataset:
     """Extract a corpus and batch it for `fit`, `evaluate` and `predict`.
@@ -41,6 +42,7 @@ def dataset(
             has the model's classes instead.
         balance: of shuffled batches, what an epoch draws equally often: "corpus", "emotion" or
             "corpus,emotion"; "none" draws every utterance once.
+        epoch_draws: of shuffled batches, most utterances and copies in an epoch; None for all.
         **extraction: options of `extraction.extract_corpus`, such as `cache` and `workers`.
 
     Returns:
@@ -58,7 +60,8 @@ def dataset(
     """
     corpus.labels(classes)  # an error in them is told before the extraction, not after
     extracted = extract_corpus(corpus, features, name=corpus.name, **extraction)
-    return batches(extracted, batch_size, shuffle, seed, classes, balance=balance)
+    options = {"balance": balance, "epoch_draws": epoch_draws}
+    return batches(extracted, batch_size, shuffle, seed, classes, **options)
 
 
 def batches(
@@ -69,6 +72,7 @@ def batches(
     classes: Sequence[str] | None = None,
     epoch: tf.Variable | None = None,
     balance: str = "none",
+    epoch_draws: int | None = None,
     targets: np.ndarray | None = None,
     share: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
@@ -126,7 +130,9 @@ def batches(
 
     if shuffle:
         epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-        draws = None if balance == "none" else expected_draws(extraction.corpus, balance)
+        draws: np.ndarray | None = expected_draws(extraction.corpus, balance, epoch_draws)
+        if (draws == 1.0).all():
+            draws = None
         indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)

@@ -18,7 +18,13 @@ from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 from ser_keras.features.augmentation import NONE, Augmentation
 from ser_keras.features.cache import ALGORITHM
-from ser_keras.features.extraction import SHORT, Extraction, extract_corpus, numbered_copies
+from ser_keras.features.extraction import (
+    SHORT,
+    Extraction,
+    extract_corpus,
+    limit_copies,
+    numbered_copies,
+)
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.fields import require
 from ser_keras.files import OutputError, output_folder, replacing, write_json
@@ -53,6 +59,7 @@ def write(
         >>> [shard["file"] for shard in index["shards"]]
         ['synthetic-00001-of-00002.tfrecord', 'synthetic-00002-of-00002.tfrecord']
     """
+    augmentation = limit_copies(augmentation, corpus)
     folder = output_folder(out)
     count = shard_count(corpus, shard_size)
     shards = []
@@ -108,6 +115,7 @@ def write_shard(
         >>> shard["file"], len(shard["utterances"])
         ('synthetic-00002-of-00002.tfrecord', 12)
     """
+    augmentation = limit_copies(augmentation, corpus)
     folder = output_folder(out)
     utterances = corpus[number * shard_size : (number + 1) * shard_size]
     name = f"{corpus.name}-{number + 1:05d}-of-{shard_count(corpus, shard_size):05d}"

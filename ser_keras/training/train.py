@@ -15,7 +15,7 @@ from ser_keras import provenance
 from ser_keras.corpora import splits, unlabeled
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.features.augmentation import NONE, Augmentation
-from ser_keras.features.extraction import Extraction, extract_subsets
+from ser_keras.features.extraction import Extraction, extract_subsets, limit_copies
 from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
@@ -86,7 +86,9 @@ def train(
         used["train"] = unlabeled.add(subsets["train"], run.unlabeled, subsets.values())
         count = len(used["train"]) - len(subsets["train"])
         print(f"{label}: {count} recordings without a label", file=sys.stderr)
-    extracted = _extract(run, used, preset.augmentation)
+    # By whole corpora, as `ser-keras features` does.
+    augmentation = limit_copies(preset.augmentation, *(subsets | used).values())
+    extracted = _extract(run, used, augmentation)
     classes = classes_of(run, subsets["train"])
     targets = None
     if run.teachers:
@@ -95,7 +97,7 @@ def train(
             run.teachers,
             preset.objective.teacher_share,
             used["train"],
-            preset.augmentation,
+            augmentation,
             extracted["train"],
             classes,
         )
@@ -109,13 +111,20 @@ def train(
         classes=classes,
         epoch=epoch,
         balance=optimization.balance,
+        epoch_draws=optimization.epoch_draws,
         targets=targets,
     )
+    versions = extracted["train"].corpus
+    draws = expected_draws(versions, optimization.balance, optimization.epoch_draws)
     if optimization.balance != "none":
-        draws = expected_draws(extracted["train"].corpus, optimization.balance)
         print(
             f"{label}: balanced by {optimization.balance}: an epoch draws an utterance "
             f"{draws.min():.2g} to {draws.max():.2g} times",
+            file=sys.stderr,
+        )
+    elif (drawn := round(draws.sum())) < len(versions):
+        print(
+            f"{label}: an epoch draws {drawn:,} of {len(versions):,} recordings and copies",
             file=sys.stderr,
         )
     validation = None

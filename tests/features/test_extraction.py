@@ -21,7 +21,7 @@ from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
 from ser_keras.features.augmentation import Augmentation
-from ser_keras.features.extraction import Extraction, extract_corpus, numbered_copies
+from ser_keras.features.extraction import Extraction, extract_corpus, limit_copies, numbered_copies
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import pipeline, stored
@@ -391,6 +391,31 @@ def test_speech_without_labels_can_have_copies_of_its_own(recordings: list[Path]
     both = dataclasses.replace(corpus, utterances=(labeled, speech))
     numbered = numbered_copies(both, Augmentation(copies=2, copies_of=("unlabeled:1",)))
     assert numbered == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+    # A part of them may have none.
+    assert numbered_copies(corpus[:1], Augmentation(copies_of=("unlabeled:1",))) == [(0, 0)]
+
+
+def test_a_large_corpus_has_fewer_copies(recordings: list[Path]):
+    """Of 12 versions, one recording has 3 copies more, and six have one more each."""
+    large = tuple(Utterance(recordings[n % 3], "happy", corpus="large") for n in range(6))
+    small = Utterance(recordings[3], "happy", corpus="small")
+    joined = Corpus("own", (small, *large), ("happy",), sources=())
+    augmentation = Augmentation(copies=3, versions=12)
+
+    numbered = numbered_copies(joined, augmentation)
+
+    assert Counter(position for _, position in numbered) == {0: 4} | dict.fromkeys(range(1, 7), 2)
+    # A part of the corpus, such as a training subset, as the whole.
+    limited = limit_copies(augmentation, joined[:3], joined[3:])
+    assert limited == Augmentation(copies=3, copies_of=("large:1",))
+    assert len(numbered_copies(joined[1:3], limited)) == 2 * 2
+    # Who names a corpus means it, and as they are, recordings are all there.
+    named = Augmentation(copies=3, copies_of=("large:9",), versions=12)
+    assert limit_copies(named, joined).copies_in("large") == 9
+    assert limit_copies(Augmentation(copies=3, versions=1), joined).copies_in("large") == 0
+    assert Augmentation(copies=3).of_a_copy() == augmentation.of_a_copy()
+    with pytest.raises(ConfigurationError, match="versions: expected at least 1, or none, found 0"):
+        Augmentation(versions=0)
 
 
 @pytest.mark.parametrize("wrong", ["small", "small:", ":3", "small:-1", "small:x"])

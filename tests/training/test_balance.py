@@ -145,6 +145,29 @@ def test_epochs_differ_repeat_with_the_seed_and_resume():
     assert epoch_of(pipeline.batches(extraction(), 16, seed=4, **options)) != first
 
 
+@pytest.mark.parametrize("balance", ["none", "corpus"])
+def test_an_epoch_draws_no_more_than_it_may_and_others_the_next_time(balance: str):
+    extracted = extraction()
+    options: dict[str, Any] = {"shuffle": True, "balance": balance}
+    batches = pipeline.batches(extracted, 16, epoch_draws=60, **options)
+
+    epochs = [list(chain(*epoch_of(batches))) for _ in range(12)]
+
+    for drawn in epochs:
+        assert len(drawn) == pytest.approx(60, abs=8)  # a bucket holds whole utterances
+        if balance == "none":
+            assert len(set(drawn)) == len(drawn)
+        else:
+            corpora = by_group(extracted.corpus, drawn, "corpus")
+            assert abs(corpora["a",] - corpora["b",]) <= 8
+    assert epochs[0] != epochs[1]
+    assert len(set(chain(*epochs))) > 0.9 * TOTAL
+    whole = epoch_of(pipeline.batches(extracted, 16, **options))
+    assert epoch_of(pipeline.batches(extracted, 16, epoch_draws=TOTAL, **options)) == whole
+    with pytest.raises(ConfigurationError, match="epoch_draws: expected at least 1, or none"):
+        Optimization(epoch_draws=0)
+
+
 def test_batches_are_as_many_as_promised_and_padded_as_little_as_ever():
     batches = pipeline.batches(extraction(), 16, shuffle=True, balance="corpus")
     shapes = [inputs["instants"].numpy() for inputs, _ in batches]
