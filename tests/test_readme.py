@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # Options that make a command quick; otherwise it runs as the README says.
 QUICKER = {
-    "train": ["--epochs", "2"],
+    "train": ["--epochs", "2", "--set", "copies=1"],
     "reproduce": ["--epochs", "1", "--set", "recognition_units=8", "--set", "generation_units=8"],
 }
 
@@ -40,7 +40,7 @@ def commands(program: str) -> list[list[str]]:
 
 @pytest.fixture
 def place(synthetic_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with `hello.wav` and `RAVDESS/`, whose sound is synthetic."""
+    """A folder with `hello.wav`, `RAVDESS/` and `CREMA-D/`, whose sound is synthetic."""
     takes: dict[tuple[str, str], int] = {}
     for utterance in synthetic_corpus:
         actor = synthetic_corpus.speakers.index(utterance.speaker) + 1
@@ -52,6 +52,12 @@ def place(synthetic_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         folder.mkdir(parents=True, exist_ok=True)
         name = f"03-01-{emotion:02d}-01-01-{take:02d}-{actor:02d}.wav"
         shutil.copy(utterance.path, folder / name)
+        if utterance.emotion in ("happy", "sad"):
+            folder = tmp_path / "CREMA-D" / "AudioWAV"
+            folder.mkdir(parents=True, exist_ok=True)
+            sentence = ("DFA", "IEO")[take - 1]
+            name = f"10{actor:02d}_{sentence}_{utterance.emotion[:3].upper()}_XX.wav"
+            shutil.copy(utterance.path, folder / name)
     shutil.copy(synthetic_corpus[0].path, tmp_path / "hello.wav")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -76,7 +82,7 @@ def test_the_command_line(place: Path, capsys: pytest.CaptureFixture[str]):
     lines = commands("ser-keras")
     assert {words[1] for words in lines} >= {"train", "evaluate", "predict", "reproduce"}
     for words in lines:
-        words = [word.replace("/data/RAVDESS", str(place / "RAVDESS")) for word in words[1:]]
+        words = [word.replace("/data", str(place)) for word in words[1:]]
         if words[0] == "serve":  # for ever: tests/export/serving
             continue
         if "--seeds" in words:

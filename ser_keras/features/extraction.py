@@ -173,7 +173,7 @@ def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[in
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
     own_names = [utterance.corpus or corpus.name for utterance in corpus]
-    # A part of a corpus may have no recording of some that are joined, and no speech without labels.
+    # A part of a corpus may have nothing of some that are joined, and no speech without labels.
     sources = (source.name for source in corpus.sources)
     names = [*dict.fromkeys([*sources, *own_names])] or [corpus.name]
     for each in augmentation.copies_of:

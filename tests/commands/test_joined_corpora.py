@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from ser_keras.commands import main as cli
 from ser_keras.corpora import Corpus, joining, splits
 from ser_keras.errors import ConfigurationError
 from ser_keras.training.run import TrainingRun, read_run, refuse_another, split_corpus
+from ser_keras.training.train import train
 
 pytestmark = [
     pytest.mark.usefixtures("eagerly"),
@@ -105,6 +107,18 @@ def test_a_run_written_before_corpora_could_be_joined_is_of_one(tiny_run: Traini
     del old["joined"]
 
     assert TrainingRun.from_dict(old) == tiny_run
+
+
+def test_models_are_kept_from_telling_corpora_by_silence(
+    run: TrainingRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    told = {}
+    for silence in (0.0, 0.5):
+        settings = {"copies": 1, "silence": silence, "epochs": 1}
+        varied = dataclasses.replace(run, preset=run.preset.with_settings(settings))
+        train(varied, tmp_path / str(silence))
+        told[silence] = "with --set silence=1" in capsys.readouterr().err
+    assert told == {0.0: True, 0.5: False}
 
 
 def test_the_validation_subset_has_both_corpora(run: TrainingRun):
