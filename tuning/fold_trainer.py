@@ -82,6 +82,7 @@ class FoldTrainer:
                     seed=seed,
                     epoch=epoch,
                     balance=optimization.balance,
+                    epoch_draws=optimization.epoch_draws,
                 ),
                 epochs=optimization.epochs,
                 shuffle=False,  # the pipeline does

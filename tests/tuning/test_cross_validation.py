@@ -258,3 +258,17 @@ def test_copies_of_held_out_utterances_are_not_trained_on(
         assert len(training) < len(trained) <= 2 * len(training)
         assert not set(trained) & kept_out
     assert len(given[1]) == len(held_out)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_epochs_are_as_short_as_those_of_a_training(
+    extracted: extraction.Extraction, tiny_preset: Preset
+):
+    protocol, steps = Protocol(folds=2), []
+    training, held_out = folds(extracted.corpus, protocol)[0]
+    for draws in (None, 4):
+        settings = {"epochs": 1, "batch_size": 2, "epoch_draws": draws}
+        trainer = FoldTrainer(tiny_preset.with_settings(settings), extracted, protocol)
+        trainer.fold(training, held_out)
+        steps.append(int(trainer._model.optimizer.iterations))
+    assert steps[1] < steps[0] / 2
