@@ -31,8 +31,8 @@ class Augmentation:
         copies_of: corpora, of several that are joined, whose recordings have another number of
             copies, such as `("ravdess:15",)`: so that a small corpus has as many as a large one.
         versions: of each other corpus, most recordings and copies together: one that would have
-            more has fewer copies of each recording, so that a training takes no longer for a
-            larger corpus, and no corpus outnumbers those it is joined with; None for no limit.
+            more has fewer copies of each recording, if at least one, so that features take no
+            longer for it, and it does not outnumber those it is joined with; None for no limit.
         speed: a copy is up to e to this power faster or slower.
         shift: a copy begins up to this many seconds earlier, in silence, or later.
         gain: lowest and highest change of level, in decibels.
@@ -131,7 +131,7 @@ class Augmentation:
             return self
         named = {each.rpartition(":")[0] for each in self.copies_of}
         possible = {
-            name: max(self.versions // count - 1, 0)
+            name: max(self.versions // count - 1, 1)
             for name, count in recordings.items()
             if name not in named
         }

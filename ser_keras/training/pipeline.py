@@ -60,8 +60,15 @@ def dataset(
     """
     corpus.labels(classes)  # an error in them is told before the extraction, not after
     extracted = extract_corpus(corpus, features, name=corpus.name, **extraction)
-    options = {"balance": balance, "epoch_draws": epoch_draws}
-    return batches(extracted, batch_size, shuffle, seed, classes, **options)
+    return batches(
+        extracted,
+        batch_size,
+        shuffle,
+        seed,
+        classes,
+        balance=balance,
+        epoch_draws=epoch_draws,
+    )
 
 
 def batches(
@@ -130,10 +137,9 @@ def batches(
 
     if shuffle:
         epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-        draws: np.ndarray | None = expected_draws(extraction.corpus, balance, epoch_draws)
-        if (draws == 1.0).all():
-            draws = None
-        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
+        draws = expected_draws(extraction.corpus, balance, epoch_draws)
+        once = bool(np.all(draws == 1.0))
+        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, None if once else draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)
     # A replica's rows are as long as the whole batch: noise is drawn for every instant.

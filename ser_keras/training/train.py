@@ -88,7 +88,8 @@ def train(
         print(f"{label}: {count} recordings without a label", file=sys.stderr)
     # By whole corpora, as `ser-keras features` does.
     augmentation = limit_copies(preset.augmentation, *(subsets | used).values())
-    if run.joined and augmentation.copies and not augmentation.silence:
+    joined = used["train"].sources
+    if any(augmentation.copies_in(one.name) for one in joined) and not augmentation.silence:
         print(
             f"{label}: a model of several corpora may tell them by the silence around recordings; "
             "with --set silence=1, varied copies have some of any length",
