@@ -122,8 +122,8 @@ def test_the_command_trains_on_shards_and_evaluates_without_sound(
     sound = tmp_path / "sound"
     assert synthetic_corpus.root is not None
     shutil.copytree(synthetic_corpus.root, sound)
-    # Of 128 recordings, one copy each; an epoch draws 24 of those in training.
-    chosen = tiny_settings | {"copies": 3, "versions": 260, "epoch_draws": 24}
+    # Of 256 recordings, one copy each; an epoch draws 24 of those in training.
+    chosen = tiny_settings | {"copies": 3, "versions": 600, "epoch_draws": 24}
     settings = [word for pair in chosen.items() for word in ("--set", "{}={}".format(*pair))]
     corpus = ["--corpus", "synthetic", "--data", str(sound)]
     out, run = str(tmp_path / "shards"), str(tmp_path / "run")
@@ -135,7 +135,7 @@ def test_the_command_trains_on_shards_and_evaluates_without_sound(
         assert cli.main(["evaluate", str(tmp_path / "from-sound")]) == 0
     shutil.rmtree(sound)
     assert cli.main(["train", "--features", out, *rest, "--out", run]) == 0
-    assert "train: an epoch draws 24 of 192 recordings and copies" in capsys.readouterr().err
+    assert "train: an epoch draws 24 of 384 recordings and copies" in capsys.readouterr().err
     assert cli.main(["evaluate", run]) == 0
     assert "its attention is not drawn" in capsys.readouterr().err
     numbers, expected = (
