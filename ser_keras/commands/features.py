@@ -40,11 +40,13 @@ def run(options: argparse.Namespace, write_first: Callable[..., None] | None = N
     preset = shared.preset(options)
     shared.start_tensorflow()
     from ser_keras import corpora
-    from ser_keras.features.extraction import numbered_copies
+    from ser_keras.features.extraction import limit_copies, numbered_copies
     from ser_keras.training import shards
 
     corpus = corpus_options.load(options)
-    if copies := len(numbered_copies(corpus, preset.augmentation)) - len(corpus):
+    # Once: every shard would count the whole corpus.
+    augmentation = limit_copies(preset.augmentation, corpus)
+    if copies := len(numbered_copies(corpus, augmentation)) - len(corpus):
         print(
             f"features: {copies:,} varied copies follow the {len(corpus):,} utterances, as the "
             f"preset {preset.name} trains on them: {copies / len(corpus) + 1:.3g} times the space "
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace, write_first: Callable[..., None] | None = N
         "spec": preset.features,
         "out": options.out,
         "shard_size": options.shard_size,
-        "augmentation": preset.augmentation,
+        "augmentation": augmentation,
     }
     if write_first is not None:
         pairs = corpus_options.pairs(options)

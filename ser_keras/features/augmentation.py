@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,28 +115,16 @@ class Augmentation:
         others = ("copies", "copies_of", "versions", *STEPWISE)
         return {name: options[name] for name in options if name not in others}
 
-    def limited(self, recordings: Mapping[str, int]) -> Augmentation:
-        """Return the augmentation with as many copies as `versions` allows, and no limit.
-
-        Args:
-            recordings: number of them by corpus, in whole corpora.
+    @property
+    def named_copies(self) -> dict[str, int]:
+        """The number of copies of each corpus that `copies_of` names.
 
         Example:
-            >>> Augmentation(copies=16, versions=25_000).limited({"ravdess": 1440, "nemo": 4481})
-            ... # doctest: +ELLIPSIS
-            Augmentation(copies=16, copies_of=('nemo:4',), versions=None, ...)
+            >>> Augmentation(copies_of=("ravdess:15", "nemo:3")).named_copies
+            {'ravdess': 15, 'nemo': 3}
         """
-        if self.versions is None:
-            return self
-        named = {each.rpartition(":")[0] for each in self.copies_of}
-        possible = {
-            name: max(self.versions // count - 1, 1)
-            for name, count in recordings.items()
-            if name not in named
-        }
-        fewer = [f"{name}:{copies}" for name, copies in possible.items() if copies < self.copies]
-        copies_of = (*self.copies_of, *fewer)
-        return dataclasses.replace(self, copies_of=copies_of, versions=None)
+        pairs = (each.rpartition(":") for each in self.copies_of)
+        return {name: int(number) for name, _, number in pairs}
 
     def copies_in(self, corpus: str) -> int:
         """Return how many varied copies a recording of a corpus has.
@@ -147,8 +134,7 @@ class Augmentation:
             >>> augmentation.copies_in("ravdess"), augmentation.copies_in("nemo")
             (15, 2)
         """
-        pairs = (each.rpartition(":") for each in self.copies_of)
-        return {name: int(number) for name, _, number in pairs}.get(corpus, self.copies)
+        return self.named_copies.get(corpus, self.copies)
 
 
 NONE = Augmentation()

@@ -156,10 +156,17 @@ def limit_copies(augmentation: Augmentation, *subsets: Corpus) -> Augmentation:
         >>> len(corpus), limited.copies_of, limited.versions
         (32, ('synthetic:2',), None)
     """
-    recordings: Counter[str] = Counter()
-    for subset in subsets:
-        recordings.update({name: len(own) for name, own in subset.by_source().items()})
-    return augmentation.limited(recordings)
+    if augmentation.versions is None:
+        return augmentation
+    recordings = Counter(one.corpus or subset.name for subset in subsets for one in subset)
+    possible = {
+        name: max(augmentation.versions // count - 1, 1)
+        for name, count in recordings.items()
+        if name not in augmentation.named_copies
+    }
+    fewer = (f"{name}:{most}" for name, most in possible.items() if most < augmentation.copies)
+    copies_of = (*augmentation.copies_of, *fewer)
+    return dataclasses.replace(augmentation, copies_of=copies_of, versions=None)
 
 
 def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[int, int]]:

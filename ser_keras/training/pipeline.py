@@ -137,9 +137,9 @@ def batches(
 
     if shuffle:
         epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-        draws = expected_draws(extraction.corpus, balance, epoch_draws)
-        once = bool(np.all(draws == 1.0))
-        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, None if once else draws)
+        every_once = balance == "none" and (epoch_draws is None or epoch_draws >= len(lengths))
+        draws = None if every_once else expected_draws(extraction.corpus, balance, epoch_draws)
+        indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)
     # A replica's rows are as long as the whole batch: noise is drawn for every instant.

@@ -121,17 +121,17 @@ def train(
         epoch_draws=optimization.epoch_draws,
         targets=targets,
     )
-    versions = extracted["train"].corpus
-    draws = expected_draws(versions, optimization.balance, optimization.epoch_draws)
+    versions, most = extracted["train"].corpus, optimization.epoch_draws
     if optimization.balance != "none":
+        draws = expected_draws(versions, optimization.balance, most)
         print(
             f"{label}: balanced by {optimization.balance}: an epoch draws an utterance "
             f"{draws.min():.2g} to {draws.max():.2g} times",
             file=sys.stderr,
         )
-    elif (drawn := round(draws.sum())) < len(versions):
+    elif most is not None and most < len(versions):
         print(
-            f"{label}: an epoch draws {drawn:,} of {len(versions):,} recordings and copies",
+            f"{label}: an epoch draws {most:,} of {len(versions):,} recordings and copies",
             file=sys.stderr,
         )
     validation = None
