@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, write_first: Callable[..., None] | None = N
     preset = shared.preset(options)
     shared.start_tensorflow()
     from ser_keras import corpora
-    from ser_keras.features.extraction import limit_copies, numbered_copies
+    from ser_keras.features.copies import limit_copies, numbered_copies
     from ser_keras.training import shards
 
     corpus = corpus_options.load(options)

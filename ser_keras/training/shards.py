@@ -18,13 +18,8 @@ from ser_keras.corpora.utterance import Corpus, Utterance
 from ser_keras.errors import CorpusError
 from ser_keras.features.augmentation import NONE, Augmentation
 from ser_keras.features.cache import ALGORITHM
-from ser_keras.features.extraction import (
-    SHORT,
-    Extraction,
-    extract_corpus,
-    limit_copies,
-    numbered_copies,
-)
+from ser_keras.features.copies import limit_copies, numbered_copies
+from ser_keras.features.extraction import SHORT, Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.fields import require
 from ser_keras.files import OutputError, output_folder, replacing, write_json

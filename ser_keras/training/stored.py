@@ -18,13 +18,8 @@ import tensorflow as tf
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.features.augmentation import NONE, Augmentation
-from ser_keras.features.extraction import (
-    SHORT,
-    Extraction,
-    numbered_copies,
-    report,
-    subset_name,
-)
+from ser_keras.features.copies import numbered_copies
+from ser_keras.features.extraction import SHORT, Extraction, report, subset_name
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import checksums
 from ser_keras.training.shard_index import ShardIndex, differences

@@ -15,7 +15,8 @@ from ser_keras import provenance
 from ser_keras.corpora import splits, unlabeled
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.features.augmentation import NONE, Augmentation
-from ser_keras.features.extraction import Extraction, extract_subsets, limit_copies
+from ser_keras.features.copies import limit_copies
+from ser_keras.features.extraction import Extraction, extract_subsets
 from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files

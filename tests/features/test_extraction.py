@@ -21,7 +21,8 @@ from ser_keras.errors import AudioError, ConfigurationError, CorpusError
 from ser_keras.features import cache as feature_cache
 from ser_keras.features import extraction, reference, workers
 from ser_keras.features.augmentation import Augmentation
-from ser_keras.features.extraction import Extraction, extract_corpus, limit_copies, numbered_copies
+from ser_keras.features.copies import limit_copies, numbered_copies
+from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import pipeline, stored
