@@ -17,6 +17,7 @@ from ser_keras.model.vrnn import VRNN
 from ser_keras.training import pipeline
 from ser_keras.training import run as training
 from ser_keras.training.calibration import best_temperature
+from ser_keras.training.familiarity import surprisals
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +153,36 @@ def test_an_evaluation_without_predictions_is_an_error(
 ):
     assert weights.main([str(finished), "--out", str(tmp_path), "--unseen", str(tmp_path)]) == 1
     assert "predictions.csv" in capsys.readouterr().err
+
+
+def test_the_mean_of_a_run_and_another_model(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """All weights alike; the ranks of surprisals are those of the mean's, not of the run's."""
+    trained, other = model_files.load(finished), model_files.load(finished)
+    for weight in other.trainable_weights:
+        weight.assign(weight + 0.02 * np.random.default_rng(0).normal(size=weight.shape))
+    path = tmp_path / "other.keras"
+    model_files.save(other, path)
+    options = [str(finished), "--mean-with", str(path), "--out", str(tmp_path / "out")]
+    assert weights.main(options) == 0
+    shipped = model_files.load(tmp_path / "out" / "tiny.keras")
+    pairs = zip(trained.trainable_weights, other.trainable_weights, strict=True)
+    for (first, second), mean in zip(pairs, shipped.trainable_weights, strict=True):
+        np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    temperature = json.loads(capsys.readouterr().out)["temperature"]
+    assert float(shipped.cell.temperature.numpy()) == pytest.approx(temperature)
+
+    part = training.split_corpus(training.read_run(finished))["train"]
+    [(inputs, labels)] = pipeline.batches(extract_corpus(part, shipped.features), len(part))
+    own = surprisals(shipped, inputs, labels)
+    assert shipped.familiarity is not None
+    assert shipped.familiarity.of(float(np.median(own))) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_mean_of_models_that_differ_is_refused(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    options = [str(finished), "--mean-with", "convolutional", "--out", str(tmp_path)]
+    assert weights.main(options) == 1
+    assert "convolutional: features: expected" in capsys.readouterr().err
