@@ -24,7 +24,9 @@ def limit_copies(augmentation: Augmentation, *subsets: Corpus) -> Augmentation:
     """
     if augmentation.versions is None:
         return augmentation
-    recordings = Counter(one.corpus or subset.name for subset in subsets for one in subset)
+    recordings: Counter[str] = Counter()
+    for subset in subsets:
+        recordings.update({name: len(part) for name, part in subset.by_source().items()})
     possible = {
         name: max(augmentation.versions // count - 1, 1)
         for name, count in recordings.items()
@@ -45,18 +47,18 @@ def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[in
         >>> numbered_copies(corpus[:2], Augmentation(copies=1))
         [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    own_names = [utterance.corpus or corpus.name for utterance in corpus]
+    parts = corpus.by_source()
     # A part of a corpus may have nothing of some that are joined, and no speech without labels.
     sources = (source.name for source in corpus.sources)
-    names = [*dict.fromkeys([*sources, *own_names])] or [corpus.name]
-    for each in augmentation.copies_of:
-        known = each.rpartition(":")[0] in (*names, unlabeled.NAME)
-        require(known, "copies_of", each, f"one of the corpora {', '.join(names)}")
+    names = [*dict.fromkeys([*sources, *parts])] or [corpus.name]
+    for name, number in augmentation.named_copies.items():
+        known = name in (*names, unlabeled.NAME)
+        require(known, "copies_of", f"{name}:{number}", f"one of the corpora {', '.join(names)}")
     augmentation = limit_copies(augmentation, corpus)
-    own = [augmentation.copies_in(name) for name in own_names]
+    own = {place: augmentation.copies_in(name) for name, part in parts.items() for place in part}
     return [
         (copy, position)
-        for copy in range(max(own, default=0) + 1)
-        for position, copies in enumerate(own)
-        if copy <= copies
+        for copy in range(max(own.values(), default=0) + 1)
+        for position in range(len(corpus))
+        if copy <= own[position]
     ]
