@@ -55,7 +55,7 @@ def numbered_copies(corpus: Corpus, augmentation: Augmentation) -> list[tuple[in
         known = name in (*names, unlabeled.NAME)
         require(known, "copies_of", f"{name}:{number}", f"one of the corpora {', '.join(names)}")
     augmentation = limit_copies(augmentation, corpus)
-    own = {place: augmentation.copies_in(name) for name, part in parts.items() for place in part}
+    own = {at: augmentation.copies_in(name) for name, part in parts.items() for at in part}
     return [
         (copy, position)
         for copy in range(max(own.values(), default=0) + 1)
