@@ -42,11 +42,12 @@ demo: .venv/installed ## Train, evaluate, export and predict on made-up speech; 
 
 test: lint docs test-default test-io ## Check style, types and layers, build the documentation, and test both stacks
 
-lint: .venv/installed $(TYPED) imports ## Check style, types and which package imports which
+lint: .venv/installed $(TYPED) imports ## Check style, types, names and which package imports which
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy ser_keras $(TYPED) tests $(wildcard benchmarks)
 	cd build/imports && ../../.venv/bin/lint-imports --no-logo --no-cache ../../pyproject.toml
+	.venv/bin/pytest -q tests/test_vocabulary.py
 
 docs: .venv/installed imports ## Build the documentation with its API reference in build/docs/
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
