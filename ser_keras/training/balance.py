@@ -49,3 +49,17 @@ def expected_draws(corpus: Corpus, balance: str, most: int | None = None) -> np.
         groups = inner
     sizes = Counter(groups)
     return share * total / [sizes[group] for group in groups]
+
+
+def draws_of_epoch(corpus: Corpus, balance: str, most: int | None = None) -> np.ndarray | None:
+    """Return the `expected_draws` of an epoch, or None where it draws every utterance once.
+
+    Example:
+        >>> draws_of_epoch(corpus, "none", most=len(corpus)) is None
+        True
+        >>> draws_of_epoch(corpus[:2], "emotion")
+        array([1., 1.])
+    """
+    if balance == "none" and (most is None or most >= len(corpus)):
+        return None
+    return expected_draws(corpus, balance, most)

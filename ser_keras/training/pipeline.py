@@ -13,7 +13,7 @@ from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import CorpusError
 from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.training.balance import expected_draws
+from ser_keras.training.balance import draws_of_epoch
 from ser_keras.training.buckets import Buckets
 
 
@@ -137,8 +137,7 @@ def batches(
 
     if shuffle:
         epoch = tf.Variable(0, dtype=tf.int64) if epoch is None else epoch
-        every_once = balance == "none" and (epoch_draws is None or epoch_draws >= len(lengths))
-        draws = None if every_once else expected_draws(extraction.corpus, balance, epoch_draws)
+        draws = draws_of_epoch(extraction.corpus, balance, epoch_draws)
         indexes = _shuffled_indexes(lengths, batch_size, seed, epoch, draws)
     else:
         indexes = tf.data.Dataset.range(len(lengths)).batch(batch_size)

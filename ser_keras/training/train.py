@@ -20,6 +20,7 @@ from ser_keras.features.extraction import Extraction, extract_subsets
 from ser_keras.files import output_folder, write_json
 from ser_keras.interruption import deferred
 from ser_keras.model import files as model_files
+from ser_keras.model.settings import Optimization
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training import (
     callbacks,
@@ -30,7 +31,7 @@ from ser_keras.training import (
     stored,
     workers,
 )
-from ser_keras.training.balance import expected_draws
+from ser_keras.training.balance import draws_of_epoch
 from ser_keras.training.calibration import calibrate
 from ser_keras.training.familiarity import learn_familiarity
 from ser_keras.training.run import (
@@ -122,19 +123,7 @@ def train(
         epoch_draws=optimization.epoch_draws,
         targets=targets,
     )
-    versions, most = extracted["train"].corpus, optimization.epoch_draws
-    if optimization.balance != "none":
-        draws = expected_draws(versions, optimization.balance, most)
-        print(
-            f"{label}: balanced by {optimization.balance}: an epoch draws an utterance "
-            f"{draws.min():.2g} to {draws.max():.2g} times",
-            file=sys.stderr,
-        )
-    elif most is not None and most < len(versions):
-        print(
-            f"{label}: an epoch draws {most:,} of {len(versions):,} recordings and copies",
-            file=sys.stderr,
-        )
+    _tell_draws(label, optimization, extracted["train"].corpus)
     validation = None
     if "validation" in extracted:
         validation = functools.partial(
@@ -191,6 +180,20 @@ def _extract(
     if run.features is None:
         return extract_subsets(subsets, run.preset.features, augmentation)
     return stored.extract_subsets(run.features, subsets, run.preset.features, augmentation)
+
+
+def _tell_draws(label: str, optimization: Optimization, versions: Corpus) -> None:
+    """Say how many recordings and copies an epoch draws, unless it is each of them once."""
+    draws = draws_of_epoch(versions, optimization.balance, optimization.epoch_draws)
+    if draws is None:
+        return
+    told = f"{label}: an epoch draws {round(draws.sum()):,} of {len(draws):,} recordings and copies"
+    if optimization.balance != "none":
+        told += (
+            f", each {draws.min():.2g} to {draws.max():.2g} times, balanced by "
+            f"{optimization.balance}"
+        )
+    print(told, file=sys.stderr)
 
 
 def _record(folder: Path, run: TrainingRun) -> None:

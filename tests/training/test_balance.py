@@ -216,4 +216,4 @@ def test_a_training_is_balanced_by_its_preset(
 
     # Standardization and training; validation, calibration and familiarity.
     assert asked == [*["corpus,emotion"] * 2, *["none"] * 3]
-    assert "an epoch draws an utterance 1 to 1 times" in capsys.readouterr().err
+    assert "each 1 to 1 times, balanced by" in capsys.readouterr().err
