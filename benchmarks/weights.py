@@ -39,6 +39,7 @@ from ser_keras.errors import ConfigurationError, SerKerasError
 from ser_keras.evaluation import results
 from ser_keras.evaluation.metrics import calibration_error, reliability
 from ser_keras.features.extraction import extract_corpus
+from ser_keras.fields import require
 from ser_keras.files import output_folder
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
@@ -100,21 +101,24 @@ def mean_of(models: Mapping[str, VRNN]) -> VRNN:
     """
     first, *_ = models.values()
     for name, model in models.items():
-        for field, expected, found in (
-            ("classes", first.classes, model.classes),
-            ("features", first.features, model.features),
-            ("shapes", _shapes(first), _shapes(model)),
-        ):
-            if found != expected:
-                raise ConfigurationError(f"{name}: {field}: expected {expected}, found {found}")
+        require(
+            model.classes == first.classes, f"{name}: classes", model.classes, f"{first.classes}"
+        )
+        same = model.features == first.features
+        require(same, f"{name}: features", model.features, f"{first.features}")
+        here, there = _shapes(first), _shapes(model)
+        for weight in here | there:
+            expected, found = here.get(weight), there.get(weight)
+            require(found == expected, f"{name}: shape of {weight}", found, f"{expected}")
     mean = VRNN(first.classes, first.preset)
     columns = zip(*(model.get_weights() for model in models.values()), strict=True)
     mean.set_weights([np.mean(column, axis=0) for column in columns])
     return mean
 
 
-def _shapes(model: VRNN) -> list[tuple[int, ...]]:
-    return [weight.shape for weight in model.get_weights()]
+def _shapes(model: VRNN) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's weights by their paths in it; its own name may differ."""
+    return {weight.path.partition("/")[2]: tuple(weight.shape) for weight in model.weights}
 
 
 def answers_of(evaluation: Path) -> Answers:

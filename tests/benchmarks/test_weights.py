@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import weights
+from ser_keras.errors import ConfigurationError
 from ser_keras.features.extraction import extract_corpus
 from ser_keras.files import write_json
 from ser_keras.model import files as model_files
@@ -186,3 +188,16 @@ def test_a_mean_of_models_that_differ_is_refused(
     options = [str(finished), "--mean-with", "convolutional", "--out", str(tmp_path)]
     assert weights.main(options) == 1
     assert "convolutional: features: expected" in capsys.readouterr().err
+
+
+def test_of_other_shapes_the_first_is_named(finished: Path, tmp_path: Path):
+    trained = model_files.load(finished)
+    size = trained.preset.architecture.latent_size + 1
+    wider = trained.preset.with_settings({"latent_size": size})
+    other = VRNN.from_preset(wider, trained.classes, load_weights=False)
+    with pytest.raises(ConfigurationError) as refused:
+        weights.mean_of({"first": trained, "other": other})
+    assert re.fullmatch(
+        r"other: shape of scan/cell/\S+: expected \([\d, ]+\), found \([\d, ]+\)",
+        str(refused.value),
+    )
