@@ -15,7 +15,7 @@ RESUMES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    shared.add(parser, *shared.CORPUS, *shared.PRESET, "out")
+    shared.add(parser, *shared.CORPUS, *shared.PRESET, "adapt-speakers", "out")
     # Both splits are made, whole speakers are held out, and nothing is drawn at random.
     parser.set_defaults(split="speaker", test_fraction=0.2)
 
@@ -25,5 +25,6 @@ def run(options: argparse.Namespace) -> int:
     run = shared.training_run(options)
     from ser_keras.evaluation import cross_corpus
 
-    print(cross_corpus.summary(cross_corpus.cross_corpus(run, options.out)))
+    found = cross_corpus.cross_corpus(run, options.out, options.adapt_speakers)
+    print(cross_corpus.summary(found))
     return 0

@@ -36,12 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also answer among only the classes of which the corpus has utterances, and report "
         "that beside the answers among all classes",
     )
-    parser.add_argument(
-        "--adapt-speakers",
-        action="store_true",
-        help="also answer as `ser-keras adapt` makes the model, with each speaker known by the "
-        "others of their utterances, without labels, and report that beside",
-    )
+    shared.add(parser, "adapt-speakers")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: RUN)")
 
 

@@ -91,6 +91,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "groups of speakers that are left out in turn (default: the corpus' own)",
     },
     "fold": {"type": int, "default": 0, "metavar": "K", "help": "index of the fold to test on"},
+    "adapt-speakers": {
+        "action": "store_true",
+        "help": "also answer as `ser-keras adapt` makes the model, with each speaker known by the "
+        "others of their utterances, without labels, and report that beside",
+    },
     "out": {"type": Path, "required": True, "metavar": "DIR", "help": "folder for results"},
 }
 

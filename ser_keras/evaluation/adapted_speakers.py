@@ -12,6 +12,32 @@ from ser_keras.recognition.speaker_adaptation import FEWEST, logits_of, relative
 COLUMN = "predicted_adapted"  # of the answers in `predictions.csv`
 
 
+def known(speakers: Sequence[str]) -> list[list[int]]:
+    """Return the utterances, by index, of each speaker with enough of them to adapt to.
+
+    Args:
+        speakers: of the utterances, "" where that is not known.
+
+    Raises:
+        CorpusError: no speaker has more than `speaker_adaptation.FEWEST`.
+
+    Example:
+        >>> known(["ann", "ann", "", "bob", "ann", "ann"])
+        [[0, 1, 4, 5]]
+    """
+    indexes: dict[str, list[int]] = {}
+    for index, speaker in enumerate(speakers):
+        if speaker:
+            indexes.setdefault(speaker, []).append(index)
+    enough = [own for own in indexes.values() if len(own) > FEWEST]
+    if not enough:
+        raise CorpusError(
+            f"speakers: expected one with more than {FEWEST} utterances, to adapt to, found "
+            f"{len(indexes)} with fewer"
+        )
+    return enough
+
+
 def adapt(probabilities: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
     """Answer each utterance as the model adapted to its speaker by all the others of theirs.
 
@@ -32,17 +58,7 @@ def adapt(probabilities: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
         [0.86, 0.14]
     """
     adapted = np.array(probabilities, np.float64)
-    indexes: dict[str, list[int]] = {}
-    for index, speaker in enumerate(speakers):
-        if speaker:
-            indexes.setdefault(speaker, []).append(index)
-    known = [own for own in indexes.values() if len(own) > FEWEST]
-    if not known:
-        raise CorpusError(
-            f"speakers: expected one with more than {FEWEST} utterances, to adapt to, found "
-            f"{len(indexes)} with fewer"
-        )
-    for own in known:
+    for own in known(speakers):
         logits = logits_of(probabilities[own])
         of_others = (logits.sum(axis=0) - logits) / (len(own) - 1)
         adapted[own] = relative(probabilities[own], of_others)

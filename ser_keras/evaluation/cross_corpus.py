@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from ser_keras import provenance
 from ser_keras.corpora import joining, splits
 from ser_keras.errors import ConfigurationError
-from ser_keras.evaluation import report, results
+from ser_keras.evaluation import adapted_speakers, report, results
 from ser_keras.evaluation.metrics import ACCURACIES
+from ser_keras.evaluation.other_answers import RULES
 from ser_keras.evaluation.reproduction import spread, train_and_evaluate
 from ser_keras.files import finite, output_folder, write_json
-from ser_keras.training.run import TrainingRun, refuse_another, split_corpus
+from ser_keras.training.run import TrainingRun, classes_of, refuse_another, split_corpus
 
 CROSS_CORPUS_FILE = "cross_corpus.json"
 
@@ -33,21 +34,24 @@ PROTOCOLS = {
 }
 
 
-def cross_corpus(run: TrainingRun, out: Path) -> dict[str, Any]:
+def cross_corpus(run: TrainingRun, out: Path, adapt_speakers: bool = False) -> dict[str, Any]:
     """Train and evaluate by speaker and without each corpus in turn; resume after a kill.
 
     Args:
         run: what to train; its corpora are joined, its split and folds are not used.
         out: folder for `cross_corpus.json`, `report.html` and a folder per run.
+        adapt_speakers: also measure each speaker known by the others of their utterances, as for
+            `evaluate`.
 
     Returns:
         The content of `cross_corpus.json`: by protocol ("by_speaker", "leave_one_corpus_out") and
         corpus, utterances tested and both accuracies {mean, std, runs} over folds, among all
-        classes of the model and, as `among_corpus`, among only those that the corpus has.
+        classes of the model and, as `among_corpus`, among only those that the corpus has; if asked
+        for, also as `adapted_speakers`.
 
     Raises:
         ConfigurationError: there is one corpus, or the folder holds runs of another configuration.
-        CorpusError: a corpus or a split cannot be used.
+        CorpusError: a corpus or a split cannot be used, or has no speakers to adapt to.
         OutputError: the folder cannot be written to.
 
     Example:
@@ -61,12 +65,20 @@ def cross_corpus(run: TrainingRun, out: Path) -> dict[str, Any]:
     began = time.monotonic()
     runs = _runs(run, out)
     for folder, single in runs.items():
-        refuse_another(folder, single, split_corpus(single))
+        subsets = split_corpus(single)
+        refuse_another(folder, single, subsets)
+        if adapt_speakers:
+            classes = classes_of(single, subsets["train"])
+            adapted_speakers.known(
+                [one.speaker for one in subsets["test"] if one.emotion in classes]
+            )
     evaluations: dict[str, list[dict[str, Any]]] = {"speaker": [], "corpus": []}
     for number, (folder, single) in enumerate(runs.items(), start=1):
         label = f"run {number} of {len(runs)} ({folder.name})"
         evaluations[single.split].append(
-            train_and_evaluate(single, folder, label, among_corpus=True)
+            train_and_evaluate(
+                single, folder, label, among_corpus=True, adapt_speakers=adapt_speakers
+            )
         )
     found = finite(
         {
@@ -107,9 +119,11 @@ def _by_corpus(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
         found[name] = {
             "utterances": sum(each["by_corpus"][name]["utterances"] for each in tested),
             **_accuracies([each["by_corpus"][name] for each in tested]),
-            "among_corpus": _accuracies(
-                [each["among_corpus"]["by_corpus"][name] for each in tested]
-            ),
+            **{
+                rule: _accuracies([each[rule]["by_corpus"][name] for each in tested])
+                for rule in RULES
+                if rule in tested[0]
+            },
         }
     return found
 
@@ -128,16 +142,20 @@ def summary(found: dict[str, Any]) -> str:
         >>> print(summary({"by_speaker": {"tess": tested}, "leave_one_corpus_out": {}}))
         tested on                             WA      UA     WA*     UA*
         tess, other speakers               50.0%   50.0%   50.0%   50.0%
-        * among only the classes that the corpus has
+        * among only the classes that the utterance's corpus has
     """
-    lines = [f"{'tested on':<32}" + "".join(f"{name:>8}" for name in ("WA", "UA", "WA*", "UA*"))]
+    lines, measured = [], {}
     for key, protocol in PROTOCOLS.items():
         for name, tested in found[key].items():
+            measured = {field: rule for field, rule in RULES.items() if field in tested}
             means = [
                 accuracies[accuracy]["mean"]
-                for accuracies in (tested, tested["among_corpus"])
+                for accuracies in (tested, *(tested[field] for field in measured))
                 for accuracy in ACCURACIES
             ]
             shown = "".join(f"{mean:>8.1%}" for mean in means)
             lines.append(f"{f'{name}, {protocol.tested}':<32}{shown}")
-    return "\n".join([*lines, "* among only the classes that the corpus has"])
+    marks = ["", *(rule.mark for rule in measured.values())]
+    columns = "".join(f"{'WA' + mark:>8}{'UA' + mark:>8}" for mark in marks)
+    meanings = [f"{rule.mark} {rule.words}" for rule in measured.values()]
+    return "\n".join([f"{'tested on':<32}{columns}", *lines, *meanings])

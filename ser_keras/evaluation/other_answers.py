@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,22 @@ from ser_keras.evaluation.metrics import (
     per_class_recall,
     reliability,
 )
+
+
+class Rule(NamedTuple):
+    """A rule of other answers in tables: the mark of their columns, and what it means."""
+
+    mark: str
+    words: str
+
+
+# By the field of `Evaluation` that has what was measured.
+RULES = {
+    "among_corpus": Rule("*", "among only the classes that the utterance's corpus has"),
+    "adapted_speakers": Rule(
+        "+", "each speaker known by the others of their utterances, without labels"
+    ),
+}
 
 
 @dataclass(frozen=True)

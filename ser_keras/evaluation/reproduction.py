@@ -115,26 +115,44 @@ def _runs(run: TrainingRun, out: Path, seeds: int) -> dict[Path, TrainingRun]:
 
 
 def train_and_evaluate(
-    run: TrainingRun, folder: Path, label: str, among_corpus: bool = False
+    run: TrainingRun,
+    folder: Path,
+    label: str,
+    among_corpus: bool = False,
+    adapt_speakers: bool = False,
 ) -> dict[str, Any]:
     """Return the run's `evaluation.json`, after what is still to be done for it.
 
     Args:
         run: the run.
-        folder: its folder, where a finished evaluation is taken as it is.
+        folder: its folder, where a finished evaluation that has all that is asked for is taken as
+            it is.
         label: of its progress.
-        among_corpus: as for `evaluate`.
+        among_corpus: also measure these answers, as `evaluate` does.
+        adapt_speakers: likewise.
 
     Example:
         >>> write_json(Path("evaluation.json"), {"n_test": 16})
         >>> train_and_evaluate(TrainingRun("synthetic"), Path("."), "finished")
         {'n_test': 16}
     """
-    if not (folder / results.EVALUATION_FILE).exists():
-        model = train(run, folder, label)
-        results.evaluate_run(model, folder, folder, figures=False, among_corpus=among_corpus)
-        with deferred():
-            keras.backend.clear_session()
+    asked = {"among_corpus": among_corpus, "adapted_speakers": adapt_speakers}
+    wanted = {name for name, also in asked.items() if also}
+    if (folder / results.EVALUATION_FILE).exists():
+        evaluation = results.read(folder)
+        if wanted <= evaluation.keys():
+            return evaluation
+    model = train(run, folder, label)
+    results.evaluate_run(
+        model,
+        folder,
+        folder,
+        figures=False,
+        among_corpus=among_corpus,
+        adapt_speakers=adapt_speakers,
+    )
+    with deferred():
+        keras.backend.clear_session()
     return results.read(folder)
 
 

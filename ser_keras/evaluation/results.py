@@ -22,6 +22,7 @@ from ser_keras.errors import CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
 from ser_keras.evaluation.explanation.explanation import LONGEST, explain
+from ser_keras.evaluation.other_answers import RULES
 from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training.history import read_history
@@ -31,8 +32,6 @@ EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "predictions.csv"
 REPORT_FILE = "report.html"
 
-_AMONG_CORPUS = "among only the classes that the utterance's corpus has"
-_ADAPTED_SPEAKERS = "each speaker known by the others of their utterances, without labels"
 _EXAMPLES_AMONG = 20  # first utterances, of which the longest is drawn
 
 
@@ -225,21 +224,15 @@ def summary(evaluation: Evaluation) -> str:
 
 def _by_corpus(evaluation: Evaluation) -> list[str]:
     """Format accuracy by corpus, and by other answers, where that was measured."""
-    measured = [
-        (mark, answers, words)
-        for mark, answers, words in (
-            ("*", evaluation.among_corpus, _AMONG_CORPUS),
-            ("+", evaluation.adapted_speakers, _ADAPTED_SPEAKERS),
-        )
-        if answers is not None
-    ]
-    whole = [dataclasses.asdict(answers) for _, answers, _ in measured]
+    answered = {name: getattr(evaluation, name) for name in RULES}
+    measured = [(RULES[name], answers) for name, answers in answered.items() if answers is not None]
+    whole = [dataclasses.asdict(answers) for _, answers in measured]
     rows = [(evaluation.corpus, [evaluation.to_dict(), *whole])] if measured else []
     for name, accuracies in evaluation.by_corpus.items():
-        rows.append((name, [accuracies, *(answers.by_corpus[name] for _, answers, _ in measured)]))
+        rows.append((name, [accuracies, *(answers.by_corpus[name] for _, answers in measured)]))
     if not rows:
         return []
-    marks = ["", *(mark for mark, _, _ in measured)]
+    marks = ["", *(rule.mark for rule, _ in measured)]
     columns = "".join(f"{'WA' + mark:>8}{'UA' + mark:>8}" for mark in marks)
     lines = ["", f"{'corpus':<32}{columns}"]
     for name, found in rows:
@@ -248,7 +241,7 @@ def _by_corpus(evaluation: Evaluation) -> list[str]:
             for each in found
         ]
         lines.append(f"{name:<32}{''.join(shown)}")
-    return [*lines, *(f"{mark} {words}" for mark, _, words in measured)]
+    return [*lines, *(f"{rule.mark} {rule.words}" for rule, _ in measured)]
 
 
 def _percent(fraction: float) -> str:

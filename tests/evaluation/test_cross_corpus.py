@@ -13,8 +13,8 @@ import pytest
 
 from ser_keras.commands import main as cli
 from ser_keras.corpora import Corpus
-from ser_keras.errors import ConfigurationError
-from ser_keras.evaluation import cross_corpus, reproduction
+from ser_keras.errors import ConfigurationError, CorpusError
+from ser_keras.evaluation import adapted_speakers, cross_corpus, reproduction
 from ser_keras.training.run import TrainingRun
 
 pytestmark = pytest.mark.usefixtures("eagerly", "without_plots")
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("eagerly", "without_plots")
 
 @pytest.fixture(scope="module")
 def manifests(synthetic_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two corpora of four speakers each; the second has other words for three of the emotions."""
-    words = {"angry": "anger", "happy": "joy", "sad": "sadness"}
+    """Two corpora of four speakers each; the second has other words for its four emotions."""
+    words = {"angry": "anger", "fearful": "fear", "happy": "joy", "sad": "sadness"}
     paths = []
     for word_of in (dict.fromkeys(synthetic_corpus.emotions, ""), words):
         folder = tmp_path_factory.mktemp("manifest")
@@ -54,6 +54,7 @@ def evaluation(counts: dict[str, int], accuracy: float) -> dict[str, Any]:
         "parameters": 9,
         "by_corpus": {name: {"utterances": count, **one} for name, count in counts.items()},
         "among_corpus": {"by_corpus": dict.fromkeys(counts, own)},
+        "adapted_speakers": {"by_corpus": dict.fromkeys(counts, dict.fromkeys(one, 1.0))},
     }
 
 
@@ -62,8 +63,8 @@ def test_folds_are_summarized_by_corpus(
 ):
     done: list[tuple[str, int]] = []
 
-    def train_and_evaluate(run: TrainingRun, folder: Path, label: str, among_corpus: bool):
-        assert among_corpus
+    def train_and_evaluate(run: TrainingRun, folder: Path, label: str, **others: bool):
+        assert others == {"among_corpus": True, "adapt_speakers": True}
         assert folder.name == f"{run.split}-{run.fold}"
         done.append((run.split, run.fold))
         if run.split == "speaker":
@@ -72,7 +73,7 @@ def test_folds_are_summarized_by_corpus(
 
     monkeypatch.setattr(cross_corpus, "train_and_evaluate", train_and_evaluate)
 
-    found = cross_corpus.cross_corpus(run, tmp_path)
+    found = cross_corpus.cross_corpus(run, tmp_path, adapt_speakers=True)
 
     assert done == [*(("speaker", fold) for fold in range(4)), ("corpus", 0), ("corpus", 1)]
     assert found == json.loads((tmp_path / "cross_corpus.json").read_text())
@@ -83,7 +84,10 @@ def test_folds_are_summarized_by_corpus(
     assert second["weighted_accuracy"]["mean"] == 0.375
     assert second["among_corpus"]["weighted_accuracy"]["runs"] == [0.5, 0.75, 0.5, 0.75]
     assert found["leave_one_corpus_out"]["manifest"]["unweighted_accuracy"]["runs"] == [0.25]
-    assert "A corpus left out" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert second["adapted_speakers"]["unweighted_accuracy"]["runs"] == [1.0] * 4
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "A corpus left out" in html
+    assert "weighted+" in html
     table = cross_corpus.summary(found).splitlines()
     assert table[1].split() == [
         "manifest,",
@@ -93,6 +97,8 @@ def test_folds_are_summarized_by_corpus(
         "18.8%",
         "62.5%",
         "62.5%",
+        "100.0%",
+        "100.0%",
     ]
     assert [row.split(",")[0] for row in table[1:5]] == ["manifest", "manifest-2"] * 2
 
@@ -101,6 +107,15 @@ def test_one_corpus_is_not_several(run: TrainingRun, tmp_path: Path):
     with pytest.raises(ConfigurationError, match="corpora: expected two or more, found manifest"):
         cross_corpus.cross_corpus(dataclasses.replace(run, joined=()), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_without_speakers_to_adapt_to_nothing_is_trained(
+    run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(cross_corpus, "train_and_evaluate")
+    monkeypatch.setattr(adapted_speakers, "FEWEST", 8)
+    with pytest.raises(CorpusError, match="expected one with more than 8 utterances, to adapt to"):
+        cross_corpus.cross_corpus(run, tmp_path, adapt_speakers=True)
 
 
 def test_the_command_leaves_numbers_and_a_report_and_resumes(
@@ -122,15 +137,23 @@ def test_the_command_leaves_numbers_and_a_report_and_resumes(
     found = json.loads((tmp_path / "out" / "cross_corpus.json").read_text())
     assert {name: each["utterances"] for name, each in found["by_speaker"].items()} == {
         "manifest": 32,
-        "manifest-2": 12,
+        "manifest-2": 16,
     }
     # Only what the other corpus has can be learned and tested.
     assert {name: each["utterances"] for name, each in found["leave_one_corpus_out"].items()} == {
-        "manifest": 12,
-        "manifest-2": 12,
+        "manifest": 16,
+        "manifest-2": 16,
     }
     assert (tmp_path / "out" / "report.html").exists()
 
-    monkeypatch.delattr(reproduction, "train")  # nothing is trained again
-    assert cli.main(words) == 0
+    with monkeypatch.context() as without_training:
+        without_training.delattr(reproduction, "train")
+        assert cli.main(words) == 0
     assert capsys.readouterr().out == printed
+
+    # What is asked for in addition is measured with the models that are there.
+    assert cli.main([*words, "--adapt-speakers"]) == 0
+    again, told = capsys.readouterr()
+    assert again.splitlines()[0].split() == ["tested", "on", "WA", "UA", "WA*", "UA*", "WA+", "UA+"]
+    assert [line[:64] for line in again.splitlines()[1:5]] == printed.splitlines()[1:5]
+    assert told.count("is trained already") == 6
