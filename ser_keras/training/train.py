@@ -6,8 +6,9 @@ import functools
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -42,6 +43,8 @@ from ser_keras.training.run import (
     refuse_another,
     split_corpus,
 )
+
+Batches = Callable[..., tf.data.Dataset]  # of whole batches, or with `share` of a worker's rows
 
 
 def train(
@@ -80,9 +83,62 @@ def train(
 
     strategy = strategy or tf.distribute.get_strategy()
     writes = workers.is_chief(strategy)
-    preset, optimization = run.preset, run.preset.optimization
     subsets = split_corpus(run)
     refuse_another(out, run, subsets)
+    data = _data(run, subsets, label)
+    stopping = deferred(f"{label}: stopping soon; Ctrl-C again stops at once")
+    with stopping as interruption, stored.errors_of_reading():
+        model = _begin(run, data, strategy)
+        # Only now: a mistaken option must not claim the folder, and stand in the right one's way.
+        if writes and not (out / SPLIT_FILE).exists():
+            splits.write(out / SPLIT_FILE, subsets)
+        if writes:
+            _record(out, run)
+        first = checkpoint.restore(model, out / callbacks.BACKUP_FOLDER)
+        workers.agree(strategy, first, f"{out}: epochs in the backup")
+        interruption.check()
+        model.fit(
+            workers.share(strategy, data.training),
+            validation_data=data.validation and workers.share(strategy, data.validation),
+            initial_epoch=first,
+            epochs=run.preset.optimization.epochs,
+            shuffle=False,  # the pipeline does
+            verbose=0,
+            callbacks=[
+                *callbacks.for_training(out, label, run.seed, data.epoch, run.preset, writes),
+                callbacks.stop_between_batches(interruption),
+            ],
+        )
+        if data.validation is not None:
+            calibrate(model, data.validation())
+        learn_familiarity(model, _known(run, subsets, data))
+        fine_tuning.release(model, run.frozen)
+        if not writes:
+            return model
+        model_files.save(model, out / model_files.MODEL_FILE)
+        shutil.rmtree(out / callbacks.BACKUP_FOLDER, ignore_errors=True)
+    return model
+
+
+class _Data(NamedTuple):
+    """What a run learns from.
+
+    Attributes:
+        classes: of the model.
+        training: makes the batches of an epoch; of several workers, of one's share.
+        validation: likewise, in the order of the corpus; None where nobody is held out.
+        epoch: the epochs begun, int64; the order of the training's batches is a function of it.
+    """
+
+    classes: tuple[str, ...]
+    training: Batches
+    validation: Batches | None
+    epoch: tf.Variable
+
+
+def _data(run: TrainingRun, subsets: dict[str, Corpus], label: str) -> _Data:
+    """Return what a run learns from, its observations extracted; say what is special about it."""
+    preset, optimization = run.preset, run.preset.optimization
     used = {name: subset for name, subset in subsets.items() if name != "test"}
     if run.unlabeled is not None:
         used["train"] = unlabeled.add(subsets["train"], run.unlabeled, subsets.values())
@@ -110,67 +166,45 @@ def train(
             extracted["train"],
             classes,
         )
-    epoch = tf.Variable(0, dtype=tf.int64)  # the order of the batches is a function of it
+    _tell_draws(label, optimization, extracted["train"].corpus)
+    epoch = tf.Variable(0, dtype=tf.int64)
     batches = functools.partial(
-        pipeline.batches,
+        pipeline.batches, batch_size=optimization.batch_size, classes=classes
+    )
+    training = functools.partial(
+        batches,
         extracted["train"],
-        optimization.batch_size,
         shuffle=True,
         seed=run.seed,
-        classes=classes,
         epoch=epoch,
         balance=optimization.balance,
         epoch_draws=optimization.epoch_draws,
         targets=targets,
     )
-    _tell_draws(label, optimization, extracted["train"].corpus)
-    validation = None
-    if "validation" in extracted:
-        validation = functools.partial(
-            pipeline.batches, extracted["validation"], optimization.batch_size, classes=classes
-        )
+    held_out = extracted.get("validation")
+    validation = None if held_out is None else functools.partial(batches, held_out)
+    return _Data(classes, training, validation, epoch)
 
-    stopping = deferred(f"{label}: stopping soon; Ctrl-C again stops at once")
-    with stopping as interruption, stored.errors_of_reading():
-        with strategy.scope():
-            model = VRNN.from_preset(preset, classes, seed=run.seed)
-            if run.pretrained is not None:
-                fine_tuning.begin(model, run.pretrained, run.frozen)
-            model.compile()
-        if not model.adapted:
-            model.adapt(batches())
-        # Only now: a mistaken option must not claim the folder, and stand in the right one's way.
-        if writes and not (out / SPLIT_FILE).exists():
-            splits.write(out / SPLIT_FILE, subsets)
-        if writes:
-            _record(out, run)
-        first = checkpoint.restore(model, out / callbacks.BACKUP_FOLDER)
-        workers.agree(strategy, first, f"{out}: epochs in the backup")
-        interruption.check()
-        model.fit(
-            workers.share(strategy, batches),
-            validation_data=None if validation is None else workers.share(strategy, validation),
-            initial_epoch=first,
-            epochs=optimization.epochs,
-            shuffle=False,  # the pipeline does
-            verbose=0,
-            callbacks=[
-                *callbacks.for_training(out, label, run.seed, epoch, preset, writes),
-                callbacks.stop_between_batches(interruption),
-            ],
-        )
-        if validation is not None:
-            calibrate(model, validation())
-        known = extracted.get("validation")
-        if known is None:  # without copies, which sound as no recording does
-            known = _extract(run, {"train": subsets["train"]})["train"]
-        learn_familiarity(model, pipeline.batches(known, optimization.batch_size, classes=classes))
-        fine_tuning.release(model, run.frozen)
-        if not writes:
-            return model
-        model_files.save(model, out / model_files.MODEL_FILE)
-        shutil.rmtree(out / callbacks.BACKUP_FOLDER, ignore_errors=True)
+
+def _begin(run: TrainingRun, data: _Data, strategy: tf.distribute.Strategy) -> VRNN:
+    """Return the run's model as it is before the first epoch."""
+    with strategy.scope():
+        model = VRNN.from_preset(run.preset, data.classes, seed=run.seed)
+        if run.pretrained is not None:
+            fine_tuning.begin(model, run.pretrained, run.frozen)
+        model.compile()
+    if not model.adapted:
+        model.adapt(data.training())
     return model
+
+
+def _known(run: TrainingRun, subsets: Mapping[str, Corpus], data: _Data) -> tf.data.Dataset:
+    """Return recordings of those whom the model knows, for its familiarity."""
+    if data.validation is not None:
+        return data.validation()
+    # Without copies, which sound as no recording does.
+    extracted = _extract(run, {"train": subsets["train"]})["train"]
+    return pipeline.batches(extracted, run.preset.optimization.batch_size, classes=data.classes)
 
 
 def _extract(
