@@ -19,6 +19,8 @@ SILENCE_DB = 35
 CUT_SHARE = 0.9
 # Seconds of silence that are put before a recording and behind it.
 PAUSE = 1.0
+# Seconds of silence before a recording: quarters of the distance of two patches.
+LATER = (0.128, 0.256, 0.384)
 # Constant that cheap converters add, as a share of full scale.
 OFFSET = 0.005
 
@@ -44,6 +46,10 @@ def _cut(samples: np.ndarray, rate: int) -> Sound:
     _, (begin, end) = librosa.effects.trim(samples, top_db=SILENCE_DB)
     last = len(samples) - round(CUT_SHARE * (len(samples) - end))
     return samples[round(CUT_SHARE * begin) : last], rate
+
+
+def _later(seconds: float) -> Callable[[np.ndarray, int], Sound]:
+    return lambda samples, rate: (np.pad(samples, (round(seconds * rate), 0)), rate)
 
 
 def _between_pauses(samples: np.ndarray, rate: int) -> Sound:
@@ -97,8 +103,15 @@ CHANGES: dict[str, Change] = {
         lambda samples, rate: (samples + OFFSET, rate),
     ),
     "cut": Change("without nine tenths of the silence at both ends", _cut),
+    **{
+        f"later-{seconds}": Change(f"beginning {seconds} s later", _later(seconds))
+        for seconds in LATER
+    },
     "pauses": Change("with a second of silence before and behind", _between_pauses),
 }
+
+# The same sound, its patches cut at other points.
+BEGINNINGS = ("as-it-is", *(name for name in CHANGES if name.startswith("later-")))
 
 
 def as_stored(samples: np.ndarray, rate: int) -> bytes:

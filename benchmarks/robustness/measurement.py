@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.robustness.changes import CHANGES, Change, as_stored
+from benchmarks.robustness.changes import BEGINNINGS, CHANGES, Change, as_stored
 from ser_keras import provenance
 from ser_keras.corpora import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
@@ -19,8 +19,12 @@ from ser_keras.evaluation.reproduction import spread
 from ser_keras.model import files as model_files
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.recognizer import Recognizer
+from ser_keras.recognition.speaker_adaptation import logits_of
 from ser_keras.sound import decoding
 from ser_keras.training import run as training
+
+# The answer of the mean logits over all `BEGINNINGS`, which is no change of a recording.
+MEAN, MEAN_TITLE = "beginnings", "mean of the four beginnings"
 
 
 class Predictions(NamedTuple):
@@ -28,7 +32,7 @@ class Predictions(NamedTuple):
 
     classes: int
     labels: np.ndarray  # int [N]
-    predicted: dict[str, np.ndarray]  # by change: the classes predicted, int [N]
+    predicted: dict[str, np.ndarray]  # by change, or `MEAN`: the classes predicted, int [N]
 
 
 def measure(folders: Sequence[Path], every: int = 1) -> dict[str, Any]:
@@ -62,8 +66,11 @@ def measure(folders: Sequence[Path], every: int = 1) -> dict[str, Any]:
         "places": [run.split_index for run in runs],
         "recordings": sum(len(one.labels) for one in measured),
         "changes": {
-            name: {"title": change.title, **_summarize(name, measured)}
-            for name, change in CHANGES.items()
+            name: {"title": title, **_summarize(name, measured)}
+            for name, title in {
+                **{name: change.title for name, change in CHANGES.items()},
+                MEAN: MEAN_TITLE,
+            }.items()
         },
         "versions": provenance.versions(),
         "git": provenance.git_state(),
@@ -73,7 +80,7 @@ def measure(folders: Sequence[Path], every: int = 1) -> dict[str, Any]:
 def _of_model(model: VRNN, test: Corpus, name: str) -> Predictions:
     recognizer = Recognizer(model)
     labels: list[int] = []
-    answers: dict[str, list[int]] = {change: [] for change in CHANGES}
+    answers: dict[str, list[np.ndarray]] = {change: [] for change in CHANGES}
     for number, utterance in enumerate(test, start=1):
         if number % 20 == 0 or number == len(test):
             print(f"{name}: recording {number} of {len(test)}", file=sys.stderr, flush=True)
@@ -85,17 +92,23 @@ def _of_model(model: VRNN, test: Corpus, name: str) -> Predictions:
         labels.append(model.classes.index(utterance.emotion))
         mono = channels.mean(axis=1)
         for change, made in CHANGES.items():
-            answer = _answer(recognizer, made, mono, rate)
-            answers[change].append(model.classes.index(answer))
-    predicted = {change: np.array(answered) for change, answered in answers.items()}
-    return Predictions(len(model.classes), np.array(labels), predicted)
+            answers[change].append(_answer(recognizer, made, mono, rate))
+    logits = {change: np.array(answered) for change, answered in answers.items()}
+    return Predictions(len(model.classes), np.array(labels), predict(logits))
 
 
-def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> str:
+def predict(logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the classes of logits [N, C] by change, and of their mean over all beginnings."""
+    mean = np.mean([logits[name] for name in BEGINNINGS], axis=0)
+    return {name: values.argmax(axis=1) for name, values in {**logits, MEAN: mean}.items()}
+
+
+def _answer(recognizer: Recognizer, change: Change, samples: np.ndarray, rate: int) -> np.ndarray:
+    """Return the logits of a changed recording, up to a constant, [C]."""
     stored = as_stored(*change.apply(samples, rate))
     decoded = decoding.load(stored, recognizer.model.features.sample_rate)
-    emotion: str = recognizer.recognize_samples(decoded, attention=False)["emotion"]
-    return emotion
+    answer = recognizer.recognize_samples(decoded, attention=False)
+    return logits_of(np.array([answer["probabilities"][name] for name in recognizer.model.classes]))
 
 
 def _summarize(change: str, measured: Sequence[Predictions]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.robustness import __main__ as robustness
+from benchmarks.robustness import measurement
 from benchmarks.robustness.changes import CHANGES, as_stored
 from ser_keras import evaluate
 from ser_keras.evaluation import results
@@ -45,6 +46,9 @@ def test_changes_do_what_they_say(sound: np.ndarray):
     # A frame of librosa's is 2048 samples: silence is known no better.
     assert seconds["cut"] == pytest.approx(1.4, abs=0.1)
     assert seconds["pauses"] == pytest.approx(7)
+    later, _ = changed["later-0.256"]
+    assert seconds["later-0.256"] == pytest.approx(5.256, abs=1e-3)
+    assert np.flatnonzero(later)[0] / RATE == pytest.approx(2.256, abs=1e-3)
     noise = changed["noise"][0][: 2 * RATE]
     assert np.sqrt(np.mean(noise**2)) == pytest.approx(0.1 * np.sqrt(np.mean(sound**2)), rel=0.05)
 
@@ -63,7 +67,15 @@ def test_a_run_is_measured_on_its_own_test_part(
     assert as_it_is["weighted_accuracy"]["mean"] == pytest.approx(expected.weighted_accuracy)
     assert as_it_is["unweighted_accuracy"]["mean"] == pytest.approx(expected.unweighted_accuracy)
     assert as_it_is["answered_otherwise"] == 0
-    assert set(found["changes"]) == set(CHANGES)
+    assert set(found["changes"]) == {*CHANGES, "beginnings"}
+
+
+def test_the_mean_of_beginnings_is_of_logits():
+    """Three beginnings find the second class likelier by a little, one the first by much."""
+    logits = dict.fromkeys(CHANGES, np.log([[0.4, 0.6]])) | {"later-0.256": np.log([[0.9, 0.1]])}
+    predicted = measurement.predict(logits)
+    assert predicted["as-it-is"].tolist() == [1]
+    assert predicted["beginnings"].tolist() == [0]
 
 
 def test_runs_of_several_presets_are_refused(
