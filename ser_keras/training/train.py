@@ -121,7 +121,7 @@ def train(
 
 
 class _Data(NamedTuple):
-    """What a run learns from.
+    """Classes and batches that a run learns from.
 
     Attributes:
         classes: of the model.
