@@ -19,7 +19,16 @@ from ser_keras.evaluation.metrics import (
 
 
 class Rule(NamedTuple):
-    """A rule of other answers in tables: the mark of their columns, and what it means."""
+    """A rule of other answers, as tables name it.
+
+    Attributes:
+        mark: of its columns.
+        words: what the mark means.
+
+    Example:
+        >>> RULES["among_corpus"].mark
+        '*'
+    """
 
     mark: str
     words: str
