@@ -111,7 +111,7 @@ CHANGES: dict[str, Change] = {
 }
 
 # The same sound, its patches cut at other points.
-BEGINNINGS = ("as-it-is", *(name for name in CHANGES if name.startswith("later-")))
+BEGINNINGS = ("as-it-is", *(f"later-{seconds}" for seconds in LATER))
 
 
 def as_stored(samples: np.ndarray, rate: int) -> bytes:

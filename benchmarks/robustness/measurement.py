@@ -59,6 +59,7 @@ def measure(folders: Sequence[Path], every: int = 1) -> dict[str, Any]:
         test = results.test_subset(run, folder)
         chosen = test.subset(range(0, len(test), every))
         measured.append(_of_model(model, chosen, str(folder)))
+    titles = {name: change.title for name, change in CHANGES.items()} | {MEAN: MEAN_TITLE}
     return {
         "corpus": runs[0].corpus_name,
         "preset": runs[0].preset.to_dict(),
@@ -66,11 +67,7 @@ def measure(folders: Sequence[Path], every: int = 1) -> dict[str, Any]:
         "places": [run.split_index for run in runs],
         "recordings": sum(len(one.labels) for one in measured),
         "changes": {
-            name: {"title": title, **_summarize(name, measured)}
-            for name, title in {
-                **{name: change.title for name, change in CHANGES.items()},
-                MEAN: MEAN_TITLE,
-            }.items()
+            name: {"title": title, **_summarize(name, measured)} for name, title in titles.items()
         },
         "versions": provenance.versions(),
         "git": provenance.git_state(),

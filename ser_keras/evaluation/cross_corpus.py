@@ -13,7 +13,7 @@ from ser_keras.corpora import joining, splits
 from ser_keras.errors import ConfigurationError
 from ser_keras.evaluation import adapted_speakers, report, results
 from ser_keras.evaluation.metrics import ACCURACIES
-from ser_keras.evaluation.other_answers import RULES
+from ser_keras.evaluation.other_answers import RULES, tabulate
 from ser_keras.evaluation.reproduction import spread, train_and_evaluate
 from ser_keras.files import finite, output_folder, write_json
 from ser_keras.training.run import TrainingRun, classes_of, refuse_another, split_corpus
@@ -144,18 +144,17 @@ def summary(found: dict[str, Any]) -> str:
         tess, other speakers               50.0%   50.0%   50.0%   50.0%
         * among only the classes that the utterance's corpus has
     """
-    lines, measured = [], {}
-    for key, protocol in PROTOCOLS.items():
-        for name, tested in found[key].items():
-            measured = {field: rule for field, rule in RULES.items() if field in tested}
-            means = [
-                accuracies[accuracy]["mean"]
-                for accuracies in (tested, *(tested[field] for field in measured))
-                for accuracy in ACCURACIES
-            ]
-            shown = "".join(f"{mean:>8.1%}" for mean in means)
-            lines.append(f"{f'{name}, {protocol.tested}':<32}{shown}")
-    marks = ["", *(rule.mark for rule in measured.values())]
-    columns = "".join(f"{'WA' + mark:>8}{'UA' + mark:>8}" for mark in marks)
-    meanings = [f"{rule.mark} {rule.words}" for rule in measured.values()]
-    return "\n".join([f"{'tested on':<32}{columns}", *lines, *meanings])
+    tested = [
+        (f"{name}, {protocol.tested}", accuracies)
+        for key, protocol in PROTOCOLS.items()
+        for name, accuracies in found[key].items()
+    ]
+    measured = [rule for rule in RULES if tested and rule in tested[0][1]]
+    rows = [
+        (name, [_means(each), *(_means(each[rule]) for rule in measured)]) for name, each in tested
+    ]
+    return "\n".join(tabulate("tested on", rows, measured))
+
+
+def _means(accuracies: dict[str, Any]) -> dict[str, float]:
+    return {name: accuracies[name]["mean"] for name in ACCURACIES}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ser_keras.evaluation.metrics import (
+    ACCURACIES,
     accuracies,
     by_group,
     calibration_error,
@@ -98,3 +100,40 @@ def measure(
         expected_calibration_error=calibration_error(reliability(probabilities, labels)),
         by_corpus=by_group(answered, "corpus"),
     )
+
+
+def tabulate(
+    heading: str,
+    rows: Sequence[tuple[str, Sequence[Mapping[str, float]]]],
+    measured: Sequence[str],
+) -> list[str]:
+    """Format accuracies by a model's own answers, and then by those of each rule, as lines.
+
+    Args:
+        heading: of the first column.
+        rows: name, and both accuracies by its own answers and by each of the rules.
+        measured: names of the rules.
+
+    Example:
+        >>> accuracies = {"weighted_accuracy": 0.5, "unweighted_accuracy": float("nan")}
+        >>> [line.split() for line in tabulate("corpus", [("tess", [accuracies])], [])]
+        [['corpus', 'WA', 'UA'], ['tess', '50.0%', '–']]
+    """
+    rules = [RULES[name] for name in measured]
+    marks = ["", *(rule.mark for rule in rules)]
+    columns = "".join(f"{'WA' + mark:>8}{'UA' + mark:>8}" for mark in marks)
+    lines = [f"{heading:<32}{columns}"]
+    for name, found in rows:
+        shown = [f"{percent(each[accuracy]):>8}" for each in found for accuracy in ACCURACIES]
+        lines.append(f"{name:<32}{''.join(shown)}")
+    return [*lines, *(f"{rule.mark} {rule.words}" for rule in rules)]
+
+
+def percent(fraction: float) -> str:
+    """Format a fraction with one decimal; NaN, of nothing that could be measured, as a dash.
+
+    Example:
+        >>> percent(0.5), percent(float("nan"))
+        ('50.0%', '–')
+    """
+    return f"{fraction:.1%}" if math.isfinite(fraction) else "–"

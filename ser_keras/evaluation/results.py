@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ser_keras.errors import CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
 from ser_keras.evaluation.explanation.explanation import LONGEST, explain
-from ser_keras.evaluation.other_answers import RULES
+from ser_keras.evaluation.other_answers import RULES, percent, tabulate
 from ser_keras.files import finite, write_csv, write_json
 from ser_keras.model.vrnn import VRNN
 from ser_keras.training.history import read_history
@@ -205,12 +204,12 @@ def summary(evaluation: Evaluation) -> str:
     sampled = evaluation.sampled_fraction
     low, high = evaluation.intervals["unweighted_accuracy"]
     over, level = evaluation.intervals["over"], evaluation.intervals["level"]
-    interval = f"{level:.0%} interval {_percent(low)} to {_percent(high)}, over {over}"
+    interval = f"{level:.0%} interval {percent(low)} to {percent(high)}, over {over}"
     lines = [
-        f"weighted accuracy     {_percent(evaluation.weighted_accuracy):>7}",
-        f"unweighted accuracy   {_percent(evaluation.unweighted_accuracy):>7}   {interval}",
-        f"sampled, all instants {_percent(sampled.with_first):>7}",
-        f"sampled after first   {_percent(sampled.after_first):>7}",
+        f"weighted accuracy     {percent(evaluation.weighted_accuracy):>7}",
+        f"unweighted accuracy   {percent(evaluation.unweighted_accuracy):>7}   {interval}",
+        f"sampled, all instants {percent(sampled.with_first):>7}",
+        f"sampled after first   {percent(sampled.after_first):>7}",
         f"utterances            {evaluation.n_test:6d}",
         f"parameters         {evaluation.parameters:9,d}",
         "",
@@ -218,31 +217,17 @@ def summary(evaluation: Evaluation) -> str:
     ]
     for label in evaluation.labels:
         recall, share = evaluation.recall[label], sampled.per_emotion[label]
-        lines.append(f"{label:<20}{_percent(recall):>8}{_percent(share):>10}")
+        lines.append(f"{label:<20}{percent(recall):>8}{percent(share):>10}")
     return "\n".join([*lines, *_by_corpus(evaluation)])
 
 
 def _by_corpus(evaluation: Evaluation) -> list[str]:
     """Format accuracy by corpus, and by other answers, where that was measured."""
     answered = {name: getattr(evaluation, name) for name in RULES}
-    measured = [(RULES[name], answers) for name, answers in answered.items() if answers is not None]
-    whole = [dataclasses.asdict(answers) for _, answers in measured]
+    measured = {name: answers for name, answers in answered.items() if answers is not None}
+    whole = [dataclasses.asdict(answers) for answers in measured.values()]
     rows = [(evaluation.corpus, [evaluation.to_dict(), *whole])] if measured else []
     for name, accuracies in evaluation.by_corpus.items():
-        rows.append((name, [accuracies, *(answers.by_corpus[name] for _, answers in measured)]))
-    if not rows:
-        return []
-    marks = ["", *(rule.mark for rule, _ in measured)]
-    columns = "".join(f"{'WA' + mark:>8}{'UA' + mark:>8}" for mark in marks)
-    lines = ["", f"{'corpus':<32}{columns}"]
-    for name, found in rows:
-        shown = [
-            f"{_percent(each['weighted_accuracy']):>8}{_percent(each['unweighted_accuracy']):>8}"
-            for each in found
-        ]
-        lines.append(f"{name:<32}{''.join(shown)}")
-    return [*lines, *(f"{rule.mark} {rule.words}" for rule, _ in measured)]
-
-
-def _percent(fraction: float) -> str:
-    return f"{fraction:.1%}" if math.isfinite(fraction) else "–"
+        others = (answers.by_corpus[name] for answers in measured.values())
+        rows.append((name, [accuracies, *others]))
+    return ["", *tabulate("corpus", rows, [*measured])] if rows else []
