@@ -13,7 +13,10 @@ import soxr
 from ser_keras.fields import check_kinds, require
 
 # Settings of what layers do at every step of training; the others determine the varied copies.
-STEPWISE = ("band_mask", "frame_mask", "band_gain", "mixup", "plain_epochs")
+STEPWISE = (
+    *("band_mask", "frame_mask", "band_gain", "mixup"),
+    *("tempo", "tract", "point_noise", "plain_epochs"),
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Augmentation:
     Each copy has a speed (and with it pitch and formants), a beginning, a level and a background
     of its own, drawn uniformly from their ranges. An epoch goes through the recordings as they are
     and through all copies. Copies are made once; masks, filters and mixtures (see
-    `ser_keras.model.augmentation`) are drawn anew at every step of training.
+    `ser_keras.model.stepwise`) are drawn anew at every step of training.
 
     Args:
         copies: varied copies of every recording; 0 for none.
@@ -52,8 +55,13 @@ class Augmentation:
         band_gain: largest gain of a random filter per utterance, in decibels; 0 for no filter.
         mixup: α of the Beta distribution that an utterance and its label are mixed with another
             by; 0 for no mixtures.
-        plain_epochs: epochs at the end of a training without masks, filters and mixtures (He et
-            al. 2019, arXiv:1909.09148).
+        tempo, tract: half of the utterances are up to e to this power faster or slower, with the
+            frequencies of their voices up to e to this power higher or lower, and their patches
+            begin elsewhere; both 0 for none of this.
+        point_noise: largest standard deviation of noise at every point, in those of the
+            observations; 0 for none. It is not to be generated.
+        plain_epochs: epochs at the end of a training without what is drawn at every step (He et al.
+            2019, arXiv:1909.09148).
 
     Raises:
         ConfigurationError: an option is out of its range.
@@ -79,6 +87,9 @@ class Augmentation:
     frame_mask: int = 0
     band_gain: float = 0.0
     mixup: float = 0.0
+    tempo: float = 0.0
+    tract: float = 0.0
+    point_noise: float = 0.0
     plain_epochs: int = 0
 
     def __post_init__(self) -> None:

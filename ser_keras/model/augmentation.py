@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from ser_keras.features.augmentation import Augmentation
 from ser_keras.model.replicas import own_rows
 
 Tensor = Any
@@ -17,10 +16,17 @@ Shape = tuple[int | None, ...]
 KNOTS = 6  # frequencies at which a filter's gain is drawn; it is linear, in decibels, between them
 
 
-class _RandomLayer(keras.layers.Layer):
-    """Base of layers without weights that draw random numbers, in float32 whatever the policy.
+class RandomLayer(keras.layers.Layer):
+    """Draws random numbers, in float32 whatever the policy: the base of layers without weights.
 
     Keras makes their configurations from the arguments of their constructors.
+
+    Args:
+        seed: seed of what is drawn.
+
+    Example:
+        >>> RandomLayer(seed=3).seed_generator.state.shape
+        (2,)
     """
 
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
@@ -31,7 +37,7 @@ class _RandomLayer(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
-class SpectrogramFilter(_RandomLayer):
+class SpectrogramFilter(RandomLayer):
     """Applies one random frequency response per utterance (FilterAugment).
 
     The color of a voice or a room must not be taken for emotion: the gain of each band is drawn for
@@ -82,7 +88,7 @@ def _interpolation(bands: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
-class SpectrogramMask(_RandomLayer):
+class SpectrogramMask(RandomLayer):
     """Masks bands of whole utterances and frames of single patches (SpecAugment).
 
     Masked points become 0, the mean of standardized observations (Park et al. 2019,
@@ -122,12 +128,6 @@ class SpectrogramMask(_RandomLayer):
         masked_frames = ops.swapaxes(masked_frames, 2, 3)  # [B, T, frames, 1]
         return ops.where(ops.logical_or(masked_bands, masked_frames), 0.0, inputs)
 
-    def mask_flat(self, observations: Tensor, shape: Shape) -> Tensor:
-        """Mask flattened patches of this shape, [B, T, D], as in training."""
-        batch, length, size = ops.shape(observations)
-        patches = ops.reshape(observations, (batch, length, *shape))
-        return ops.reshape(self(patches, training=True), (batch, length, size))
-
     def _draw(self, shape: tuple[Any, ...], size: int, widest: int) -> Tensor:
         """Draw one mask per element of `shape`: bool [*shape, size], True where masked."""
         count, *rest = shape
@@ -143,7 +143,52 @@ class SpectrogramMask(_RandomLayer):
 
 
 @keras.saving.register_keras_serializable(package="ser_keras")
-class Mixup(_RandomLayer):
+class SpectrogramNoise(RandomLayer):
+    """Moves every point of an utterance's patches by noise of its own.
+
+    Codecs move levels point by point, which must not change the answer. How much is drawn for every
+    utterance, from 0 to `deviation`.
+
+    Args:
+        deviation: largest standard deviation of the noise, in those of the observations.
+        seed: seed of the noise.
+
+    Call arguments:
+        inputs: standardized observations, float32 [B, T, D].
+        training: whether to move at all.
+
+    Example:
+        >>> noisy = SpectrogramNoise(deviation=0.1, seed=0)(np.zeros((2, 3, 9)), training=True)
+        >>> bool(0.0 < np.std(noisy) < 0.1)
+        True
+    """
+
+    def __init__(self, deviation: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.deviation = deviation
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the inputs."""
+        return input_shape
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Move; the shape stays."""
+        if not training:
+            return inputs
+        batch, length, size = ops.shape(inputs)
+
+        def noise(rows: Tensor) -> Tensor:
+            return keras.random.normal((rows, length, size), seed=self.seed_generator)
+
+        def deviations(rows: Tensor) -> Tensor:
+            shape = (rows, 1, 1)
+            return keras.random.uniform(shape, 0.0, self.deviation, seed=self.seed_generator)
+
+        return inputs + own_rows(deviations, batch) * own_rows(noise, batch)
+
+
+@keras.saving.register_keras_serializable(package="ser_keras")
+class Mixup(RandomLayer):
     """Mixes every utterance of a batch with another one, observations and labels alike (mixup).
 
     Each utterance becomes λ x + (1 − λ) x', and so does its label, with λ drawn from Beta(α, α)
@@ -198,27 +243,3 @@ class Mixup(_RandomLayer):
 
     def _shares(self, count: Tensor) -> Tensor:
         return keras.random.beta((count, 1), self.alpha, self.alpha, seed=self.seed_generator)
-
-
-def stepwise_layers(
-    options: Augmentation, seed: int | None
-) -> tuple[SpectrogramFilter | None, SpectrogramMask | None, Mixup | None]:
-    """Create the layers that the options ask for, None for the others, in the order of their use.
-
-    Example:
-        >>> gains, masks, mixtures = stepwise_layers(ser.presets.TINY.augmentation, seed=0)
-        >>> gains.gain, masks.bands, mixtures.alpha
-        (6.0, 5, 0.3)
-    """
-    # Seeds of their own: masks and filters must not follow from the same numbers.
-    filter_seed, mixup_seed = (
-        np.random.SeedSequence(seed).spawn(1)[0].generate_state(2).tolist()
-        if seed is not None
-        else (None, None)
-    )
-    masks = options.band_mask or options.frame_mask
-    return (
-        SpectrogramFilter(options.band_gain, filter_seed) if options.band_gain else None,
-        SpectrogramMask(options.band_mask, options.frame_mask, seed) if masks else None,
-        Mixup(options.mixup, mixup_seed) if options.mixup else None,
-    )

@@ -13,7 +13,6 @@ import tensorflow as tf
 from ser_keras.errors import ConfigurationError
 from ser_keras.model import batch, presets, sources
 from ser_keras.model import objective as eq5
-from ser_keras.model.augmentation import stepwise_layers
 from ser_keras.model.batch import Inputs, Outputs
 from ser_keras.model.cell import Step, VRNNCell
 from ser_keras.model.compile_arguments import checked_options, make_optimizer
@@ -27,6 +26,7 @@ from ser_keras.model.replicas import whole_batch
 from ser_keras.model.sequence_model import SequenceModel
 from ser_keras.model.settings import Preset
 from ser_keras.model.standardization import Standardization
+from ser_keras.model.stepwise import disturb, stepwise_layers, vary
 
 Tensor = Any
 
@@ -91,8 +91,9 @@ class VRNN(SequenceModel):
             name="cell",
             **dataclasses.asdict(self.architecture),
         )
-        self.filter, self.mask, self.mixup = stepwise_layers(self.preset.augmentation, seed)
-        self.augments = True  # False: a training step leaves these three out
+        layers = stepwise_layers(self.preset, seed)
+        self.warp, self.filter, self.mixup, self.noise, self.mask = layers
+        self.augments = True  # False: a training step leaves these out
         scan = keras.layers.RNN(self.cell, return_sequences=True, dtype="float32", name="scan")
         # A method and not the layer, so that Keras counts the cell once.
         self.scan = scan.__call__
@@ -192,9 +193,8 @@ class VRNN(SequenceModel):
         """Return standardized flat observations [B, T, D] and instants [B]."""
         # [B, T, *observation_shape] and [B]
         observations, instants = batch.checked(*batch.dense(inputs, self.observation_shape))
+        observations, instants = vary(observations, instants, self.warp, self.filter, augment)
         count, length = tf.unstack(tf.shape(observations)[:2])
-        if self.filter is not None:
-            observations = self.filter(observations, training=augment)
         if self.dynamic_range is not None:
             observations = self.dynamic_range(observations)
         observations = self.standardization(observations)
@@ -236,8 +236,8 @@ class VRNN(SequenceModel):
     @property
     def seed_generators(self) -> list[keras.random.SeedGenerator]:
         """All that a training step draws from."""
-        layers = [layer for layer in (self.filter, self.mask, self.mixup) if layer is not None]
-        return [*self.cell.seed_generators, *(layer.seed_generator for layer in layers)]
+        layers = (self.filter, self.mask, self.mixup, self.warp, self.noise)
+        return [*self.cell.seed_generators, *(one.seed_generator for one in layers if one)]
 
     def compile(
         self,
@@ -252,7 +252,8 @@ class VRNN(SequenceModel):
         which options are refused. `jit_compile` is off unless asked for: XLA compiles again for
         every length, and on a CPU its convolutions are many times slower.
         """
-        without_xla = {"range_db": self.dynamic_range, "mixup": self.mixup}
+        without_xla = {"range_db": self.dynamic_range, "tempo, tract": self.warp}
+        without_xla |= {"mixup": self.mixup}
         options = checked_options(options, without_xla)
         optimizer = optimizer or make_optimizer(self.preset.optimization)
         super().compile(optimizer, metrics, weighted_metrics, **options)
@@ -320,11 +321,9 @@ class VRNN(SequenceModel):
         targets = class_targets(inputs, labels, len(self.classes))
         if augment and self.mixup is not None:
             observations, targets = self.mixup(observations, instants, targets)
-        seen = observations
-        if augment and self.mask is not None:
-            seen = self.mask.mask_flat(observations, self.observation_shape)
+        seen = disturb(observations, self.observation_shape, self.noise, self.mask, augment)
         steps = self._steps(seen, training)
-        # What was masked is to be generated all the same, as the sound that it is.
+        # What was disturbed is to be generated all the same, as the sound that it is.
         terms = eq5.terms(steps, observations, instants, targets, self.objective)
         losses = terms.loss(self.objective)  # [B]
         weights = utterance_weights(weights, losses)

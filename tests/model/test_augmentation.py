@@ -10,7 +10,13 @@ import tensorflow as tf
 from ser_keras.errors import ConfigurationError
 from ser_keras.features.augmentation import Augmentation
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model.augmentation import KNOTS, Mixup, SpectrogramFilter, SpectrogramMask
+from ser_keras.model.augmentation import (
+    KNOTS,
+    Mixup,
+    SpectrogramFilter,
+    SpectrogramMask,
+    SpectrogramNoise,
+)
 from ser_keras.model.settings import Architecture, Preset
 from ser_keras.model.vrnn import VRNN
 
@@ -86,6 +92,18 @@ def test_gains_are_even_between_their_bounds_and_linear_between_the_knots():
 def test_filters_need_patches_of_mel_bands(features: FeatureSpec):
     with pytest.raises(ConfigurationError, match="band_gain: expected log-mel"):
         VRNN(("a", "b"), Preset(features=features, augmentation=Augmentation(band_gain=3.0)))
+
+
+def test_noise_is_of_every_point_and_each_utterance_has_as_much_of_its_own():
+    still = np.zeros((500, 3, 40), np.float32)
+    np.testing.assert_array_equal(SpectrogramNoise(0.2, seed=0)(still), still)
+    noise = SpectrogramNoise(0.2, seed=0)(still, training=True).numpy().reshape(500, -1)
+    deviations = noise.std(axis=1)
+    # Even from 0 to 0.2, and of those 120 points an estimate.
+    assert deviations.mean() == pytest.approx(0.1, rel=0.1)
+    assert deviations.std() == pytest.approx(0.2 / np.sqrt(12), rel=0.1)
+    assert scipy.stats.kstest((noise / deviations[:, None]).ravel(), "norm").statistic < 0.01
+    assert abs(np.corrcoef(noise[:, 0], noise[:, 1])[0, 1]) < 0.15
 
 
 def mix(instants: np.ndarray, alpha: float = 0.3) -> tuple[np.ndarray, np.ndarray]:

@@ -15,13 +15,19 @@ import tensorflow as tf
 
 from ser_keras.features.frontend import Frontend
 from ser_keras.features.spec import FeatureSpec
-from ser_keras.model.augmentation import Mixup, SpectrogramFilter, SpectrogramMask
+from ser_keras.model.augmentation import (
+    Mixup,
+    SpectrogramFilter,
+    SpectrogramMask,
+    SpectrogramNoise,
+)
 from ser_keras.model.carry import Carry
 from ser_keras.model.cell import VRNNCell
 from ser_keras.model.convolution import PatchDecoder, PatchEncoder, PatchNormalization
 from ser_keras.model.dynamic_range import DynamicRange
 from ser_keras.model.lstm import LSTMCell
 from ser_keras.model.standardization import Standardization
+from ser_keras.model.warping import SpectrogramWarp
 
 B, T, FRAMES, BANDS = 3, 2, 8, 6
 RANDOM = np.random.default_rng(0)
@@ -108,6 +114,20 @@ CASES = {
         SpectrogramMask,
         {"bands": 4, "frames": 4, "seed": 1},
         (normal(B, T, FRAMES, BANDS),),
+        (B, T, FRAMES, BANDS),
+        random=True,
+    ),
+    "SpectrogramNoise": Case(
+        SpectrogramNoise,
+        {"deviation": 0.1, "seed": 1},
+        (normal(B, T, 5),),
+        (B, T, 5),
+        random=True,
+    ),
+    "SpectrogramWarp": Case(
+        SpectrogramWarp,
+        {"tempo": 0.1, "tract": 0.2, "overlap": 5, "frequencies": [*range(BANDS)], "seed": 1},
+        (normal(B, T, FRAMES, BANDS), np.array([1, 2, 2], np.int32)),
         (B, T, FRAMES, BANDS),
         random=True,
     ),
