@@ -16,7 +16,12 @@ Tensor = Any
 
 
 class StepwiseLayers(NamedTuple):
-    """The layers that a preset asks for, None for the others, in the order of their use."""
+    """The layers that a preset asks for, None for the others, in the order of their use.
+
+    Example:
+        >>> stepwise_layers(ser.Preset(), seed=0)
+        StepwiseLayers(warp=None, filter=None, mixup=None, noise=None, mask=None)
+    """
 
     warp: SpectrogramWarp | None
     filter: SpectrogramFilter | None
@@ -40,18 +45,14 @@ def stepwise_layers(preset: Preset, seed: int | None) -> StepwiseLayers:
         else [None] * 4
     )
     options, features = preset.augmentation, preset.features
-    warps = options.tempo or options.tract
     masks = options.band_mask or options.frame_mask
+    warp = None
+    if options.tempo or options.tract:
+        frequencies = features.band_frequencies or []  # which `Preset` has made sure of
+        overlap = features.overlap_frames
+        warp = SpectrogramWarp(options.tempo, options.tract, overlap, frequencies, warp_seed)
     return StepwiseLayers(
-        warp=SpectrogramWarp(
-            options.tempo,
-            options.tract,
-            features.overlap_frames,
-            features.band_frequencies or [],
-            warp_seed,
-        )
-        if warps
-        else None,
+        warp=warp,
         filter=SpectrogramFilter(options.band_gain, filter_seed) if options.band_gain else None,
         mixup=Mixup(options.mixup, mixup_seed) if options.mixup else None,
         noise=SpectrogramNoise(options.point_noise, noise_seed) if options.point_noise else None,
@@ -59,7 +60,7 @@ def stepwise_layers(preset: Preset, seed: int | None) -> StepwiseLayers:
     )
 
 
-def vary(
+def alter(
     patches: Tensor,
     instants: Tensor,
     warp: SpectrogramWarp | None,
@@ -69,7 +70,7 @@ def vary(
     """Return other patches, [B, T, *shape], and instants, [B], that a model is to learn from.
 
     Example:
-        >>> vary(np.ones((1, 3, 2, 4), np.float32), np.array([3]), None, None, True)[1].tolist()
+        >>> alter(np.ones((1, 3, 2, 4), np.float32), np.array([3]), None, None, True)[1].tolist()
         [3]
     """
     if warp is not None:

@@ -26,7 +26,7 @@ from ser_keras.model.replicas import whole_batch
 from ser_keras.model.sequence_model import SequenceModel
 from ser_keras.model.settings import Preset
 from ser_keras.model.standardization import Standardization
-from ser_keras.model.stepwise import disturb, stepwise_layers, vary
+from ser_keras.model.stepwise import alter, disturb, stepwise_layers
 
 Tensor = Any
 
@@ -193,7 +193,7 @@ class VRNN(SequenceModel):
         """Return standardized flat observations [B, T, D] and instants [B]."""
         # [B, T, *observation_shape] and [B]
         observations, instants = batch.checked(*batch.dense(inputs, self.observation_shape))
-        observations, instants = vary(observations, instants, self.warp, self.filter, augment)
+        observations, instants = alter(observations, instants, self.warp, self.filter, augment)
         count, length = tf.unstack(tf.shape(observations)[:2])
         if self.dynamic_range is not None:
             observations = self.dynamic_range(observations)
