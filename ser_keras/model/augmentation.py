@@ -25,8 +25,8 @@ class RandomLayer(keras.layers.Layer):
         seed: seed of what is drawn.
 
     Example:
-        >>> RandomLayer(seed=3).seed_generator.state.shape
-        (2,)
+        >>> RandomLayer(seed=3).get_config()["seed"]
+        3
     """
 
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:

@@ -46,8 +46,9 @@ class SpectrogramWarp(RandomLayer):
 
     Example:
         >>> warp = SpectrogramWarp(tempo=0.1, tract=0.1, overlap=2, frequencies=[100, 200, 400])
-        >>> patches, instants = warp(np.ones((2, 3, 4, 3), np.float32), [3, 2], training=True)
-        >>> bool(np.all(np.abs(instants - [3, 2]) <= 1)), patches.shape[2:]
+        >>> before = np.array([3, 2])
+        >>> patches, instants = warp(np.ones((2, 3, 4, 3), np.float32), before, training=True)
+        >>> bool(np.all(np.abs(instants - before) <= 1)), patches.shape[2:]
         (True, TensorShape([4, 3]))
     """
 
