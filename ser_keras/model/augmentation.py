@@ -144,7 +144,7 @@ class SpectrogramMask(RandomLayer):
 
 @keras.saving.register_keras_serializable(package="ser_keras")
 class SpectrogramNoise(RandomLayer):
-    """Moves every point of an utterance's patches by noise of its own.
+    """Moves every point of an utterance's observations by noise of its own.
 
     Codecs move levels point by point, which must not change the answer. How much is drawn for every
     utterance, from 0 to `deviation`.
@@ -154,7 +154,7 @@ class SpectrogramNoise(RandomLayer):
         seed: seed of the noise.
 
     Call arguments:
-        inputs: standardized observations, float32 [B, T, D].
+        inputs: standardized observations, float32 [B, T, …].
         training: whether to move at all.
 
     Example:
@@ -175,13 +175,13 @@ class SpectrogramNoise(RandomLayer):
         """Move; the shape stays."""
         if not training:
             return inputs
-        batch, length, size = ops.shape(inputs)
+        batch, *rest = ops.shape(inputs)
 
         def noise(rows: Tensor) -> Tensor:
-            return keras.random.normal((rows, length, size), seed=self.seed_generator)
+            return keras.random.normal((rows, *rest), seed=self.seed_generator)
 
         def deviations(rows: Tensor) -> Tensor:
-            shape = (rows, 1, 1)
+            shape = (rows, *(1 for _ in rest))
             return keras.random.uniform(shape, 0.0, self.deviation, seed=self.seed_generator)
 
         return inputs + own_rows(deviations, batch) * own_rows(noise, batch)

@@ -167,10 +167,11 @@ class Preset:
         patches = features.patch_shape is not None
         log_mel = patches and features.kind == "log-mel"
         masked = augmentation.band_mask or augmentation.frame_mask
+        warped = augmentation.tempo or augmentation.tract
         for names, asked, possible, kind in (
             ("band_mask, frame_mask", masked, patches, ""),
             ("band_gain", augmentation.band_gain, log_mel, "log-mel "),
-            ("tempo, tract", augmentation.tempo or augmentation.tract, log_mel, "log-mel "),
+            ("tempo, tract", warped, log_mel, "log-mel "),
             ("range_db", self.architecture.range_db, log_mel, "log-mel "),
         ):
             if asked and not possible:
@@ -179,7 +180,7 @@ class Preset:
                     f"{features.kind} with statistics={features.statistics}"
                 )
         ends, most = self.architecture.end_frames, features.overlap_frames
-        whole = most > 0 or not (augmentation.tempo or augmentation.tract)
+        whole = most > 0 or not warped
         expected = "a multiple of frame_hop, and less than the window, for tempo and tract"
         require(whole, "hop", features.hop, expected)
         expected = f"at most the frames that observations share, {most}"

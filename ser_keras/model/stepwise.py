@@ -73,10 +73,10 @@ def alter(
         >>> alter(np.ones((1, 3, 2, 4), np.float32), np.array([3]), None, None, True)[1].tolist()
         [3]
     """
-    if warp is not None:
-        patches, instants = warp(patches, instants, training=training)
-    if filtering is not None:
-        patches = filtering(patches, training=training)
+    if training and warp is not None:
+        patches, instants = warp(patches, instants, training=True)
+    if training and filtering is not None:
+        patches = filtering(patches, training=True)
     return patches, instants
 
 
@@ -87,17 +87,18 @@ def disturb(
     mask: SpectrogramMask | None,
     training: bool,
 ) -> Tensor:
-    """Return what a model is to see of observations, [B, T, D], which are patches of `shape`.
+    """Return what a model is to see of observations, [B, T, D], that have a `shape` of their own.
 
     Example:
         >>> mask = SpectrogramMask(bands=0, frames=1, seed=0)
         >>> disturb(np.ones((1, 3, 8), np.float32), (2, 4), None, mask, True).shape
         TensorShape([1, 3, 8])
     """
-    if noise is not None:
-        observations = noise(observations, training=training)
-    if mask is None or not training:
+    if not training:
         return observations
     batch, length, size = ops.shape(observations)
     patches = ops.reshape(observations, (batch, length, *shape))
-    return ops.reshape(mask(patches, training=True), (batch, length, size))
+    for layer in (noise, mask):
+        if layer is not None:
+            patches = layer(patches, training=True)
+    return ops.reshape(patches, (batch, length, size))

@@ -146,9 +146,11 @@ class VRNN(SequenceModel):
             return
         # Also what has no weights, so that `summary` shows its shape.
         patches, flat = (None, None, *self.observation_shape), (None, None, self.cell.sizes[0])
-        for layer in (self.dynamic_range, self.standardization, self.filter, self.mask):
+        for layer in (self.dynamic_range, self.standardization, self.filter, self.noise, self.mask):
             if layer is not None:
                 layer.build(patches)
+        if self.warp is not None:
+            self.warp.build(patches, (None,))
         if self.mixup is not None:
             self.mixup.build(flat, (None,), (None, len(self.classes)))
         self.scan.__self__.build(flat)
@@ -252,9 +254,8 @@ class VRNN(SequenceModel):
         which options are refused. `jit_compile` is off unless asked for: XLA compiles again for
         every length, and on a CPU its convolutions are many times slower.
         """
-        without_xla = {"range_db": self.dynamic_range, "tempo, tract": self.warp}
-        without_xla |= {"mixup": self.mixup}
-        options = checked_options(options, without_xla)
+        fields = {"range_db": self.dynamic_range, "mixup": self.mixup, "tempo, tract": self.warp}
+        options = checked_options(options, without_xla=fields)
         optimizer = optimizer or make_optimizer(self.preset.optimization)
         super().compile(optimizer, metrics, weighted_metrics, **options)
         # Variables that appear while a step is traced make TensorFlow trace it twice.

@@ -65,6 +65,9 @@ class SpectrogramWarp(RandomLayer):
         self.tempo, self.tract, self.overlap = tempo, tract, overlap
         self.frequencies = [float(each) for each in frequencies]
 
+    def build(self, inputs_shape: Shape, instants_shape: Shape) -> None:
+        """Create nothing: there are no weights."""
+
     def compute_output_shape(
         self, inputs_shape: Shape, instants_shape: Shape
     ) -> tuple[Shape, Shape]:
@@ -107,8 +110,7 @@ class SpectrogramWarp(RandomLayer):
 
     def _frames(self, patches: Tensor, positions: Tensor, instants: Tensor, own: Tensor) -> Tensor:
         """Return frames of spectrograms by their positions [B, T', F]: [B, T', F, bands]."""
-        frames = patches.shape[2]
-        hop = frames - self.overlap
+        hop = patches.shape[2] - self.overlap
         positions = tf.cast(positions, tf.int32)
         # From the middle of a patch, as its ends are less exact.
         patch = (positions - self.overlap // 2) // hop
@@ -116,7 +118,8 @@ class SpectrogramWarp(RandomLayer):
         same = tf.range(tf.shape(positions)[1])[None, :, None]
         patch = tf.where(same < own[:, None, None], same, patch)
         flat = tf.reshape(patches, [tf.shape(patches)[0], -1, patches.shape[3]])
-        return tf.gather(flat, patch * frames + positions - patch * hop, batch_dims=1)
+        # Laid end to end, each patch before has moved a frame behind by what it shares.
+        return tf.gather(flat, positions + patch * self.overlap, batch_dims=1)
 
     def _bands(self, height: Tensor) -> Tensor:
         """Return what each band [B, n] has of each that came in, float32 [B, n, k]."""

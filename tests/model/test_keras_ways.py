@@ -295,12 +295,15 @@ def test_a_model_that_was_not_compiled_is_loaded_so(tmp_path: Path):
     assert not keras.saving.load_model(tmp_path / "model.keras").compiled
 
 
-@pytest.mark.parametrize("name", ["ravdess", "tiny"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("ravdess", {}), ("tiny", {}), ("tiny", {"tempo": 0.1, "point_noise": 0.1})],
+)
 def test_the_summary_counts_every_weight_once_and_shows_shapes(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, settings: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COLUMNS", "160")  # no row is wrapped
-    model = VRNN(CLASSES, presets.get(name), seed=0)
+    model = VRNN(CLASSES, presets.get(name).with_settings(settings), seed=0)
     lines: list[str] = []
     model.summary(print_fn=lines.append, line_length=120)
     rows = re.findall(r"│ (\w+) \(\w+\) +│ ([^│]+?) +│ +([\d,]+) │", "".join(lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import librosa
 import numpy as np
 import pytest
@@ -135,7 +134,6 @@ def test_training_reads_warped_patches_and_evaluation_does_not():
     assert [int(layer.seed_generator.state[1]) for layer in layers] == trained
     with pytest.raises(ConfigurationError, match="tempo, tract"):
         model.compile(jit_compile=True)
-    keras.backend.clear_session()
 
 
 def test_tempo_needs_patches_that_overlap():
