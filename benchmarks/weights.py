@@ -17,6 +17,9 @@ that was trained without it. Told are the calibration errors of each such corpus
 that is fitted without it, and that of the people. `--factor F` takes the factor that was found for
 earlier weights, whose evaluations are not at hand.
 
+A run that leaves out nobody who could tell takes `--temperature T`: that of weights which were made
+in the same way but for some people left out.
+
 With `--mean-with MODEL …`, models that one training began with or that began with it, the weights
 are the mean of all of these and the run's (Wortsman et al. 2022, arXiv:2203.05482): they are often
 better than each about people that none of them knows, at the cost of one.
@@ -29,6 +32,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -51,24 +55,22 @@ from ser_keras.training.run import read_run, split_corpus
 Answers = tuple[np.ndarray, np.ndarray]  # logits, [N, C], and the classes that are right, [N]
 
 
-def people_of(folder: Path) -> tuple[Corpus, Corpus]:
-    """Return those whom a run knows, for its familiarity, and those whom it left out.
-
-    The first are its validation subset, or without one its training subset.
+def left_out(folder: Path, subsets: Mapping[str, Corpus]) -> Corpus:
+    """Return the test subset of a run, people whom it does not know.
 
     Raises:
-        ConfigurationError: the folder holds no run, or one that was trained on speakers of its
-            test subset.
+        ConfigurationError: the run was trained on speakers of its test subset.
     """
-    subsets = split_corpus(read_run(folder))
-    test = subsets.pop("test")
-    trained_on = {speaker for subset in subsets.values() for speaker in subset.speakers}
+    test = subsets["test"]
+    trained_on = {
+        speaker for name, subset in subsets.items() if name != "test" for speaker in subset.speakers
+    }
     if shared := sorted(trained_on.intersection(test.speakers)):
         raise ConfigurationError(
             f"{folder}: expected a run by speaker, found speakers in both subsets "
             f"({', '.join(shared)})"
         )
-    return subsets.get("validation") or subsets["train"], test
+    return test
 
 
 def error_across(logits: np.ndarray, labels: np.ndarray, speakers: Sequence[str]) -> float:
@@ -158,46 +160,43 @@ def error_at(logits: np.ndarray, labels: np.ndarray, temperature: float) -> floa
     return calibration_error(reliability(scaled, labels))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run by speaker")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--mean-with", nargs="+", default=[], metavar="MODEL")
-    of_unseen = parser.add_mutually_exclusive_group()
-    of_unseen.add_argument("--unseen", nargs="+", type=Path, default=[], metavar="EVALUATION")
-    of_unseen.add_argument("--factor", type=float, metavar="F")
-    options = parser.parse_args(arguments)
-    try:
-        out = output_folder(options.out)
-        known, test = people_of(options.run)
-        trained = model_files.load(options.run)
-        others = {name: model_files.load(name) for name in options.mean_with}
-        shipped = mean_of({str(options.run): trained, **others})
-        shipped.familiarity = trained.familiarity
-        if others:
-            subset = extract_corpus(known, shipped.features, name="people it knows")
-            learn_familiarity(shipped, pipeline.batches(subset, classes=shipped.classes))
-        extraction = extract_corpus(test, shipped.features, name="test subset")
-        batches = pipeline.batches(extraction, classes=shipped.classes)
-        logits, labels = answers(shipped, batches)
-        unseen = {str(path): answers_of(path) for path in options.unseen}
-    except SerKerasError as error:
-        print(f"benchmarks.weights: {error}", file=sys.stderr)
-        return 1
+def mean_with(run: Path, others: Sequence[str], subsets: Mapping[str, Corpus]) -> VRNN:
+    """Return the model of a run, or the mean of it and others, that knows its training by now."""
+    trained = model_files.load(run)
+    shipped = mean_of({str(run): trained, **{name: model_files.load(name) for name in others}})
+    shipped.familiarity = trained.familiarity
+    if others:
+        known = subsets.get("validation") or subsets["train"]
+        extraction = extract_corpus(known, shipped.features, name="people it knows")
+        learn_familiarity(shipped, pipeline.batches(extraction, classes=shipped.classes))
+    return shipped
+
+
+def fit_temperature(
+    model: VRNN, test: Corpus, evaluations: Sequence[Path], factor: float | None
+) -> dict[str, Any]:
+    """Fit the temperature of a model without one; return it, and how well it does.
+
+    Args:
+        model: its temperature is 1.
+        test: people whom it does not know.
+        evaluations: of corpora that count like these people.
+        factor: what to multiply the temperature of people by, instead of what these say.
+    """
+    extraction = extract_corpus(test, model.features, name="test subset")
+    logits, labels = answers(model, pipeline.batches(extraction, classes=model.classes))
+    unseen = {str(path): answers_of(path) for path in evaluations}
     of_people = best_temperature(logits, labels)
     people = logits / of_people, labels
-    factor = factor_of(people, list(unseen.values())) if options.factor is None else options.factor
-    temperature = of_people * factor
+    temperature = of_people * (
+        factor_of(people, list(unseen.values())) if factor is None else factor
+    )
 
     def without(name: str) -> list[Answers]:
         return [found for other, found in unseen.items() if other != name]
 
-    shipped.cell.temperature.assign(temperature)
-    path = out / f"{shipped.preset.name}.keras"
-    model_files.save(shipped, path)
     speakers = [utterance.speaker for utterance in extraction.corpus]
-    found = {
-        "weights": str(path),
+    return {
         "temperature": temperature,
         "temperature_of_people": of_people,
         "calibration_error": error_across(logits, labels, speakers),
@@ -206,7 +205,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name: error_at(*unseen[name], factor_of(people, without(name))) for name in unseen
         },
     }
-    print(json.dumps(found))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--mean-with", nargs="+", default=[], metavar="MODEL")
+    fitted = parser.add_mutually_exclusive_group()
+    fitted.add_argument("--unseen", nargs="+", type=Path, default=[], metavar="EVALUATION")
+    fitted.add_argument("--factor", type=float, metavar="F")
+    fitted.add_argument("--temperature", type=float, metavar="T")
+    options = parser.parse_args(arguments)
+    try:
+        out = output_folder(options.out)
+        subsets = split_corpus(read_run(options.run))
+        test = left_out(options.run, subsets) if options.temperature is None else None
+        shipped = mean_with(options.run, options.mean_with, subsets)
+        if test is None:
+            positive = options.temperature > 0
+            require(positive, "--temperature", options.temperature, "more than 0")
+            found = {"temperature": options.temperature}
+        else:
+            found = fit_temperature(shipped, test, options.unseen, options.factor)
+    except SerKerasError as error:
+        print(f"benchmarks.weights: {error}", file=sys.stderr)
+        return 1
+    shipped.cell.temperature.assign(found["temperature"])
+    path = out / f"{shipped.preset.name}.keras"
+    model_files.save(shipped, path)
+    print(json.dumps({"weights": str(path), **found}))
     return 0
 
 

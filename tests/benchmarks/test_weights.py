@@ -93,6 +93,33 @@ def test_a_run_trained_on_the_test_speakers_is_refused(
     )
 
 
+def test_a_run_that_leaves_nobody_out_takes_the_temperature_that_it_is_told(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Every speaker is in training; the ranks of surprisals are of all recordings trained on."""
+    run = training.TrainingRun(
+        "synthetic", preset=presets.TINY, test_fraction=0.1, validation_fraction=0.0
+    )
+    folder = tmp_path / "everyone"
+    folder.mkdir()
+    write_json(folder / training.CONFIGURATION_FILE, {"run": run.to_dict()})
+    model_files.save(model_files.load(finished), folder / model_files.MODEL_FILE)
+    options = [str(folder), "--mean-with", str(finished), "--out", str(tmp_path), "--temperature"]
+    assert weights.main([*options, "1.25"]) == 0
+    path = tmp_path / "tiny.keras"
+    assert json.loads(capsys.readouterr().out) == {"weights": str(path), "temperature": 1.25}
+    shipped = model_files.load(path)
+    assert float(shipped.cell.temperature.numpy()) == 1.25
+    part = training.split_corpus(run)["train"]
+    [(inputs, labels)] = pipeline.batches(extract_corpus(part, shipped.features), len(part))
+    own = surprisals(shipped, inputs, labels)
+    assert shipped.familiarity is not None
+    assert shipped.familiarity.of(float(np.median(own))) == pytest.approx(0.5, abs=0.05)
+
+    assert weights.main([*options, "0"]) == 1
+    assert "--temperature: expected more than 0, found 0.0" in capsys.readouterr().err
+
+
 def overconfident(folder: Path, times: float, seed: int) -> Path:
     """Leave the predictions of a model that is surer than it is right, by a known factor."""
     random = np.random.default_rng(seed)
