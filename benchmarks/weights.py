@@ -14,8 +14,9 @@ temperature is one for both: that of the people is multiplied by the factor of l
 where the people left out and the corpora left out count alike. The evaluations may be another
 model's, with a temperature of people left out: for want of a corpus that this one never met, one
 that was trained without it. Told are the calibration errors of each such corpus with the factor
-that is fitted without it, and that of the people. `--factor F` takes the factor that was found for
-earlier weights, whose evaluations are not at hand.
+that is fitted without it, and that of the people. With `--unseen-alone EVALUATION` these people do
+not count: for a model whose own answers to corpora that it never met are known. `--factor F` takes
+the factor that was found for earlier weights, whose evaluations are not at hand.
 
 A run that leaves out nobody who could tell takes `--temperature T`: that of weights which were made
 in the same way but for some people left out.
@@ -135,11 +136,11 @@ def answers_of(evaluation: Path) -> Answers:
     return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), labels
 
 
-def factor_of(people: Answers, unseen: Sequence[Answers]) -> float:
+def factor_of(people: Answers | None, unseen: Sequence[Answers]) -> float:
     """Return what logits are to be divided by where people and corpora left out count alike.
 
     Args:
-        people: logits, divided by their best temperature, and classes.
+        people: logits, divided by their best temperature, and classes; None if they do not count.
         unseen: log-probabilities and classes of each corpus; of none, the factor is 1.
     """
     if not unseen:
@@ -148,7 +149,7 @@ def factor_of(people: Answers, unseen: Sequence[Answers]) -> float:
     def cost(log_factor: float) -> float:
         scale = np.exp(log_factor)
         corpora = np.mean([cross_entropy(*each, scale) for each in unseen])
-        return float(cross_entropy(*people, scale) + corpora)
+        return float(corpora + (0.0 if people is None else cross_entropy(*people, scale)))
 
     found = scipy.optimize.minimize_scalar(cost, bounds=np.log([0.1, 10.0]), method="bounded")
     return float(np.exp(found.x))
@@ -173,7 +174,11 @@ def mean_with(run: Path, others: Sequence[str], subsets: Mapping[str, Corpus]) -
 
 
 def fit_temperature(
-    model: VRNN, test: Corpus, evaluations: Sequence[Path], factor: float | None
+    model: VRNN,
+    test: Corpus,
+    evaluations: Sequence[Path],
+    alone: bool = False,
+    factor: float | None = None,
 ) -> dict[str, Any]:
     """Fit the temperature of a model without one; return it, and how well it does.
 
@@ -181,19 +186,21 @@ def fit_temperature(
         model: its temperature is 1.
         test: people whom it does not know.
         evaluations: of corpora that count like these people.
+        alone: whether these people do not count at all.
         factor: what to multiply the temperature of people by, instead of what these say.
     """
     extraction = extract_corpus(test, model.features, name="test subset")
     logits, labels = answers(model, pipeline.batches(extraction, classes=model.classes))
     unseen = {str(path): answers_of(path) for path in evaluations}
     of_people = best_temperature(logits, labels)
-    people = logits / of_people, labels
-    temperature = of_people * (
-        factor_of(people, list(unseen.values())) if factor is None else factor
-    )
+    counted = None if alone else (logits / of_people, labels)
+    if factor is None:
+        factor = factor_of(counted, list(unseen.values()))
+    temperature = of_people * factor
 
-    def without(name: str) -> list[Answers]:
-        return [found for other, found in unseen.items() if other != name]
+    def factor_without(name: str) -> float:
+        others = [found for other, found in unseen.items() if other != name]
+        return factor_of(counted, others)
 
     speakers = [utterance.speaker for utterance in extraction.corpus]
     return {
@@ -202,7 +209,7 @@ def fit_temperature(
         "calibration_error": error_across(logits, labels, speakers),
         "calibration_error_shipped": error_at(logits, labels, temperature),
         "calibration_error_unseen": {
-            name: error_at(*unseen[name], factor_of(people, without(name))) for name in unseen
+            name: error_at(*unseen[name], factor_without(name)) for name in unseen
         },
     }
 
@@ -214,6 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mean-with", nargs="+", default=[], metavar="MODEL")
     fitted = parser.add_mutually_exclusive_group()
     fitted.add_argument("--unseen", nargs="+", type=Path, default=[], metavar="EVALUATION")
+    fitted.add_argument("--unseen-alone", nargs="+", type=Path, default=[], metavar="EVALUATION")
     fitted.add_argument("--factor", type=float, metavar="F")
     fitted.add_argument("--temperature", type=float, metavar="T")
     options = parser.parse_args(arguments)
@@ -227,7 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require(positive, "--temperature", options.temperature, "more than 0")
             found = {"temperature": options.temperature}
         else:
-            found = fit_temperature(shipped, test, options.unseen, options.factor)
+            alone = bool(options.unseen_alone)
+            unseen = options.unseen or options.unseen_alone
+            found = fit_temperature(shipped, test, unseen, alone, options.factor)
     except SerKerasError as error:
         print(f"benchmarks.weights: {error}", file=sys.stderr)
         return 1

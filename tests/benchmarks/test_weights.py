@@ -170,6 +170,22 @@ def test_people_and_unseen_corpora_count_alike(
     assert factor > 1.5  # untrained, it is right about people by chance, and certain of nothing
 
 
+def test_unseen_corpora_alone_can_count(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The factor is where the gradient of their cross-entropies is nil, whatever people say."""
+    unseen = [overconfident(tmp_path / name, 3.0, seed) for seed, name in enumerate(("x", "y"))]
+    options = [str(finished), "--out", str(tmp_path), "--unseen-alone", *map(str, unseen)]
+    assert weights.main(options) == 0
+    told = json.loads(capsys.readouterr().out)
+    factor = told["temperature"] / told["temperature_of_people"]
+    slopes = [slope(logits / factor, labels) for logits, labels in map(weights.answers_of, unseen)]
+    assert np.mean(slopes) == pytest.approx(0.0, abs=1e-3)
+    assert factor == pytest.approx(3.0, rel=0.1)
+    # Each corpus with the factor of the other, which is as overconfident: calibrated.
+    assert all(error < 0.05 for error in told["calibration_error_unseen"].values())
+
+
 def slope(logits: np.ndarray, labels: np.ndarray) -> float:
     """Of the cross-entropy by the temperature's logarithm, by hand."""
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
