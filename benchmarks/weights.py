@@ -180,18 +180,18 @@ def fit_temperature(
     alone: bool = False,
     factor: float | None = None,
 ) -> dict[str, Any]:
-    """Fit the temperature of a model without one; return it, and how well it does.
+    """Fit a model's temperature anew, without setting it; return it, and how well it does.
 
     Args:
-        model: its temperature is 1.
+        model: whatever its temperature is, it does not count.
         test: people whom it does not know.
         evaluations: of corpora that count like these people.
         alone: whether these people do not count at all.
         factor: what to multiply the temperature of people by, instead of what these say.
     """
+    unseen = {str(path): answers_of(path) for path in evaluations}
     extraction = extract_corpus(test, model.features, name="test subset")
     logits, labels = answers(model, pipeline.batches(extraction, classes=model.classes))
-    unseen = {str(path): answers_of(path) for path in evaluations}
     of_people = best_temperature(logits, labels)
     counted = None if alone else (logits / of_people, labels)
     if factor is None:
@@ -225,15 +225,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fitted.add_argument("--factor", type=float, metavar="F")
     fitted.add_argument("--temperature", type=float, metavar="T")
     options = parser.parse_args(arguments)
+    told = options.temperature
     try:
+        require(told is None or told > 0, "--temperature", told, "more than 0")
         out = output_folder(options.out)
         subsets = split_corpus(read_run(options.run))
-        test = left_out(options.run, subsets) if options.temperature is None else None
+        test = left_out(options.run, subsets) if told is None else None
         shipped = mean_with(options.run, options.mean_with, subsets)
         if test is None:
-            positive = options.temperature > 0
-            require(positive, "--temperature", options.temperature, "more than 0")
-            found = {"temperature": options.temperature}
+            found = {"temperature": told}
         else:
             alone = bool(options.unseen_alone)
             unseen = options.unseen or options.unseen_alone
