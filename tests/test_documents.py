@@ -52,5 +52,13 @@ def test_the_architecture_names_every_module(package: str):
     assert modules == named & modules
 
 
+def test_the_index_of_benchmarks_names_each_of_them():
+    folder = ROOT / "benchmarks"
+    named = set(re.findall(r"`([a-z_]+)`", (folder / "README.md").read_text(encoding="utf-8")))
+    modules = {path.parent.name for path in folder.glob("*/__init__.py")}
+    modules |= {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    assert modules == named & modules
+
+
 def test_make_builds_the_documentation():
     subprocess.run(["make", "-n", "docs"], cwd=ROOT, check=True, capture_output=True)
