@@ -85,7 +85,7 @@ def train(
     writes = workers.is_chief(strategy)
     subsets = split_corpus(run)
     refuse_another(out, run, subsets)
-    data = _data(run, subsets, label)
+    data = _data(run, subsets, label, out / callbacks.BACKUP_FOLDER if writes else None)
     stopping = deferred(f"{label}: stopping soon; Ctrl-C again stops at once")
     with stopping as interruption, stored.errors_of_reading():
         model = _begin(run, data, strategy)
@@ -136,8 +136,11 @@ class _Data(NamedTuple):
     epoch: tf.Variable
 
 
-def _data(run: TrainingRun, subsets: dict[str, Corpus], label: str) -> _Data:
-    """Return what a run learns from, its observations extracted; say what is special about it."""
+def _data(run: TrainingRun, subsets: dict[str, Corpus], label: str, kept: Path | None) -> _Data:
+    """Return what a run learns from, its observations extracted; say what is special about it.
+
+    The answers of teachers are kept in a folder, unless that is None.
+    """
     preset, optimization = run.preset, run.preset.optimization
     used = {name: subset for name, subset in subsets.items() if name != "test"}
     if run.unlabeled is not None:
@@ -165,6 +168,7 @@ def _data(run: TrainingRun, subsets: dict[str, Corpus], label: str) -> _Data:
             augmentation,
             extracted["train"],
             classes,
+            kept,
         )
     _tell_draws(label, optimization, extracted["train"].corpus)
     epoch = tf.Variable(0, dtype=tf.int64)

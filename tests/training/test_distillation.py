@@ -88,6 +88,35 @@ def test_several_teachers_count_alike_whatever_their_features_and_order_of_class
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_answers_are_kept_for_the_same_teacher_and_recordings_alone(
+    teacher: str, student: Preset, synthetic_corpus: Corpus, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    corpus = synthetic_corpus[:4]
+    extraction = extract_corpus(corpus, student.features, cache=False, progress=False)
+    asked = []
+    ask = distillation._answers
+    monkeypatch.setattr(distillation, "_answers", lambda *some: asked.append(1) or ask(*some))
+
+    def targets(name: str, among: Corpus) -> np.ndarray:
+        return distillation.targets(
+            [name], 1.0, among, Augmentation(), extraction, corpus.emotions, tmp_path / "kept"
+        )
+
+    first = targets(teacher, corpus)
+    np.testing.assert_array_equal(targets(teacher, corpus), first)
+    assert len(asked) == 1
+    # Another model at the same path, or other recordings: nothing that was kept is theirs.
+    saved_teacher(student, synthetic_corpus.emotions, Path(teacher), seed=5)
+    assert not np.allclose(targets(teacher, corpus), first)
+    targets(teacher, synthetic_corpus[4:8])
+    assert len(asked) == 3
+    for kept in (tmp_path / "kept").iterdir():
+        kept.write_bytes(kept.read_bytes()[:40])
+    targets(teacher, corpus)
+    assert len(asked) == 4
+
+
 def test_what_a_teacher_cannot_use_keeps_its_label(
     student: Preset, synthetic_corpus: Corpus, tmp_path: Path
 ):
@@ -140,5 +169,6 @@ def test_a_run_with_a_teacher_trains_and_records_it(
     taught = train(dataclasses.replace(tiny_run, teachers=(teacher,)), tmp_path / "taught")
     assert f"train: learning from {teacher}" in capsys.readouterr().err
     assert teacher in (tmp_path / "taught" / "config.json").read_text(encoding="utf-8")
+    assert not (tmp_path / "taught" / "backup").exists()
     assert not np.allclose(plain.cell.class_logits.kernel, taught.cell.class_logits.kernel)
     assert len(split_corpus(tiny_run)["train"])
