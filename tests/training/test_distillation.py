@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -94,9 +95,8 @@ def test_answers_are_kept_for_the_same_teacher_and_recordings_alone(
 ):  # fmt: skip
     corpus = synthetic_corpus[:4]
     extraction = extract_corpus(corpus, student.features, cache=False, progress=False)
-    asked = []
-    ask = distillation._answers
-    monkeypatch.setattr(distillation, "_answers", lambda *some: asked.append(1) or ask(*some))
+    asking = mock.Mock(wraps=distillation._answers)
+    monkeypatch.setattr(distillation, "_answers", asking)
 
     def targets(name: str, among: Corpus) -> np.ndarray:
         return distillation.targets(
@@ -105,16 +105,16 @@ def test_answers_are_kept_for_the_same_teacher_and_recordings_alone(
 
     first = targets(teacher, corpus)
     np.testing.assert_array_equal(targets(teacher, corpus), first)
-    assert len(asked) == 1
+    assert asking.call_count == 1
     # Another model at the same path, or other recordings: nothing that was kept is theirs.
     saved_teacher(student, synthetic_corpus.emotions, Path(teacher), seed=5)
     assert not np.allclose(targets(teacher, corpus), first)
     targets(teacher, synthetic_corpus[4:8])
-    assert len(asked) == 3
+    assert asking.call_count == 3
     for kept in (tmp_path / "kept").iterdir():
         kept.write_bytes(kept.read_bytes()[:40])
     targets(teacher, corpus)
-    assert len(asked) == 4
+    assert asking.call_count == 4
 
 
 def test_what_a_teacher_cannot_use_keeps_its_label(
