@@ -89,8 +89,10 @@ def _coded(samples: np.ndarray, rate: int, kind: str, subtype: str, compression:
     return soundfile.read(file, dtype="float32")
 
 
+UNCHANGED = "as-it-is"
+
 CHANGES: dict[str, Change] = {
-    "as-it-is": Change("as they are", lambda samples, rate: (samples, rate)),
+    UNCHANGED: Change("as they are", lambda samples, rate: (samples, rate)),
     "half": Change("at half the level", lambda samples, rate: (samples / 2, rate)),
     "tenth": Change("at a tenth of the level", lambda samples, rate: (samples / 10, rate)),
     "16-khz": Change("resampled to 16 kHz", _resampled(16000)),
@@ -111,7 +113,7 @@ CHANGES: dict[str, Change] = {
 }
 
 # The same sound, its patches cut at other points.
-BEGINNINGS = ("as-it-is", *(f"later-{seconds}" for seconds in LATER))
+BEGINNINGS = (UNCHANGED, *(f"later-{seconds}" for seconds in LATER))
 
 
 def as_stored(samples: np.ndarray, rate: int) -> bytes:

@@ -70,6 +70,34 @@ def test_a_run_is_measured_on_its_own_test_part(
     assert set(found["changes"]) == {*CHANGES, "beginnings"}
 
 
+def test_some_changes_alone_are_measured_of_other_weights(trained_run: Path, tmp_path: Path):
+    weights = tmp_path / "other.keras"
+    model = model_files.load(trained_run)
+    # Whatever is heard, the answer is the first class.
+    bias = model.cell.class_logits.bias
+    bias.assign(np.eye(len(model.classes))[0] * 1e6)
+    model.save(weights)
+    asked = [str(trained_run), "--changes", "half", "--model", str(weights)]
+    assert robustness.main([*asked, "--out", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    assert list(found["changes"]) == ["as-it-is", "half"]
+    chance = pytest.approx(1 / len(model.classes))
+    assert found["changes"]["half"]["unweighted_accuracy"]["mean"] == chance
+    assert found["model"] == str(weights)
+
+
+def test_corpora_that_are_joined_are_told_apart():
+    labels, corpora = np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"])
+    predicted = {"as-it-is": labels, "half": np.array([0, 0, 0, 1])}
+    one = measurement.Predictions(2, labels, corpora, predicted)
+    found = measurement._summarize("half", [one])
+    assert {name: each["mean"] for name, each in found["by_corpus"].items()} == {"a": 0.5, "b": 1.0}
+    changes = {name: {"title": name, **measurement._summarize(name, [one])} for name in predicted}
+    told = {"corpus": "a+b", "preset": {"name": "p"}, "model": None, "split": "speaker"}
+    table = measurement.markdown({**told, "splits": [0], "recordings": 4, "changes": changes})
+    assert "| half | 75.0 | -25.0 | 75.0 | 25.0 | 50.0 | 100.0 |" in table
+
+
 def test_the_mean_of_beginnings_is_of_logits():
     """Three beginnings find the second class likelier by a little, one the first by much."""
     logits = dict.fromkeys(CHANGES, np.log([[0.4, 0.6]])) | {"later-0.256": np.log([[0.9, 0.1]])}
