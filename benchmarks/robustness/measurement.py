@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.robustness.changes import BEGINNINGS, UNCHANGED, CHANGES, Change, as_stored
+from benchmarks.robustness.changes import BEGINNINGS, CHANGES, UNCHANGED, Change, as_stored
 from ser_keras import provenance
 from ser_keras.corpora import Corpus
 from ser_keras.errors import AudioError, ConfigurationError
