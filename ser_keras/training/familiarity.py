@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from ser_keras.model.familiarity import Familiarity
 from ser_keras.model.vrnn import VRNN
+
+# Batches for which it pays to trace a graph: it takes as long as some of them, and then each takes
+# a tenth of the time.
+WORTH_TRACING = 16
+
+Tensor = Any
 
 
 def learn_familiarity(model: VRNN, data: tf.data.Dataset) -> Familiarity | None:
@@ -21,12 +29,20 @@ def learn_familiarity(model: VRNN, data: tf.data.Dataset) -> Familiarity | None:
         >>> learn_familiarity(copy, data) == copy.familiarity
         True
     """
-    found = np.concatenate([surprisals(model, inputs, labels) for inputs, labels in data])
+
+    def generation(inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
+        return model.call_with_terms(inputs, labels)[1].generation
+
+    if data.cardinality() >= WORTH_TRACING:
+        generation = tf.function(generation, reduce_retracing=True)
+    found = np.concatenate(
+        [_by_element(model, inputs, generation(inputs, labels)) for inputs, labels in data]
+    )
     model.familiarity = Familiarity.among(found.tolist()) if np.isfinite(found).any() else None
     return model.familiarity
 
 
-def surprisals(model: VRNN, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> np.ndarray:
+def surprisals(model: VRNN, inputs: dict[str, Tensor], labels: Tensor) -> np.ndarray:
     """Compute the mean surprisal of each utterance of a batch, [B]; NaN of a single instant.
 
     It is the generation term of Eq. 5, by instant and element.
@@ -36,7 +52,11 @@ def surprisals(model: VRNN, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> 
         >>> surprisals(model, *next(iter(data))).shape
         (32,)
     """
-    _, terms = model.call_with_terms(inputs, labels)
+    return _by_element(model, inputs, model.call_with_terms(inputs, labels)[1].generation)
+
+
+def _by_element(model: VRNN, inputs: dict[str, Tensor], generation: Tensor) -> np.ndarray:
+    """Return generation terms [B] by what was predicted: NaN of a single instant."""
     predicted = inputs["instants"].numpy() - 1.0
     elements = np.where(predicted > 0, predicted, np.nan) * model.features.observation_size
-    return np.asarray(terms.generation.numpy() / elements)
+    return np.asarray(generation.numpy() / elements)

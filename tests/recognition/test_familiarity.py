@@ -10,10 +10,11 @@ import pytest
 from ser_keras import pipeline
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.model import files
+from ser_keras.model.familiarity import Familiarity
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.description import Describer
 from ser_keras.recognition.recognizer import Recognizer
-from ser_keras.training.familiarity import learn_familiarity, surprisals
+from ser_keras.training.familiarity import WORTH_TRACING, learn_familiarity, surprisals
 from ser_keras.training.run import TrainingRun, split_corpus
 
 
@@ -41,6 +42,20 @@ def test_a_recording_is_as_surprising_step_by_step_as_in_a_batch(
     for utterance in synthetic_corpus:
         recognizer.recognize(utterance.path)
     assert found == pytest.approx(expected.tolist(), rel=1e-3, nan_ok=True)
+
+
+def test_many_batches_are_as_surprising_as_each_of_them(model: VRNN, synthetic_corpus: Corpus):
+    """Many go through one graph, few do not."""
+    data = pipeline.dataset(
+        synthetic_corpus, model.features, batch_size=1, cache=False, progress=False
+    )
+    expected = np.concatenate([surprisals(model, *batch) for batch in data])
+    copy = VRNN(model.classes, model.preset)
+    copy.set_weights(model.get_weights())
+    assert int(data.cardinality()) >= WORTH_TRACING
+    found = learn_familiarity(copy, data)
+    quantiles = Familiarity.among(expected.tolist()).quantiles
+    assert found is not None and found.quantiles == pytest.approx(quantiles, rel=1e-4)
 
 
 def test_it_is_unknown_of_a_single_instant_and_to_a_model_that_has_not_learnt_it(model: VRNN):
