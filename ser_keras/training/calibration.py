@@ -10,6 +10,7 @@ import scipy.special
 import tensorflow as tf
 
 from ser_keras.model.vrnn import VRNN
+from ser_keras.training.tracing import traced
 
 
 def calibrate(model: VRNN, data: tf.data.Dataset) -> float:
@@ -40,7 +41,8 @@ def answers(model: VRNN, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]
         [(32, 8), (32,)]
     """
     temperature = model.cell.temperature.numpy()
-    found = [(model(inputs)["logits"].numpy(), labels.numpy()) for inputs, labels in data]
+    logits_of = traced(lambda inputs: model(inputs)["logits"], data)
+    found = [(logits_of(inputs).numpy(), labels.numpy()) for inputs, labels in data]
     logits, labels = (np.concatenate(batches) for batches in zip(*found, strict=True))
     return logits * temperature, labels
 

@@ -9,10 +9,7 @@ import tensorflow as tf
 
 from ser_keras.model.familiarity import Familiarity
 from ser_keras.model.vrnn import VRNN
-
-# Batches for which it pays to trace a graph: it takes as long as some of them, and then each takes
-# a tenth of the time.
-WORTH_TRACING = 16
+from ser_keras.training.tracing import traced
 
 Tensor = Any
 
@@ -29,12 +26,7 @@ def learn_familiarity(model: VRNN, data: tf.data.Dataset) -> Familiarity | None:
         >>> learn_familiarity(copy, data) == copy.familiarity
         True
     """
-
-    def generation(inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
-        return model.call_with_terms(inputs, labels)[1].generation
-
-    if data.cardinality() >= WORTH_TRACING:
-        generation = tf.function(generation, reduce_retracing=True)
+    generation = traced(lambda *batch: model.call_with_terms(*batch)[1].generation, data)
     found = np.concatenate(
         [_by_element(model, inputs, generation(inputs, labels)) for inputs, labels in data]
     )

@@ -14,8 +14,9 @@ from ser_keras.model.familiarity import Familiarity
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.description import Describer
 from ser_keras.recognition.recognizer import Recognizer
-from ser_keras.training.familiarity import WORTH_TRACING, learn_familiarity, surprisals
+from ser_keras.training.familiarity import learn_familiarity, surprisals
 from ser_keras.training.run import TrainingRun, split_corpus
+from ser_keras.training.tracing import WORTH_TRACING
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def test_many_batches_are_as_surprising_as_each_of_them(model: VRNN, synthetic_c
     assert int(data.cardinality()) >= WORTH_TRACING
     found = learn_familiarity(copy, data)
     quantiles = Familiarity.among(expected.tolist()).quantiles
-    assert found is not None and found.quantiles == pytest.approx(quantiles, rel=1e-4)
+    assert found is not None
+    assert found.quantiles == pytest.approx(quantiles, rel=1e-4)
 
 
 def test_it_is_unknown_of_a_single_instant_and_to_a_model_that_has_not_learnt_it(model: VRNN):

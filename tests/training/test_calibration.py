@@ -40,7 +40,8 @@ def test_a_model_that_diverged_has_no_calibration_error():
     assert best_temperature(logits, labels) == 1.0
 
 
-def test_a_calibrated_model_gives_the_same_answers_at_another_certainty():
+@pytest.mark.parametrize("batch_size", [40, 2])  # one batch, and enough for a graph
+def test_a_calibrated_model_gives_the_same_answers_at_another_certainty(batch_size: int):
     sizes: dict[str, Any] = {
         f"{name}_units": 6 for name in ("recognition", "generation", "classification")
     }
@@ -49,9 +50,11 @@ def test_a_calibrated_model_gives_the_same_answers_at_another_certainty():
     sound = random.normal(size=(40, 2, 40)).astype(np.float32)
     labels = random.integers(0, 2, 40).astype(np.int32)
     before = model.predict(sound, verbose=0)
-    temperature = calibrate(model, tf.data.Dataset.from_tensor_slices((sound, labels)).batch(8))
+    data = tf.data.Dataset.from_tensor_slices((sound, labels)).batch(batch_size)
+    temperature = calibrate(model, data)
     after = model.predict(sound, verbose=0)
     np.testing.assert_allclose(after["logits"] * temperature, before["logits"], atol=1e-5)
     np.testing.assert_array_equal(
         after["probabilities"].argmax(axis=1), before["probabilities"].argmax(axis=1)
     )
+    assert temperature == pytest.approx(best_temperature(before["logits"], labels), rel=1e-4)
