@@ -126,10 +126,7 @@ def _shapes(model: VRNN) -> dict[str, tuple[int, ...]]:
 
 def answers_of(evaluation: Path) -> Answers:
     """Read an evaluation's log-probabilities, [N, C], and the classes that were right, [N]."""
-    try:
-        rows = results.read_predictions(evaluation)
-    except OSError as error:
-        raise ConfigurationError(f"{evaluation}: expected predictions, found {error}") from error
+    rows = results.read_predictions(evaluation)
     classes = [name for name in rows[0] if name.startswith("probability_")]
     probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
     labels = np.array([classes.index(f"probability_{row['emotion']}") for row in rows])

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ser_keras import provenance
 from ser_keras.corpora import splits
 from ser_keras.corpora.utterance import Corpus
-from ser_keras.errors import CorpusError
+from ser_keras.errors import ConfigurationError, CorpusError
 from ser_keras.evaluation import paper, plots, report
 from ser_keras.evaluation.evaluate import Evaluation, evaluate
 from ser_keras.evaluation.explanation.explanation import LONGEST, explain
@@ -117,13 +117,22 @@ def read(folder: Path) -> dict[str, Any]:
 def read_predictions(folder: Path) -> list[dict[str, str]]:
     """Return the rows of `predictions.csv` in a folder.
 
+    Raises:
+        ConfigurationError: the folder holds no evaluation.
+
     Example:
         >>> write(ser.evaluate(model, corpus, progress=False), Path("."))
         >>> read_predictions(Path("."))[0]["emotion"]
         'angry'
     """
-    with (folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    path = folder / PREDICTIONS_FILE
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: expected what `ser-keras evaluate` writes, found none ({error.strerror})"
+        ) from error
 
 
 def draw(
