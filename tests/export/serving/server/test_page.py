@@ -354,12 +354,14 @@ def test_axes_are_in_seconds_and_hertz_and_end_with_the_recording(
     page: Any, speech: list[Path], tmp_path: Path
 ):
     samples, rate = soundfile.read(speech[0])
-    soundfile.write(tmp_path / "two.wav", np.resize(samples, 2 * rate), rate)
     for name, silence in (("vrnn", False), ("patches", True)):
+        # A name of its own: that of the model before is in the status until there is an answer.
+        file = tmp_path / f"{name}.wav"
+        soundfile.write(file, np.resize(samples, 2 * rate), rate)
         page.select_option("#model", name)
-        page.set_input_files("#file", str(tmp_path / "two.wav"))
+        page.set_input_files("#file", str(file))
         page.wait_for_function(
-            "() => document.getElementById('status').textContent.startsWith('two.wav')"
+            f"() => document.getElementById('status').textContent.startsWith('{file.name}: ')"
         )
         times = page.locator("#times span").all_text_contents()
         assert times[0] == "0 s"
