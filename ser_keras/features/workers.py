@@ -94,7 +94,7 @@ class _Worker:
 
     def _start(self) -> None:
         self._executor = loky.ProcessPoolExecutor(
-            1, initializer=_prepare_process, env=ONE_THREAD_EACH
+            1, initializer=_prepare_process, initargs=(os.getpid(),), env=ONE_THREAD_EACH
         )
         spec, _ = self._settings
         # One window of silence: importing librosa takes seconds, which are no recording's.
@@ -139,8 +139,16 @@ def _extract_together(
     return [extract_segment(segment, spec, augmentation) for segment in segments]
 
 
-def _prepare_process() -> None:
+def _prepare_process(caller: int) -> None:
+    threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
     # The caller ends its workers itself; without this, each would print a traceback on Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What C libraries print must not end up in the caller's output, which may be piped on.
     os.dup2(2, 1)
+
+
+def _end_with(caller: int) -> None:
+    """End this process soon after its caller, which may be killed before it can end its workers."""
+    while os.getppid() == caller:
+        time.sleep(1.0)
+    os._exit(1)

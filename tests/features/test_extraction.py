@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -238,6 +239,43 @@ def test_extraction_that_is_given_up_leaves_no_process(recordings: list[Path]):
             ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True
         ).stdout
     )
+
+
+def test_a_process_that_is_killed_leaves_no_workers(recordings: list[Path], tmp_path: Path):
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ser_keras.features import FeatureSpec, workers\n"
+        "from ser_keras.features.segments import Segment\n"
+        "segments = [Segment(Path(path)) for path in sys.argv[1:]]\n"
+        "for index, _ in workers.extract_in_processes(segments, FeatureSpec(), workers=2):\n"
+        "    print(index, flush=True)\n"
+    )
+    words = [sys.executable, str(script), str(recordings[0]), str(pipe), str(pipe)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "0\n"
+        listed = ["ps", "--ppid", str(process.pid), "-o", "pid=,args="]
+        found = subprocess.run(listed, capture_output=True, text=True, check=True)
+        lines = found.stdout.splitlines()
+        left = {int(line.split()[0]) for line in lines if "popen_loky" in line}
+        assert left
+        process.kill()
+    deadline = time.monotonic() + 60
+    while left and time.monotonic() < deadline:
+        time.sleep(0.2)
+        left = {worker for worker in left if runs(worker)}
+    assert not left
+
+
+def runs(process: int) -> bool:
+    """Whether a process runs: one that has ended may be listed for as long as nobody asks."""
+    listed = ["ps", "-p", str(process), "-o", "stat="]
+    state = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.strip()
+    return bool(state) and not state.startswith("Z")
 
 
 def test_a_second_extraction_decodes_nothing(
