@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.robustness.changes import BEGINNINGS, CHANGES, UNCHANGED, Change, as_stored
 from ser_keras import provenance
-from ser_keras.corpora import Corpus
+from ser_keras.corpora import Corpus, match
 from ser_keras.errors import AudioError, ConfigurationError
 from ser_keras.evaluation import results
 from ser_keras.evaluation.metrics import confusion_matrix, per_class_recall
@@ -69,9 +69,10 @@ def measure(
     changes = {name: CHANGES[name] for name in CHANGES if name in (UNCHANGED, *names)}
     measured = []
     for folder, run in zip(folders, runs, strict=True):
-        test = results.test_subset(run, folder)
-        chosen = test.subset(range(0, len(test), every))
         weights = model_files.load(model or folder)
+        # Other weights may have other words for the emotions.
+        test = match(results.test_subset(run, folder), weights.classes, "test subset").corpus
+        chosen = test.subset(range(0, len(test), every))
         measured.append(_of_model(weights, chosen, changes, str(folder)))
     titles = {name: change.title for name, change in CHANGES.items()} | {MEAN: MEAN_TITLE}
     return {
