@@ -232,13 +232,9 @@ def test_extraction_that_is_given_up_leaves_no_process(recordings: list[Path]):
     segments = [Segment(recordings[0]), Segment(pipe), Segment(pipe)]
     outcomes = workers.extract_in_processes(segments, SPEC, workers=2)
     assert next(outcomes)[0] == 0
+    assert workers_of(os.getpid())
     outcomes.close()  # type: ignore[attr-defined]
-    assert (
-        "popen_loky"
-        not in subprocess.run(
-            ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True
-        ).stdout
-    )
+    assert not workers_of(os.getpid())
 
 
 def test_a_process_that_is_killed_leaves_no_workers(recordings: list[Path], tmp_path: Path):
@@ -258,17 +254,22 @@ def test_a_process_that_is_killed_leaves_no_workers(recordings: list[Path], tmp_
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "0\n"
-        listed = ["ps", "--ppid", str(process.pid), "-o", "pid=,args="]
-        found = subprocess.run(listed, capture_output=True, text=True, check=True)
-        lines = found.stdout.splitlines()
-        left = {int(line.split()[0]) for line in lines if "popen_loky" in line}
-        assert left
+        left = workers_of(process.pid)
         process.kill()
+    assert left
     deadline = time.monotonic() + 60
     while left and time.monotonic() < deadline:
         time.sleep(0.2)
         left = {worker for worker in left if runs(worker)}
     assert not left
+
+
+def workers_of(process: int) -> set[int]:
+    """The worker processes of a process."""
+    # Twice wide: ps cuts its lines at COLUMNS characters, and a path to Python may be long.
+    listed = ["ps", "-ww", "--ppid", str(process), "-o", "pid=,args="]
+    lines = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.splitlines()
+    return {int(line.split()[0]) for line in lines if "popen_loky" in line}
 
 
 def runs(process: int) -> bool:
