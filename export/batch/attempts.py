@@ -148,6 +148,7 @@ def _work(
     # A group of its own, which `_end` ends.
     if hasattr(os, "setsid"):
         os.setsid()
+        threading.Thread(target=_end_with_caller, daemon=True).start()
     threading.excepthook = end
     logging.getLogger().setLevel(logging.ERROR)
     try:
@@ -155,6 +156,13 @@ def _work(
     except Exception as error:  # noqa: BLE001  # the other process raises it
         time.sleep(_WAIT)
         sender.send(f"{type(error).__name__}: {error}")
+
+
+def _end_with_caller() -> None:
+    """End this process and its workers with its caller, which may be killed before it can."""
+    if (caller := multiprocessing.parent_process()) is not None:
+        caller.join()
+        os.killpg(0, signal.SIGKILL)
 
 
 def _remove_left(prefix: str) -> None:

@@ -169,6 +169,24 @@ def test_two_worker_processes_answer_as_predict_does_though_one_is_killed(
     assert counted["milliseconds_of_sound"] == pytest.approx(1000 * seconds, abs=FILES)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_call_that_is_killed_leaves_no_process(exported: Path, sounds: Path, tmp_path: Path):
+    words = ["batch", str(sounds / "[0-9]*"), "--model", str(exported)]
+    words += ["--out", str(tmp_path / "answers")]
+    words += ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
+    deadline = time.monotonic() + 300
+    with subprocess.Popen([sys.executable, "-m", "ser_keras", *words]) as call:
+        while len(left := workers_of(call.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        call.kill()
+    assert len(left) == 2
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        left = [worker for worker in left if Path(f"/proc/{worker}/cmdline").exists()]
+    assert not left
+    assert not list(tmp_path.glob("answers-*"))
+
+
 def test_parquet_of_a_manifest_has_its_channels_and_segments(
     batch: Batch, sounds: Path, recognizer: Recognizer, tmp_path: Path
 ):
