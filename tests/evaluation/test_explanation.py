@@ -8,6 +8,7 @@ import re
 import sys
 import types
 from pathlib import Path
+from typing import cast
 
 import librosa
 import numpy as np
@@ -76,6 +77,15 @@ def test_what_came_is_librosas_spectrogram(of_patches: Explanation):
     assert np.abs(maps.came - decibels)[audible].mean() < 0.1
     assert maps.frequencies is not None
     np.testing.assert_allclose(maps.frequencies, librosa.mel_frequencies(42, fmax=8000)[1:-1])
+
+
+@pytest.mark.parametrize("name", ["convolutional", "open"])
+def test_maps_end_where_the_model_cuts_off(name: str, synthetic_corpus: Corpus):
+    model = VRNN.from_preset(name)
+    maps = explain(model, synthetic_corpus[0].path).maps
+    assert maps.softest == -cast("float", model.architecture.range_db)
+    loudest = maps.instant == maps.instant[-1]  # levels are relative to the loudest point so far
+    assert maps.came[loudest].min() >= maps.softest - 1e-3
 
 
 def test_saliency_is_the_distance_of_what_came_and_what_was_expected(of_patches: Explanation):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,6 +96,13 @@ def test_maps_are_drawn_at_their_times_and_rows():
             np.testing.assert_array_equal(pixels[:, middle], values[column])
     scales = {panel(figure, name).images[0].get_clim() for name in ("what came", "expected,")}
     assert scales == {(-60.0, 0.0)}
+
+
+def test_maps_are_drawn_down_to_what_the_model_hears():
+    given = explained()
+    figure = plots.explanation(explained(maps=dataclasses.replace(given.maps, softest=-45.0)))
+    scales = {panel(figure, name).images[0].get_clim() for name in ("what came", "expected,")}
+    assert scales == {(-45.0, 0.0)}
 
 
 def test_all_panels_share_one_axis_of_time_in_seconds():

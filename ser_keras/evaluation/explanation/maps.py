@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 DECIBELS = "dB below the loudest point"
 DEVIATIONS = "standard deviations from the mean"
+SOFTEST = -60.0  # decibels; what is softer cannot be heard beside the loudest point
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Maps:
         saliency: |came - expected| in standard deviations; NaN where nothing was predicted.
         reference: decibels of full scale that are 0 in came and expected; 0 for other units.
         instant: of the window that each column is taken from, int [columns].
+        softest: decibels at which a picture may end: the model cuts off what is softer.
 
     Example:
         >>> maps = ser.explain(model, wav).maps
@@ -60,6 +62,7 @@ class Maps:
     saliency: Array
     reference: float
     instant: NDArray[np.int64]
+    softest: float = SOFTEST
 
     def to_dict(self) -> dict[str, Any]:
         """Return lists that JSON has, with None for NaN; values have three decimals.
@@ -112,7 +115,9 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         [0.5, 1.0, 1.2]
     """
     came, expected = observed.standardized, replayed.prediction[0]
-    reference = 0.0
+    reference, softest = 0.0, SOFTEST
+    if model.dynamic_range is not None:
+        softest = -model.dynamic_range.decibels
     if model.features.in_decibels:
         came, expected = decibels(model, observed, came), decibels(model, observed, expected)
         reference = float(observed.loudest[-1] if model.dynamic_range is not None else np.max(came))
@@ -124,6 +129,7 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         saliency=replayed.saliency[0],
         attention=replayed.attention[0],
         reference=reference,
+        softest=softest,
     )
 
 
@@ -136,6 +142,7 @@ def lay_out(
     saliency: Array,
     attention: Array,
     reference: float,
+    softest: float = SOFTEST,
 ) -> Maps:
     """Join windows, given what a model makes of each of them, float [T, D].
 
@@ -148,6 +155,7 @@ def lay_out(
         saliency: in standard deviations; of the first window it means nothing.
         attention: 1 where the model sampled, else 0.
         reference: decibels of full scale that are to be 0; 0 for other units.
+        softest: decibels below that at which the model cuts off.
 
     Example:
         >>> zeros = np.zeros((2, 40))
@@ -177,6 +185,7 @@ def lay_out(
         saliency=columns.of(surprise),
         reference=reference,
         instant=columns.instant,
+        softest=softest,
     )
 
 

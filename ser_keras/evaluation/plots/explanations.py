@@ -25,7 +25,6 @@ Array = NDArray[Any]
 _ENVELOPE_COLUMNS = 1500  # more points of a waveform than the picture has pixels show nothing
 _BELIEVED_BELOW = 0.25  # share of windows that sampled a cell, averaged over its neighbors
 _SURPRISING = 10.0, 1.0  # a difference that is outlined, in decibels and in standard deviations
-_QUIETEST = -60.0  # decibels
 _FARTHEST = 2.5  # standard deviations
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 4)))
 
@@ -73,7 +72,7 @@ def explanation(
     colors = colors_of(dark)
     raster = Raster(maps.begin, maps.end, width)
     in_decibels = maps.unit.startswith("dB")
-    scale = (_QUIETEST, 0.0) if in_decibels else (-_FARTHEST, _FARTHEST)
+    scale = (maps.softest, 0.0) if in_decibels else (-_FARTHEST, _FARTHEST)
     for axes, values in ((came, maps.came), (expected, maps.expected)):
         image = raster.draw(axes, values, colors.sequential, *scale)
     bar = figure.colorbar(image, cax=figure.add_subplot(grid[1:3, 1]))
@@ -147,7 +146,7 @@ def spectrogram(
     colors, in_decibels = colors_of(dark), maps.unit.startswith("dB")
     figure = Figure(figsize=(width, 2.4), layout="constrained")
     axes = figure.subplots()
-    scale = (_QUIETEST, 0.0) if in_decibels else (-_FARTHEST, _FARTHEST)
+    scale = (maps.softest, 0.0) if in_decibels else (-_FARTHEST, _FARTHEST)
     image = Raster(maps.begin, maps.end).draw(axes, values, colors.sequential, *scale)
     figure.colorbar(image, ax=axes, label="level (dB)" if in_decibels else "standard deviations")
     if line is not None:
