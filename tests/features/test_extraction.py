@@ -27,6 +27,9 @@ from ser_keras.features.extraction import Extraction, extract_corpus
 from ser_keras.features.segments import Extracted, Segment, extract_segment
 from ser_keras.features.spec import FeatureSpec
 from ser_keras.training import pipeline, stored
+from tests.processes import descendants, runs
+
+LOKY = "joblib.externals.loky.backend.popen_loky_posix"  # what a worker process runs
 
 SPEC = FeatureSpec(sample_rate=8000, window=0.5, hop=0.25, fft_size=512, mel_bands=64)
 
@@ -226,17 +229,19 @@ def test_processes_that_cannot_be_started_are_an_error(
         list(workers.extract_in_processes(segments, SPEC, workers=2))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_extraction_that_is_given_up_leaves_no_process(recordings: list[Path]):
     pipe = recordings[0].parent / "pipe.wav"
     os.mkfifo(pipe)
     segments = [Segment(recordings[0]), Segment(pipe), Segment(pipe)]
     outcomes = workers.extract_in_processes(segments, SPEC, workers=2)
     assert next(outcomes)[0] == 0
-    assert workers_of(os.getpid())
+    assert descendants(os.getpid(), LOKY)
     outcomes.close()  # type: ignore[attr-defined]
-    assert not workers_of(os.getpid())
+    assert not descendants(os.getpid(), LOKY)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_process_that_is_killed_leaves_no_workers(recordings: list[Path], tmp_path: Path):
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
@@ -254,7 +259,7 @@ def test_a_process_that_is_killed_leaves_no_workers(recordings: list[Path], tmp_
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "0\n"
-        left = workers_of(process.pid)
+        left = descendants(process.pid, LOKY)
         process.kill()
     assert left
     deadline = time.monotonic() + 60
@@ -262,21 +267,6 @@ def test_a_process_that_is_killed_leaves_no_workers(recordings: list[Path], tmp_
         time.sleep(0.2)
         left = {worker for worker in left if runs(worker)}
     assert not left
-
-
-def workers_of(process: int) -> set[int]:
-    """The worker processes of a process."""
-    # Twice wide: ps cuts its lines at COLUMNS characters, and a path to Python may be long.
-    listed = ["ps", "-ww", "--ppid", str(process), "-o", "pid=,args="]
-    lines = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.splitlines()
-    return {int(line.split()[0]) for line in lines if "popen_loky" in line}
-
-
-def runs(process: int) -> bool:
-    """Whether a process runs: one that has ended may be listed for as long as nobody asks."""
-    listed = ["ps", "-p", str(process), "-o", "stat="]
-    state = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.strip()
-    return bool(state) and not state.startswith("Z")
 
 
 def test_a_second_extraction_decodes_nothing(

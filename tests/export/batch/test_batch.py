@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
@@ -25,12 +24,15 @@ from ser_keras.commands import main as cli
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.decoded import LONGEST
 from ser_keras.recognition.recognizer import Recognizer
+from tests.processes import descendants, runs
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam (the extra beam)")
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
 
 # Beam's own, of what it imports and of files that it leaves to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("default")
+
+BEAM = "apache_beam.runners.worker.sdk_worker_main"  # what a worker process runs
 
 FILES, BROKEN = 40, (3, 17, 18, 39)
 
@@ -103,28 +105,11 @@ def assert_alike(found: Any, expected: Any) -> None:
         assert found == expected
 
 
-def workers_of(process: int) -> list[int]:
-    """The worker processes of Beam that a process has started, and those that it has."""
-    parents, workers = {}, []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            parents[int(entry.name)] = int(
-                (entry / "stat").read_text().rpartition(")")[2].split()[1]
-            )
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"apache_beam.runners.worker.sdk_worker_main" in words:
-                workers.append(int(entry.name))
-    descendants = {process}
-    while more := {each for each, parent in parents.items() if parent in descendants} - descendants:
-        descendants |= more
-    return [worker for worker in workers if worker in descendants]
-
-
 def kill_a_worker(seen: list[int]) -> None:
     """Kill one of two worker processes, as a system short of memory does; tell both."""
     for _ in range(3000):
         time.sleep(0.1)
-        if len(workers := workers_of(os.getpid())) == 2:
+        if len(workers := sorted(descendants(os.getpid(), BEAM))) == 2:
             time.sleep(2.0)
             seen += workers
             os.kill(workers[0], signal.SIGKILL)
@@ -176,13 +161,13 @@ def test_a_call_that_is_killed_leaves_no_process(exported: Path, sounds: Path, t
     words += ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
     deadline = time.monotonic() + 300
     with subprocess.Popen([sys.executable, "-m", "ser_keras", *words]) as call:
-        while len(left := workers_of(call.pid)) < 2 and time.monotonic() < deadline:
+        while len(left := descendants(call.pid, BEAM)) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
         call.kill()
     assert len(left) == 2
     while left and time.monotonic() < deadline:
         time.sleep(0.1)
-        left = [worker for worker in left if Path(f"/proc/{worker}/cmdline").exists()]
+        left = {worker for worker in left if runs(worker)}
     assert not left
     assert not list(tmp_path.glob("answers-*"))
 
