@@ -52,6 +52,7 @@ def explained(
         saliency=np.abs(came - expected),
         reference=0.0,
         instant=(edges[:-1] // 0.5).astype(int),
+        softest=-60.0,
     )
     times = np.arange(1.0, end + 0.01, 0.5)
     probabilities = np.linspace([0.5, 0.3, 0.2], [0.2, 0.1, 0.7], len(times))

@@ -20,8 +20,6 @@ MOST_COLUMNS = 1000
 
 # Deviations from the mean beyond which all values look the same.
 _DEVIATIONS = 3.0
-# Decibels below the loudest point where a spectrogram ends that its features do not cut off.
-_DECIBELS = 80.0
 # Decibels beyond which differences of what came from what was expected look the same.
 _FARTHEST_DB = 30.0
 
@@ -46,7 +44,7 @@ def describe(description: Mapping[str, Any]) -> dict[str, Any]:
     """
     spec, scale, farthest = _spec(description), [-_DEVIATIONS, _DEVIATIONS], _DEVIATIONS
     if spec.in_decibels:
-        scale = [-(_range_db(description) or spec.top_db or _DECIBELS), 0.0]
+        scale = [maps.softest(spec, _range_db(description)), 0.0]
         farthest = _FARTHEST_DB
     return {
         "heard": spec.in_decibels,
@@ -163,12 +161,12 @@ def map_of(description: Mapping[str, Any], answer: Mapping[str, Any], duration: 
         >>> map_of(inference.describe(model), answer, duration=0.7).came.shape
         (2, 13)
     """
-    spec, reference = _spec(description), 0.0
+    spec, range_db, reference = _spec(description), _range_db(description), 0.0
     if spec.in_decibels:
-        relative = _range_db(description) is not None
+        relative = range_db is not None
         reference = float(answer["loudest"][-1] if relative else np.max(answer["came"]))
     pictured = {name: answer[name] for name in _PICTURED}
-    return maps.lay_out(spec, duration, reference=reference, **pictured)
+    return maps.lay_out(spec, duration, reference=reference, range_db=range_db, **pictured)
 
 
 def in_groups(values: np.ndarray, size: int) -> np.ndarray:

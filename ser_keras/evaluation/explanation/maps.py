@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 
 DECIBELS = "dB below the loudest point"
 DEVIATIONS = "standard deviations from the mean"
-SOFTEST = -60.0  # decibels; what is softer cannot be heard beside the loudest point
+# Decibels below the loudest point where a picture ends of a model that cuts nothing off.
+_DECIBELS = 80.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Maps:
         saliency: |came - expected| in standard deviations; NaN where nothing was predicted.
         reference: decibels of full scale that are 0 in came and expected; 0 for other units.
         instant: of the window that each column is taken from, int [columns].
-        softest: decibels at which a picture may end: the model cuts off what is softer.
+        softest: where pictures of came and expected end, see `softest`.
 
     Example:
         >>> maps = ser.explain(model, wav).maps
@@ -62,7 +63,7 @@ class Maps:
     saliency: Array
     reference: float
     instant: NDArray[np.int64]
-    softest: float = SOFTEST
+    softest: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return lists that JSON has, with None for NaN; values have three decimals.
@@ -115,9 +116,7 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         [0.5, 1.0, 1.2]
     """
     came, expected = observed.standardized, replayed.prediction[0]
-    reference, softest = 0.0, SOFTEST
-    if model.dynamic_range is not None:
-        softest = -model.dynamic_range.decibels
+    reference = 0.0
     if model.features.in_decibels:
         came, expected = decibels(model, observed, came), decibels(model, observed, expected)
         reference = float(observed.loudest[-1] if model.dynamic_range is not None else np.max(came))
@@ -129,7 +128,7 @@ def join(model: VRNN, observed: Observations, replayed: Replayed, duration: floa
         saliency=replayed.saliency[0],
         attention=replayed.attention[0],
         reference=reference,
-        softest=softest,
+        range_db=model.architecture.range_db,
     )
 
 
@@ -142,7 +141,7 @@ def lay_out(
     saliency: Array,
     attention: Array,
     reference: float,
-    softest: float = SOFTEST,
+    range_db: float | None = None,
 ) -> Maps:
     """Join windows, given what a model makes of each of them, float [T, D].
 
@@ -155,7 +154,7 @@ def lay_out(
         saliency: in standard deviations; of the first window it means nothing.
         attention: 1 where the model sampled, else 0.
         reference: decibels of full scale that are to be 0; 0 for other units.
-        softest: decibels below that at which the model cuts off.
+        range_db: the model's, see `softest`.
 
     Example:
         >>> zeros = np.zeros((2, 40))
@@ -185,8 +184,22 @@ def lay_out(
         saliency=columns.of(surprise),
         reference=reference,
         instant=columns.instant,
-        softest=softest,
+        softest=softest(spec, range_db),
     )
+
+
+def softest(spec: FeatureSpec, range_db: float | None) -> float:
+    """Return the decibels where pictures end: the model cuts off what is softer.
+
+    Args:
+        spec: of the observations, which may be cut off, too.
+        range_db: the model's (`Architecture.range_db`); None where it cuts nothing off.
+
+    Example:
+        >>> softest(ser.FeatureSpec(kind="log-mel", top_db=70.0), range_db=None)
+        -70.0
+    """
+    return -(range_db or spec.top_db or _DECIBELS)
 
 
 def decibels(model: VRNN, observed: Observations, standardized: Array) -> Array:
