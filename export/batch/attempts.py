@@ -76,7 +76,7 @@ def run(build: Build, options: Mapping[str, Any], out: str = "") -> dict[str, in
     # Workers tell everything that they begin and end.
     options = {"default_sdk_harness_log_level": "ERROR", **options}
     for attempt in range(1, ATTEMPTS + 1):
-        counted = _attempt(build, options)
+        counted = _attempt(build, options, out)
         if counted is not None:
             return counted
         _remove_left(out)
@@ -110,11 +110,11 @@ def _run(build: Build, options: PipelineOptions) -> dict[str, int]:
     return counts(result)
 
 
-def _attempt(build: Build, options: Mapping[str, Any]) -> dict[str, int] | None:
+def _attempt(build: Build, options: Mapping[str, Any], out: str) -> dict[str, int] | None:
     """Run a pipeline in a process of its own; None if that lost a worker."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, build, dict(options)))
+    process = context.Process(target=_work, args=(sender, build, dict(options), out))
     process.start()
     sender.close()
     try:
@@ -138,7 +138,10 @@ def _end(process: multiprocessing.process.BaseProcess) -> None:
 
 
 def _work(
-    sender: multiprocessing.connection.Connection, build: Build, options: dict[str, Any]
+    sender: multiprocessing.connection.Connection,
+    build: Build,
+    options: dict[str, Any],
+    out: str,
 ) -> None:
     def end(failed: threading.ExceptHookArgs) -> None:
         if failed.thread is not None and failed.thread.name == _WORKER_THREAD:
@@ -148,7 +151,7 @@ def _work(
     # A group of its own, which `_end` ends.
     if hasattr(os, "setsid"):
         os.setsid()
-        threading.Thread(target=_end_with_caller, daemon=True).start()
+        threading.Thread(target=_end_with_caller, args=(out,), daemon=True).start()
     threading.excepthook = end
     logging.getLogger().setLevel(logging.ERROR)
     try:
@@ -158,10 +161,11 @@ def _work(
         sender.send(f"{type(error).__name__}: {error}")
 
 
-def _end_with_caller() -> None:
+def _end_with_caller(out: str) -> None:
     """End this process and its workers with its caller, which may be killed before it can."""
     if (caller := multiprocessing.parent_process()) is not None:
         caller.join()
+        _remove_left(out)  # first: the next line ends this process too
         os.killpg(0, signal.SIGKILL)
 
 

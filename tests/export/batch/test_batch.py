@@ -155,13 +155,17 @@ def test_two_worker_processes_answer_as_predict_does_though_one_is_killed(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_call_that_is_killed_leaves_no_process(exported: Path, sounds: Path, tmp_path: Path):
-    words = ["batch", str(sounds / "[0-9]*"), "--model", str(exported)]
-    words += ["--out", str(tmp_path / "answers")]
+def test_a_call_that_is_killed_leaves_no_process_and_no_file(
+    exported: Path, sounds: Path, tmp_path: Path
+):
+    out = tmp_path / "new" / "answers"
+    words = ["batch", str(sounds / "[0-9]*"), "--model", str(exported), "--out", str(out)]
     words += ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
     deadline = time.monotonic() + 300
     with subprocess.Popen([sys.executable, "-m", "ser_keras", *words]) as call:
         while len(left := descendants(call.pid, BEAM)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        while not list(out.parent.glob("beam-temp-*")) and time.monotonic() < deadline:
             time.sleep(0.1)
         call.kill()
     assert len(left) == 2
@@ -169,7 +173,7 @@ def test_a_call_that_is_killed_leaves_no_process(exported: Path, sounds: Path, t
         time.sleep(0.1)
         left = {worker for worker in left if runs(worker)}
     assert not left
-    assert not list(tmp_path.glob("answers-*"))
+    assert not list(out.parent.iterdir())
 
 
 def test_parquet_of_a_manifest_has_its_channels_and_segments(
