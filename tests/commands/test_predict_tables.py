@@ -116,7 +116,7 @@ def test_a_table_is_gone_on_with_in_the_order_asked_for(
     predict("--out", out, sounds[2], sounds[4], status=0)
     monkeypatch.setattr(tables, "ROWS", 2)
     predict("--out", out, *sounds)
-    assert read(out).equals(read(whole))
+    assert_same_answers(read(out), read(whole))
     written = out.read_bytes()
     predict("--out", out, sounds[4], status=0)
     assert list(read(out)["file"]) == [*sounds[:4], sounds[4]]
@@ -128,6 +128,11 @@ def test_a_table_is_gone_on_with_in_the_order_asked_for(
 
 def read(table: Path) -> Any:
     return pd.read_csv(table) if table.suffix == ".csv" else pd.read_parquet(table)
+
+
+def assert_same_answers(found: Any, expected: Any) -> None:
+    """Compare tables: other batches, whose sums some processors round otherwise, made them."""
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -152,7 +157,7 @@ def test_a_killed_run_goes_on_and_leaves_nothing_but_the_table(
         file.write('{"file": "half a li')
     assert not out.exists()
     predict("--out", out, *sounds)
-    assert read(out).equals(read(whole))
+    assert_same_answers(read(out), read(whole))
     assert sorted(tmp_path.iterdir()) == sorted([out, whole])
 
 
