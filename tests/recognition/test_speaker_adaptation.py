@@ -100,7 +100,10 @@ def test_what_cannot_be_used_is_named_and_left_out(
     found = adapt_to_speaker(model, [broken, *recordings[:3], silent])
 
     expected = adapt_to_speaker(model, recordings[:3])
-    np.testing.assert_array_equal(found.cell.class_logits.bias, expected.cell.class_logits.bias)
+    # In other batches, whose sums some processors round otherwise.
+    np.testing.assert_allclose(
+        found.cell.class_logits.bias, expected.cell.class_logits.bias, rtol=0, atol=1e-5
+    )
     told = capsys.readouterr().err
     assert f"speaker: skipped {broken}: " in told
     assert f"speaker: skipped {silent}: expected speech, found silence" in told
