@@ -132,7 +132,7 @@ def read(table: Path) -> Any:
 
 def assert_same_answers(found: Any, expected: Any) -> None:
     """Compare tables: other batches, whose sums some processors round otherwise, made them."""
-    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-5)
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

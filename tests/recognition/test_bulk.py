@@ -6,7 +6,6 @@ import itertools
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +13,11 @@ import soundfile
 
 from ser_keras.corpora.utterance import Corpus
 from ser_keras.errors import ConfigurationError
-from ser_keras.model.presets import TINY
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition import bulk, decoded
 from ser_keras.recognition.recognizer import Recognizer
 from ser_keras.sound.takes import Take
+from tests.answers import assert_alike
 
 
 @pytest.fixture(scope="module")
@@ -50,27 +49,6 @@ def recordings(synthetic_corpus: Corpus, tmp_path_factory: pytest.TempPathFactor
         str(folder / "missing.wav"),
         *paths[7:],
     ]
-
-
-def assert_alike(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Compare lines: numbers within a hundred thousandth."""
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        if isinstance(value, dict):
-            assert_alike(found[name], value)
-        elif isinstance(value, list):
-            assert len(found[name]) == len(value)
-            for one, other in zip(found[name], value, strict=True):
-                assert_alike(one, other)
-        elif name == "sampled_fraction":
-            # Rounding may put an element whose saliency is the mean on the other side of it.
-            assert found[name] == pytest.approx(value, abs=2.1 / TINY.features.observation_size)
-        elif isinstance(value, float) and name != "familiarity":
-            assert found[name] == pytest.approx(value, abs=1e-5), name
-        elif name == "familiarity" and value is not None:
-            assert found[name] == pytest.approx(value, abs=2e-3)
-        else:
-            assert found[name] == value, name
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 32])

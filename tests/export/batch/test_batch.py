@@ -24,6 +24,7 @@ from ser_keras.commands import main as cli
 from ser_keras.model.vrnn import VRNN
 from ser_keras.recognition.decoded import LONGEST
 from ser_keras.recognition.recognizer import Recognizer
+from tests.answers import assert_alike
 from tests.processes import descendants, runs
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam (the extra beam)")
@@ -85,24 +86,6 @@ def lines(prefix: Path) -> list[dict[str, Any]]:
     shards = sorted(prefix.parent.glob(f"{prefix.name}-[0-9]*-of-*.jsonl"))
     found = [json.loads(line) for shard in shards for line in shard.read_text().splitlines()]
     return sorted(found, key=lambda line: (line["file"], line.get("channel", 0)))
-
-
-def assert_alike(found: Any, expected: Any) -> None:
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            # One element more or less of a patch of 2,560 may be sampled.
-            assert_alike(found[name], pytest.approx(value, abs=2e-3)
-                         if name in ("sampled_fraction", "familiarity") and value is not None
-                         else value)  # fmt: skip
-    elif isinstance(expected, list):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            assert_alike(one, other)
-    elif isinstance(expected, float):
-        assert found == pytest.approx(expected, abs=1e-5)
-    else:
-        assert found == expected
 
 
 def kill_a_worker(seen: list[int]) -> None:
