@@ -13,6 +13,7 @@ import multiprocessing
 import multiprocessing.connection
 import multiprocessing.process
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -153,6 +154,8 @@ def _work(
         os.setsid()
         threading.Thread(target=_end_with_caller, args=(out,), daemon=True).start()
     threading.excepthook = end
+    # Beam starts workers by a shell, which would cut the path to Python at a space.
+    sys.executable = shlex.quote(sys.executable)
     logging.getLogger().setLevel(logging.ERROR)
     try:
         sender.send(_run(build, PipelineOptions([], **options)))
