@@ -13,6 +13,7 @@ import multiprocessing
 import multiprocessing.connection
 import multiprocessing.process
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -175,6 +176,8 @@ def _end_with_caller(out: str) -> None:
 def _remove_left(prefix: str) -> None:
     """Remove what a lost attempt has written; Beam removes its own at the end alone."""
     out = Path(prefix)
+    # Names end with an identifier; another call may write to `answers-2` beside `answers`.
+    own = re.compile(f"beam-temp-{re.escape(out.name)}(-failed)?-[0-9a-f]{{32}}")
     for left in out.parent.glob("beam-temp-*"):
-        if left.name.startswith((f"beam-temp-{out.name}-", f"beam-temp-{out.name}-failed-")):
+        if own.fullmatch(left.name):
             shutil.rmtree(left, ignore_errors=True)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,8 @@ def test_a_call_that_is_killed_leaves_no_process_and_no_file(
     exported: Path, sounds: Path, tmp_path: Path
 ):
     out = tmp_path / "new" / "answers"
+    others = out.with_name(f"beam-temp-answers-2-{uuid.uuid1().hex}")
+    others.mkdir(parents=True)
     words = ["batch", str(sounds / "[0-9]*"), "--model", str(exported), "--out", str(out)]
     words += ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
     environment = tmp_path / "an environment"
@@ -151,7 +154,7 @@ def test_a_call_that_is_killed_leaves_no_process_and_no_file(
     with subprocess.Popen([python, "-m", "ser_keras", *words]) as call:
         while len(left := descendants(call.pid, BEAM)) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
-        while not list(out.parent.glob("beam-temp-*")) and time.monotonic() < deadline:
+        while len(list(out.parent.iterdir())) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
         call.kill()
     assert len(left) == 2
@@ -159,7 +162,7 @@ def test_a_call_that_is_killed_leaves_no_process_and_no_file(
         time.sleep(0.1)
         left = {worker for worker in left if runs(worker)}
     assert not left
-    assert not list(out.parent.iterdir())
+    assert list(out.parent.iterdir()) == [others]  # that of a call with `--out answers-2`
 
 
 def test_parquet_of_a_manifest_has_its_channels_and_segments(
