@@ -155,8 +155,8 @@ def _work(
         os.setsid()
         threading.Thread(target=_end_with_caller, args=(out,), daemon=True).start()
     threading.excepthook = end
-    # Beam starts workers by a shell, which would cut the path to Python at a space.
-    sys.executable = shlex.quote(sys.executable)
+    if os.name == "posix":  # Beam starts workers by a shell, which would cut the path at a space
+        sys.executable = shlex.quote(sys.executable)
     logging.getLogger().setLevel(logging.ERROR)
     try:
         sender.send(_run(build, PipelineOptions([], **options)))
