@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import flatbuffers
@@ -18,8 +21,10 @@ def slim(content: bytes) -> bytes:
     """Rewrite the content of a TFLite file in fewer bytes.
 
     Left out: the names of tensors, since signatures name inputs and outputs themselves; a buffer
-    and a quantisation for each tensor that has neither; and repetitions of equal shapes, tensors
-    and options of operations: the first is written, and all others point there.
+    and a quantisation for each tensor that has neither; and repetitions of equal shapes, tensors,
+    operations and their options: the first is written, and all others point there. The tensors of
+    each graph are numbered as in the next smaller one where both compute the same, so that the
+    operations that a loop repeats are equal to those outside of it.
 
     Example:
         >>> import tensorflow as tf
@@ -48,9 +53,62 @@ def slim(content: bytes) -> bytes:
             options = operator.builtinOptions
             if options is not None:
                 operator.builtinOptions = once.setdefault(_content(options), _Once(options))
+    by_size = sorted(enumerate(model.subgraphs), key=lambda each: len(each[1].tensors))
+    for (_, smaller), (index, graph) in itertools.pairwise(by_size):
+        named = [each for each in model.signatureDefs or [] if each.subgraphIndex == index]
+        _renumber(graph, named, _numbers_as_in(smaller, graph))
+    for graph in model.subgraphs:
+        graph.operators = [once.setdefault(_content(each), _Once(each)) for each in graph.operators]
     builder = _Builder(len(content))
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _numbers_as_in(smaller: Any, graph: Any) -> np.ndarray:
+    """Return new numbers of a graph's tensors: those of a smaller one where it does the same."""
+    count = len(graph.tensors)
+    number, taken = np.full(count, -1, np.int32), np.full(count, False)
+    matcher = SequenceMatcher(None, _operations(smaller), _operations(graph), autojunk=False)
+    for start, own_start, size in matcher.get_matching_blocks():
+        for distance in range(size):
+            wanted = _tensors_of(smaller.operators[start + distance])
+            own = _tensors_of(graph.operators[own_start + distance])
+            for new, old in zip(wanted, own, strict=True):
+                if number[old] < 0 and not taken[new]:
+                    number[old], taken[new] = new, True
+    number[number < 0] = np.flatnonzero(~taken)  # the rest in their order
+    return number
+
+
+def _operations(graph: Any) -> list[Any]:
+    """Return a key for each operation of a graph, whatever the numbers of its tensors."""
+    return [
+        (
+            each.opcodeIndex,
+            id(each.builtinOptions),
+            *(id(graph.tensors[tensor]) for tensor in _tensors_of(each)),
+        )
+        for each in graph.operators
+    ]
+
+
+def _tensors_of(operator: Any) -> Iterator[int]:
+    """Yield the numbers of an operation's inputs and outputs."""
+    return (number for number in (*operator.inputs, *operator.outputs) if number >= 0)
+
+
+def _renumber(graph: Any, signatures: Sequence[Any], number: np.ndarray) -> None:
+    """Give the tensors of a graph other numbers, also in the signatures that name them."""
+    graph.tensors = [graph.tensors[old] for old in np.argsort(number)]
+    for part in (graph, *graph.operators):
+        # An input that is left out has the number -1.
+        part.inputs, part.outputs = (
+            np.where(old < 0, old, number[old]).astype(np.int32)
+            for old in (part.inputs, part.outputs)
+        )
+    for signature in signatures:
+        for tensor in (*signature.inputs, *signature.outputs):
+            tensor.tensorIndex = number[tensor.tensorIndex]
 
 
 class _Once:
