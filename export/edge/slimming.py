@@ -55,8 +55,8 @@ def slim(content: bytes) -> bytes:
                 operator.builtinOptions = once.setdefault(_content(options), _Once(options))
     by_size = sorted(enumerate(model.subgraphs), key=lambda each: len(each[1].tensors))
     for (_, smaller), (index, graph) in itertools.pairwise(by_size):
-        named = [each for each in model.signatureDefs or [] if each.subgraphIndex == index]
-        _renumber(graph, named, _numbers_as_in(smaller, graph))
+        own = [each for each in model.signatureDefs or [] if each.subgraphIndex == index]
+        _renumber(graph, own, _numbers_as_in(smaller, graph))
     for graph in model.subgraphs:
         graph.operators = [once.setdefault(_content(each), _Once(each)) for each in graph.operators]
     builder = _Builder(len(content))
@@ -68,7 +68,7 @@ def _numbers_as_in(smaller: Any, graph: Any) -> np.ndarray:
     """Return new numbers of a graph's tensors: those of a smaller one where it does the same."""
     count = len(graph.tensors)
     number, taken = np.full(count, -1, np.int32), np.full(count, False)
-    matcher = SequenceMatcher(None, _operations(smaller), _operations(graph), autojunk=False)
+    matcher = SequenceMatcher(None, _keys(smaller), _keys(graph), autojunk=False)
     for start, own_start, size in matcher.get_matching_blocks():
         for distance in range(size):
             wanted = _tensors_of(smaller.operators[start + distance])
@@ -80,7 +80,7 @@ def _numbers_as_in(smaller: Any, graph: Any) -> np.ndarray:
     return number
 
 
-def _operations(graph: Any) -> list[Any]:
+def _keys(graph: Any) -> list[Any]:
     """Return a key for each operation of a graph, whatever the numbers of its tensors."""
     return [
         (
