@@ -42,23 +42,26 @@ def slim(content: bytes) -> bytes:
     for entry in model.metadata or []:
         entry.buffer = new_index[entry.buffer]
     once: dict[Any, _Once] = {}
+
+    def shared(table: Any) -> _Once:
+        return once.setdefault(_content(table), _Once(table))
+
     for graph in model.subgraphs:
         for tensor in graph.tensors:
             tensor.name = None
             tensor.buffer = new_index.get(tensor.buffer, 0)
             if tensor.quantization is not None and not _holds(tensor.quantization.scale):
                 tensor.quantization = None
-        graph.tensors = [once.setdefault(_content(each), _Once(each)) for each in graph.tensors]
+        graph.tensors = [shared(each) for each in graph.tensors]
         for operator in graph.operators:
-            options = operator.builtinOptions
-            if options is not None:
-                operator.builtinOptions = once.setdefault(_content(options), _Once(options))
+            if operator.builtinOptions is not None:
+                operator.builtinOptions = shared(operator.builtinOptions)
     by_size = sorted(enumerate(model.subgraphs), key=lambda each: len(each[1].tensors))
     for (_, smaller), (index, graph) in itertools.pairwise(by_size):
         own = [each for each in model.signatureDefs or [] if each.subgraphIndex == index]
         _renumber(graph, own, _numbers_as_in(smaller, graph))
     for graph in model.subgraphs:
-        graph.operators = [once.setdefault(_content(each), _Once(each)) for each in graph.operators]
+        graph.operators = [shared(each) for each in graph.operators]
     builder = _Builder(len(content))
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())
@@ -70,12 +73,11 @@ def _numbers_as_in(smaller: Any, graph: Any) -> np.ndarray:
     number, taken = np.full(count, -1, np.int32), np.full(count, False)
     matcher = SequenceMatcher(None, _keys(smaller), _keys(graph), autojunk=False)
     for start, own_start, size in matcher.get_matching_blocks():
-        for distance in range(size):
-            wanted = _tensors_of(smaller.operators[start + distance])
-            own = _tensors_of(graph.operators[own_start + distance])
-            for new, old in zip(wanted, own, strict=True):
-                if number[old] < 0 and not taken[new]:
-                    number[old], taken[new] = new, True
+        wanted = _tensors_of(*smaller.operators[start : start + size])
+        own = _tensors_of(*graph.operators[own_start : own_start + size])
+        for new, old in zip(wanted, own, strict=True):
+            if number[old] < 0 and not taken[new]:
+                number[old], taken[new] = new, True
     number[number < 0] = np.flatnonzero(~taken)  # the rest in their order
     return number
 
@@ -92,16 +94,17 @@ def _keys(graph: Any) -> list[Any]:
     ]
 
 
-def _tensors_of(operator: Any) -> Iterator[int]:
-    """Yield the numbers of an operation's inputs and outputs."""
-    return (number for number in (*operator.inputs, *operator.outputs) if number >= 0)
+def _tensors_of(*operators: Any) -> Iterator[int]:
+    """Yield the numbers of the inputs and outputs of operations, one after the other."""
+    for each in operators:
+        # An input that is left out has the number -1.
+        yield from (number for number in (*each.inputs, *each.outputs) if number >= 0)
 
 
 def _renumber(graph: Any, signatures: Sequence[Any], number: np.ndarray) -> None:
     """Give the tensors of a graph other numbers, also in the signatures that name them."""
     graph.tensors = [graph.tensors[old] for old in np.argsort(number)]
     for part in (graph, *graph.operators):
-        # An input that is left out has the number -1.
         part.inputs, part.outputs = (
             np.where(old < 0, old, number[old]).astype(np.int32)
             for old in (part.inputs, part.outputs)
